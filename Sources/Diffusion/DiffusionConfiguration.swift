@@ -1,0 +1,43 @@
+/// What noise does and what the network predicts: the one value from which schedule and objective follow.
+public struct DiffusionConfiguration: Equatable, Sendable {
+    /// How the noise grows.
+    public enum Schedule: String, CaseIterable, Sendable {
+        /// Ho et al. (arXiv 2006.11239): betas from 1e-4 to 0.02 over 1,000 steps.
+        case linear
+        /// Nichol & Dhariwal (arXiv 2102.09672, eq. 17).
+        case cosine
+    }
+
+    /// What the network predicts.
+    public enum Target: String, CaseIterable, Sendable {
+        /// The noise.
+        case eps
+        /// sqrt(alpha) noise - sqrt(1 - alpha) x0 (Salimans & Ho, arXiv 2202.00512).
+        case v
+        /// The clean image.
+        case x0
+        /// The velocity x0 - noise of a straight path (rectified flow, arXiv 2209.03003).
+        case flow
+    }
+
+    /// Weight of the squared error of x0, used with target v only. `snrPlusOne` is the plain error of v.
+    public enum Weighting: String, CaseIterable, Sendable {
+        case p2
+        case snrPlusOne = "snr+1"
+        case snr
+        case sqrtSNR = "sqrt_snr"
+        case truncatedSNR = "truncated_snr"
+        /// Hang et al. (arXiv 2303.09556) with gamma 5.
+        case minSNR5 = "min_snr_5"
+    }
+
+    public var schedule = Schedule.linear
+    /// Number of noise levels, T in the papers.
+    public var steps = 1000
+    /// Rescales the schedule so that the last step holds no signal (Lin et al., arXiv 2305.08891, algorithm 1).
+    public var zeroTerminalSNR = false
+    public var target = Target.eps
+    public var weighting = Weighting.snrPlusOne
+
+    public init() {}
+}

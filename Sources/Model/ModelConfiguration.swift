@@ -1,0 +1,106 @@
+/// What a network is: the one value from which its parameters, its memory and its arithmetic follow.
+///
+/// DiT as in Peebles & Xie (arXiv 2212.09748); FPDM as in Bai & Melas-Kyriazi (arXiv 2401.08741), whose
+/// fixed-point block takes the place of the middle of a DiT.
+public struct ModelConfiguration: Equatable, Hashable, Sendable {
+    /// What an image is conditioned on besides the timestep.
+    public enum Conditioning: String, CaseIterable, Sendable {
+        /// An integer label in 0 ..< `classes`; index `classes` is the null class.
+        case classes
+        /// A vector of `classes` floats, multiplied by 0 when dropped.
+        case continuous
+        /// Nothing.
+        case none
+    }
+
+    /// Side of the (latent) image in pixels.
+    public var imageSize = 32
+    public var channels = 4
+    public var patchSize = 2
+    /// D, a multiple of 4 (sine-cosine positions) and of `heads`.
+    public var width = 384
+    /// Blocks of a DiT; an FPDM ignores it.
+    public var depth = 12
+    public var heads = 6
+    /// Hidden width of the MLP over `width`.
+    public var mlpRatio = 4.0
+    public var conditioning = Conditioning.classes
+    /// Number of classes, or length of a continuous label vector.
+    public var classes = 1000
+    /// Whether a second half of output channels interpolates the log-variance (arXiv 2102.09672).
+    public var learnSigma = true
+    /// FPDM rather than DiT.
+    public var fixedPoint = false
+    /// Blocks before and after the fixed point.
+    public var preDepth = 1
+    public var postDepth = 1
+    /// Whether the blocks around the fixed point and the final layer see the timestep, or the label only.
+    public var prePostTimestepConditioning = false
+
+    public init() {}
+
+    /// T, the number of tokens: one for each patch.
+    public var tokens: Int { (imageSize / patchSize) * (imageSize / patchSize) }
+    /// F, the hidden width of the MLP.
+    public var mlpWidth: Int { Int(Double(width) * mlpRatio) }
+    public var headWidth: Int { width / heads }
+    public var outputChannels: Int { learnSigma ? 2 * channels : channels }
+    /// Values of one token before embedding, and after the final layer.
+    public var patchValues: Int { patchSize * patchSize * channels }
+    public var outputPatchValues: Int { patchSize * patchSize * outputChannels }
+    /// Values of one image.
+    public var imageValues: Int { channels * imageSize * imageSize }
+    public var outputValues: Int { outputChannels * imageSize * imageSize }
+}
+
+extension ModelConfiguration {
+    /// The published sizes (arXiv 2212.09748, table 1).
+    public static let namedSizes: [String: (depth: Int, width: Int, heads: Int)] = [
+        "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16),
+    ]
+
+    /// Takes depth, width, heads and patch size from a published name such as `DiT-XL/2`; false if there is no such.
+    public mutating func apply(named name: String) -> Bool {
+        let parts = name.split(separator: "/")
+        guard parts.count == 2, parts[0].hasPrefix("DiT-") || parts[0].hasPrefix("FPDM-"),
+            let size = Self.namedSizes[String(parts[0].drop { $0 != "-" }.dropFirst())],
+            let patch = Int(parts[1]), [2, 4, 8].contains(patch)
+        else { return false }
+        (depth, width, heads) = size
+        patchSize = patch
+        return true
+    }
+
+    /// What makes this network impossible, each with its remedy; empty when it can be built.
+    /// The field comes first, named as in a job's `model` section.
+    public var problems: [(field: String, message: String)] {
+        var found: [(String, String)] = []
+        func check(_ holds: Bool, _ field: String, _ message: @autoclosure () -> String) {
+            if !holds { found.append((field, message())) }
+        }
+        check(imageSize > 0, "imageSize", "must be positive")
+        check(channels > 0, "channels", "must be positive")
+        check(patchSize > 0, "patchSize", "must be positive")
+        check(width > 0 && width % 4 == 0, "width", "must be a positive multiple of 4, is \(width)")
+        check(heads > 0, "heads", "must be positive")
+        check(mlpRatio > 0 && mlpWidth > 0, "mlpRatio", "must be positive")
+        if imageSize > 0, patchSize > 0 {
+            check(
+                imageSize % patchSize == 0, "patchSize",
+                "\(patchSize) does not divide the image side \(imageSize); choose a divisor")
+        }
+        if width > 0, heads > 0 {
+            check(width % heads == 0, "heads", "\(heads) heads do not divide the width \(width); choose a divisor")
+        }
+        if conditioning != .none {
+            check(classes > 0, "classes", "must be positive; for no labels set conditioning: none")
+        }
+        if fixedPoint {
+            check(preDepth >= 0, "preDepth", "must not be negative")
+            check(postDepth >= 0, "postDepth", "must not be negative")
+        } else {
+            check(depth > 0, "depth", "must be positive")
+        }
+        return found
+    }
+}
