@@ -16,6 +16,14 @@ let strict: [SwiftSetting] = [.unsafeFlags(processor + ["-warnings-as-errors"])]
 /// The arithmetic floor drops bounds and overflow checks in release builds; its tests also run in debug.
 let arithmetic: [SwiftSetting] = strict + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
 
+/// Where Debian, Fedora and module systems keep OpenBLAS's headers; none of these needs to exist.
+let openBLASHeaders: [CSetting] = [
+    .unsafeFlags([
+        "-I/usr/include/x86_64-linux-gnu/openblas-pthread", "-I/usr/include/aarch64-linux-gnu/openblas-pthread",
+        "-I/usr/include/openblas",
+    ])
+]
+
 /// What the static Foundation needs at link time beyond what its modules name.
 let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
@@ -40,14 +48,15 @@ let package = Package(
         .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
-        .target(name: "COpenBLAS", path: "Sources/COpenBLAS"),
+        .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
+        .target(name: "CPlatform", path: "Sources/CPlatform"),
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI"], swiftSettings: strict),
         .target(name: "Storage", dependencies: ["CHDF5", "CPNG"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
-        .target(name: "Compute", dependencies: ["COpenBLAS"], swiftSettings: arithmetic),
+        .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform"], swiftSettings: arithmetic),
 
         // 3: what is trained, and towards what.
         .target(name: "Model", dependencies: ["Compute"], swiftSettings: strict),

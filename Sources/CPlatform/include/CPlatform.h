@@ -1,0 +1,38 @@
+// What Swift cannot reach by itself: a processor hint and two variadic system calls.
+#pragma once
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/// Tells the processor that this is a spin-wait loop.
+static inline void fpdm_pause(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/// The word that a futex sleeps on is read and raised as one atomic.
+static inline uint32_t fpdm_word_load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
+static inline void fpdm_word_increment(uint32_t *word) { __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST); }
+
+/// Sleeps while `*word == expected`; wakes up spuriously too.
+static inline void fpdm_futex_wait(const void *word, uint32_t expected) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, (void *)0, (void *)0, 0);
+}
+
+/// Wakes every thread that sleeps on `word`.
+static inline void fpdm_futex_wake_all(const void *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, (void *)0, (void *)0, 0);
+}
+
+// The processor as CPUID describes it; zeros on other architectures.
+int fpdm_processor_is_amd(void);
+int fpdm_processor_family(void);
+int fpdm_processor_model(void);
+/// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
+int fpdm_processor_has_avx512(void);

@@ -1,0 +1,33 @@
+/// Sums that come out the same whatever the threads and slices: in double, over fixed blocks, in block order.
+public enum Reductions {
+    /// Floats of a block; slices of the flat vector that are reduced apart start at multiples of it.
+    public static let block = 4096
+
+    /// The number of blocks of `count` floats.
+    public static func blocks(_ count: Int) -> Int { (count + block - 1) / block }
+
+    /// Sum of squares of each block of `vector`, into `partial` [blocks(vector.count)].
+    public static func squares(
+        _ engine: Engine, _ vector: FloatBuffer, into partial: UnsafeMutableBufferPointer<Double>
+    ) {
+        precondition(partial.count == blocks(vector.count), "one partial sum a block")
+        engine.pool.parallelFor(partial.count) { index, _ in
+            let start = index * block
+            let count = min(block, vector.count - start)
+            // Four independent chains keep the adder busy; their number never changes.
+            var sums = SIMD4<Double>()
+            let base = vector.base + start
+            var i = 0
+            while i + 4 <= count {
+                let v = SIMD4<Double>(Double(base[i]), Double(base[i + 1]), Double(base[i + 2]), Double(base[i + 3]))
+                sums += v * v
+                i += 4
+            }
+            while i < count {
+                sums[0] += Double(base[i]) * Double(base[i])
+                i += 1
+            }
+            partial[index] = (sums[0] + sums[1]) + (sums[2] + sums[3])
+        }
+    }
+}

@@ -1,0 +1,97 @@
+/// The vectors that kernels work in: sixteen floats, one AVX-512 register or two AVX ones.
+///
+/// `.rounded()`, `.clamped()` and conversions between SIMD floats and integers do not vectorise in Swift; the
+/// functions here do without them.
+@usableFromInline
+typealias Vector = SIMD16<Float>
+
+@inline(__always)
+func load(_ pointer: UnsafePointer<Float>) -> Vector {
+    UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always)
+func load(_ pointer: UnsafeMutablePointer<Float>) -> Vector {
+    UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
+}
+
+@inline(__always)
+func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
+    UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
+}
+
+/// The first `count` elements (below 16); the rest is zero.
+@inline(never)
+func loadPart(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
+    var vector = Vector()
+    for i in 0..<count { vector[i] = pointer[i] }
+    return vector
+}
+
+@inline(never)
+func storePart(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+    for i in 0..<count { pointer[i] = vector[i] }
+}
+
+/// Runs `full` over whole vectors of 0 ..< `count` and `part` over what is left, if anything is.
+@inline(__always)
+func forEachVector(_ count: Int, full: (_ start: Int) -> Void, part: (_ start: Int, _ length: Int) -> Void) {
+    var i = 0
+    while i + 16 <= count {
+        full(i)
+        i += 16
+    }
+    if i < count { part(i, count - i) }
+}
+
+/// a * b + c, rounded once.
+@inline(__always)
+func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProduct(a, b) }
+
+/// The sum of the lanes, in a fixed order.
+@inline(__always)
+func lanesSum(_ v: Vector) -> Float {
+    let a = v.lowHalf + v.highHalf
+    let b = a.lowHalf + a.highHalf
+    let c = b.lowHalf + b.highHalf
+    return c[0] + c[1]
+}
+
+@inline(__always)
+func lanesMaximum(_ v: Vector) -> Float {
+    let a = larger(v.lowHalf, v.highHalf)
+    let b = a.lowHalf.replacing(with: a.highHalf, where: a.highHalf .> a.lowHalf)
+    let c = b.lowHalf.replacing(with: b.highHalf, where: b.highHalf .> b.lowHalf)
+    return c[0] > c[1] ? c[0] : c[1]
+}
+
+@inline(__always)
+private func larger(_ a: SIMD8<Float>, _ b: SIMD8<Float>) -> SIMD8<Float> { a.replacing(with: b, where: b .> a) }
+
+@inline(__always)
+func larger(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .> a) }
+
+@inline(__always)
+func smaller(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
+
+/// e^x within 2 units in the last place; arguments are held to where the result is a normal number.
+@inline(__always)
+func exponential(_ argument: Vector) -> Vector {
+    let x = smaller(larger(argument, Vector(repeating: -87)), Vector(repeating: 88))
+    // Adding and subtracting 1.5 x 2^23 rounds to an integer, whose low bits then stand in the mantissa.
+    let magic = Vector(repeating: 12_582_912)
+    let shifted = multiplyAdd(x, Vector(repeating: 1.442_695_04), magic)
+    let n = shifted - magic
+    // ln 2 in two parts keeps the reduced argument exact.
+    var r = multiplyAdd(n, Vector(repeating: -0.693_359_375), x)
+    r = multiplyAdd(n, Vector(repeating: 2.121_944_4e-4), r)
+    var p = Vector(repeating: 1.987_569_15e-4)
+    p = multiplyAdd(p, r, Vector(repeating: 1.398_199_95e-3))
+    p = multiplyAdd(p, r, Vector(repeating: 8.333_451_91e-3))
+    p = multiplyAdd(p, r, Vector(repeating: 4.166_579_59e-2))
+    p = multiplyAdd(p, r, Vector(repeating: 1.666_666_55e-1))
+    p = multiplyAdd(p, r, Vector(repeating: 5.000_000_12e-1))
+    p = multiplyAdd(p, r * r, r + Vector(repeating: 1))
+    let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
+    return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
+}
