@@ -1,0 +1,110 @@
+import Foundation
+
+/// Files and folders, with errors for the person at the terminal.
+public enum Files {
+    /// Whether anything has this path, a dangling link included.
+    public static func exists(_ path: String) -> Bool {
+        var information = stat()
+        return lstat(path, &information) == 0
+    }
+
+    /// Whether this is a folder, or a link to one.
+    public static func isDirectory(_ path: String) -> Bool {
+        var information = stat()
+        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// A file's length in bytes.
+    public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
+
+    /// A whole file's bytes.
+    public static func read(_ path: String) throws -> [UInt8] {
+        let file = try OpenFile(reading: path)
+        let size = try file.size()
+        return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+            try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
+            count = size
+        }
+    }
+
+    /// The names in a folder, sorted, without `.` and `..`.
+    public static func names(in path: String) throws -> [String] {
+        guard let folder = opendir(path) else { throw StorageError.system(errno, "list", path) }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else {
+                if errno != 0 { throw StorageError.system(errno, "list", path) }
+                return names.sorted()
+            }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+    }
+
+    /// The folder that a path lies in.
+    public static func folder(of path: String) -> String {
+        var path = path[...]
+        while path.count > 1, path.last == "/" { path.removeLast() }
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}
+
+extension Files {
+    static func syncFile(_ path: String) throws { try OpenFile(reading: path).sync() }
+
+    static func syncDirectory(_ path: String) throws {
+        // Some network file systems cannot sync a folder (EINVAL); they keep names on the server anyway.
+        try OpenFile(reading: path).sync(tolerating: EINVAL)
+    }
+
+    static func rename(from: String, to: String) throws {
+        // Two steps, which only a second writer could come between; onto a folder with content the second fails too.
+        if exists(to) { throw StorageError.system(EEXIST, "rename \(from) to it", to) }
+        if Glibc.rename(from, to) != 0 { throw StorageError.system(errno, "rename it to \(to)", from) }
+    }
+
+    static func createDirectory(_ path: String, exclusive: Bool) throws {
+        if mkdir(path, 0o777) == 0 { return }
+        switch errno {
+        case EEXIST:
+            if exclusive || !isDirectory(path) { throw StorageError.system(EEXIST, "create the folder", path) }
+        case ENOENT:
+            let parent = folder(of: path)
+            if parent == path || exists(parent) { throw StorageError.system(ENOENT, "create the folder", path) }
+            try createDirectory(parent, exclusive: false)
+            try createDirectory(path, exclusive: exclusive)
+        case let code: throw StorageError.system(code, "create the folder", path)
+        }
+    }
+
+    static func removeTree(_ path: String) throws {
+        var information = stat()
+        guard lstat(path, &information) == 0 else {
+            if errno == ENOENT { return }
+            throw StorageError.system(errno, "remove", path)
+        }
+        let isFolder = information.st_mode & S_IFMT == S_IFDIR
+        if isFolder {
+            for name in try names(in: path) { try removeTree("\(path)/\(name)") }
+        }
+        // Another rank may tidy up at the same time: gone is gone.
+        if (isFolder ? rmdir(path) : unlink(path)) != 0, errno != ENOENT {
+            throw StorageError.system(errno, "remove", path)
+        }
+    }
+
+    static func isWritableDirectory(_ path: String) -> Bool {
+        guard isDirectory(path) else { return false }
+        var template = Array("\(path)/.partial-probe-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        guard descriptor >= 0 else { return false }
+        close(descriptor)
+        unlink(template)
+        return true
+    }
+}

@@ -1,0 +1,119 @@
+import CHDF5
+import Foundation
+
+/// An HDF5 file.
+///
+/// Its metadata carry checksums (library bounds V110), and times are left out, so that equal content gives equal
+/// bytes. Any thread may use it: one lock stands around every HDF5 call of the process.
+public final class HDF5File: @unchecked Sendable {
+    public enum Mode: Sendable { case read, readWrite }
+
+    /// What a name in a file stands for.
+    public enum ObjectKind: Sendable { case group, dataset }
+
+    /// The file's path, as it was given.
+    public let path: String
+
+    /// Guarded by the lock; nil once closed.
+    private var handle: hid_t?
+
+    private init(path: String, handle: hid_t) {
+        self.path = path
+        self.handle = handle
+    }
+
+    deinit {
+        // Who wants to hear about errors calls close().
+        HDF5Library.locked {
+            if let handle { _ = H5Fclose(handle) }
+        }
+    }
+
+    /// Makes a file.
+    ///
+    /// - Throws: ``StorageError``, `.exists` if there is one, `.missing` if its folder is.
+    public static func create(_ path: String) throws -> HDF5File {
+        if Files.exists(path) { throw StorageError.system(EEXIST, "create", path) }
+        return try HDF5Library.locked {
+            let access = try accessProperties(path)
+            defer { H5Pclose(access) }
+            let handle = try HDF5Library.call("create", path) {
+                H5Fcreate(path, fpdm_create_exclusive, fpdm_default, access)
+            }
+            return HDF5File(path: path, handle: handle)
+        }
+    }
+
+    /// Opens a file.
+    ///
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated or not HDF5.
+    public static func open(_ path: String, _ mode: Mode = .read) throws -> HDF5File {
+        let flags = mode == .read ? O_RDONLY : O_RDWR
+        let descriptor = Glibc.open(path, flags | O_CLOEXEC)
+        if descriptor < 0 {
+            throw StorageError.system(errno, mode == .read ? "open for reading" : "open for writing", path)
+        }
+        Glibc.close(descriptor)
+        if Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
+        return try HDF5Library.locked {
+            let access = try accessProperties(path)
+            defer { H5Pclose(access) }
+            let flags = mode == .read ? fpdm_open_read : fpdm_open_read_write
+            do {
+                let handle = try HDF5Library.call("open", path) { H5Fopen(path, flags, access) }
+                return HDF5File(path: path, handle: handle)
+            } catch let error as StorageError where error.kind == .library {
+                throw StorageError(
+                    .malformed, path, "not an HDF5 file, or damaged: copy or make it anew (\(error.message))")
+            }
+        }
+    }
+
+    private static func accessProperties(_ path: String) throws -> hid_t {
+        let access = try HDF5Library.call("prepare access", path) { H5Pcreate(fpdm_file_access()) }
+        do {
+            try HDF5Library.call("set library bounds", path) {
+                H5Pset_libver_bounds(access, H5F_LIBVER_V110, H5F_LIBVER_V110)
+            }
+            // Closing the file closes it, whoever still holds a data set.
+            try HDF5Library.call("set close degree", path) { H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) }
+            try HDF5Library.call("set locking", path) { fpdm_tolerate_missing_locks(access) }
+            return access
+        } catch {
+            H5Pclose(access)
+            throw error
+        }
+    }
+}
+
+extension HDF5File {
+    /// Hands all written bytes to the operating system (`AtomicFile.syncFile` brings them to the disk).
+    public func flush() throws {
+        try withHandle { handle in
+            try HDF5Library.call("flush", path) { H5Fflush(handle, H5F_SCOPE_GLOBAL) }
+        }
+    }
+
+    /// Closes the file and all data sets in it; closing again does nothing.
+    ///
+    /// - Throws: ``StorageError`` if the last bytes could not be written.
+    public func close() throws {
+        try HDF5Library.locked {
+            guard let closing = handle else { return }
+            handle = nil
+            try HDF5Library.call("close", path) { H5Fclose(closing) }
+        }
+    }
+
+    /// Whether the file is open still. Under the lock.
+    var isOpen: Bool { handle != nil }
+
+    /// Runs HDF5 calls on the open file, under the lock.
+    @discardableResult
+    func withHandle<Result>(_ body: (hid_t) throws -> Result) throws -> Result {
+        try HDF5Library.locked {
+            guard let handle else { throw StorageError(.library, path, "is used after it was closed") }
+            return try body(handle)
+        }
+    }
+}

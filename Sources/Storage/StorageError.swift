@@ -1,0 +1,69 @@
+import Foundation
+
+/// What went wrong with a file, where, and what to do about it.
+///
+/// Printed on one line as `PATH: message`; an object inside a file is named in the message.
+public struct StorageError: Error, CustomStringConvertible, Equatable, Sendable {
+    /// The kinds that callers tell apart, for instance to choose an exit code.
+    public enum Kind: Sendable {
+        /// No such file, or no such object in a file.
+        case missing
+        /// The content is not what it should be: truncated, corrupted, another type or shape.
+        case malformed
+        /// Something stands where something new was to be made.
+        case exists
+        /// The operating system refused: disk full, read-only, not permitted.
+        case io
+        /// A library failed in a way that none of the others describes.
+        case library
+    }
+
+    public let kind: Kind
+    /// The file or folder.
+    public let path: String
+    /// What happened and what to do.
+    public let message: String
+
+    public init(_ kind: Kind, _ path: String, _ message: String) {
+        self.kind = kind
+        self.path = path
+        self.message = message
+    }
+
+    public var description: String { "\(path): \(message)" }
+}
+
+extension StorageError {
+    /// An error of the operating system.
+    ///
+    /// - Parameters:
+    ///   - code: `errno` right after the failed call.
+    ///   - operation: what was tried, as it follows "cannot": "write", "open for reading".
+    static func system(_ code: Int32, _ operation: String, _ path: String) -> StorageError {
+        let kind: Kind =
+            switch code {
+            case ENOENT: .missing
+            case EEXIST, ENOTEMPTY: .exists
+            default: .io
+            }
+        let remedy = remedy(for: code).map { "; \($0)" } ?? ""
+        return StorageError(kind, path, "cannot \(operation): \(String(cString: strerror(code)))\(remedy)")
+    }
+
+    /// What a person can do about an `errno`, where there is something to say.
+    static func remedy(for code: Int32) -> String? {
+        switch code {
+        case ENOSPC: "the disk is full: free some space or choose another folder"
+        case EDQUOT: "your quota on this file system is used up: free some space or choose another folder"
+        case EROFS: "the file system is read-only: choose another folder"
+        case EACCES, EPERM: "check the permissions of the file and its folder"
+        case ENOENT: "check the path"
+        case EEXIST, ENOTEMPTY: "remove it or choose another name"
+        case ENOTDIR: "a part of the path is a file, not a folder"
+        case EISDIR: "this is a folder, not a file"
+        case EMFILE, ENFILE: "too many files are open: raise the limit (ulimit -n)"
+        case EIO, ESTALE: "the disk or the network file system failed: try again, then ask its administrator"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,121 @@
+import Foundation
+import Testing
+
+@testable import Storage
+
+@Suite struct CRC32CTests {
+    func crc(_ bytes: [UInt8]) -> UInt32 { bytes.withUnsafeBytes { CRC32C.of($0) } }
+
+    /// Check value of the CRC catalogue, and RFC 3720, appendix B.4.
+    @Test func knownAnswers() {
+        #expect(crc(Array("123456789".utf8)) == 0xE306_9283)
+        #expect(crc([UInt8](repeating: 0, count: 32)) == 0x8A91_36AA)
+        #expect(crc([UInt8](repeating: 0xFF, count: 32)) == 0x62A8_AB43)
+        #expect(crc((0..<32).map { UInt8($0) }) == 0x46DD_794E)
+        #expect(crc([]) == 0)
+    }
+
+    @Test func piecesAndAlignmentsGiveTheSame() throws {
+        let bytes = (0..<4099).map { UInt8(truncatingIfNeeded: $0 &* 131 &+ 7) }
+        // Bit by bit, from the definition.
+        var reference = ~UInt32(0)
+        for byte in bytes {
+            reference ^= UInt32(byte)
+            for _ in 0..<8 { reference = (reference >> 1) ^ (reference & 1 == 1 ? 0x82F6_3B78 : 0) }
+        }
+        for step in [1, 3, 8, 13, 1000, 4099] {
+            var crc = CRC32C()
+            bytes.withUnsafeBytes { bytes in
+                for start in stride(from: 0, to: bytes.count, by: step) {
+                    crc.update(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + step, bytes.count)]))
+                }
+            }
+            #expect(crc.value == ~reference, "step \(step)")
+        }
+    }
+
+    @Test func ofFiles() throws {
+        let scratch = try Scratch()
+        let bytes = (0..<(3 << 20) + 5).map { UInt8(truncatingIfNeeded: $0 &* 17) }
+        try AtomicFile.write(bytes, to: scratch("file"))
+        #expect(try CRC32C.of(file: scratch("file")) == crc(bytes))
+        try damage(scratch("file")) { $0[1_234_567] ^= 1 }
+        #expect(try CRC32C.of(file: scratch("file")) != crc(bytes))
+        #expect(try failure { _ = try CRC32C.of(file: scratch("none")) }.kind == .missing)
+    }
+}
+
+@Suite struct AtomicFileTests {
+    @Test func writesAndReplaces() throws {
+        let scratch = try Scratch()
+        try AtomicFile.write("one", to: scratch("file"))
+        try AtomicFile.write("two", to: scratch("file"))
+        #expect(try Files.read(scratch("file")) == Array("two".utf8))
+        #expect(try failure { try AtomicFile.write("three", to: scratch("file"), replacing: false) }.kind == .exists)
+        #expect(try Files.read(scratch("file")) == Array("two".utf8))
+        #expect(try Files.names(in: scratch.path) == ["file"])
+    }
+
+    @Test func aFailedWriteLeavesWhatWasThere() throws {
+        let scratch = try Scratch()
+        try AtomicFile.write("old", to: scratch("file"))
+        let error = try failure {
+            try AtomicFile.write(to: scratch("file")) { file in
+                try [UInt8](repeating: 1, count: 100).withUnsafeBytes { try file.write($0) }
+                throw StorageError.system(ENOSPC, "write", scratch("file"))
+            }
+        }
+        #expect(error.kind == .io)
+        #expect(try Files.read(scratch("file")) == Array("old".utf8))
+        #expect(try Files.names(in: scratch.path) == ["file"])
+    }
+
+    @Test func fullDisk() throws {
+        let file = try OpenFile(writing: "/dev/full")
+        let error = try failure { try [1 as UInt8].withUnsafeBytes { try file.write($0) } }
+        #expect(error.kind == .io)
+        #expect(error.description.hasPrefix("/dev/full: cannot write: No space left on device; the disk is full"))
+    }
+
+    @Test func foldersThatRefuse() throws {
+        // /proc refuses new files to root too.
+        let error = try failure { try AtomicFile.write("x", to: "/proc/fpdm-test") }
+        #expect(error.path == "/proc/fpdm-test")
+        #expect(throws: StorageError.self) { try AtomicFile.createDirectory("/proc/fpdm-test") }
+        #expect(!AtomicFile.isWritableDirectory("/proc"))
+        #expect(try failure { try AtomicFile.write("x", to: "/nowhere/file") }.kind == .missing)
+        #expect(StorageError.system(EROFS, "write", "f").message.contains("read-only"))
+    }
+
+    @Test func foldersAndTrees() throws {
+        let scratch = try Scratch()
+        try AtomicFile.createDirectory(scratch("a/b/c"))
+        try AtomicFile.createDirectory(scratch("a/b/c"))
+        #expect(try failure { try AtomicFile.createDirectory(scratch("a/b/c"), exclusive: true) }.kind == .exists)
+        try AtomicFile.write("x", to: scratch("a/b/file"))
+        try AtomicFile.write("kept", to: scratch("outside"))
+        symlink(scratch("outside"), scratch("a/link"))
+        #expect(try failure { try AtomicFile.createDirectory(scratch("outside/below")) }.kind == .io)
+        #expect(AtomicFile.isWritableDirectory(scratch("a")))
+        #expect(try Files.names(in: scratch("a")) == ["b", "link"])
+        try AtomicFile.syncFile(scratch("a/b/file"))
+        try AtomicFile.syncDirectory(scratch("a"))
+
+        #expect(try failure { try AtomicFile.rename(from: scratch("a/b"), to: scratch("outside")) }.kind == .exists)
+        try AtomicFile.rename(from: scratch("a/b"), to: scratch("moved"))
+        #expect(try Files.names(in: scratch("moved")) == ["c", "file"])
+        #expect(try failure { try AtomicFile.rename(from: scratch("gone"), to: scratch("x")) }.kind == .missing)
+
+        try AtomicFile.removeTree(scratch("a"))
+        try AtomicFile.removeTree(scratch("a"))
+        #expect(try Files.names(in: scratch.path) == ["moved", "outside"])
+        #expect(try Files.read(scratch("outside")) == Array("kept".utf8))
+    }
+
+    @Test func foldersOfPaths() {
+        #expect(Files.folder(of: "a") == ".")
+        #expect(Files.folder(of: "/a") == "/")
+        #expect(Files.folder(of: "a/b/") == "a")
+        #expect(Files.folder(of: "/a/b/c") == "/a/b")
+    }
+}
