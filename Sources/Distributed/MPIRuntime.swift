@@ -71,12 +71,24 @@ public final class MPIRuntime {
     /// Ends MPI (`MPI_Finalize`, MPI 3.1, section 8.7). Collective; a second call does nothing.
     ///
     /// Waits for the other ranks, so a rank that fails alone uses `Communicator.abort` instead, and ranks
-    /// that fail together (`Communicator.agree`) finalize and then exit.
+    /// that fail together (`Communicator.agree`) end with `exit(code:)`.
     public func finalize() {
         guard !session.isFinalized else { return }
         session.assertOwner()
         session.isFinalized = true
         MPI_Finalize()
+    }
+
+    /// Ends this process together with the other ranks, in good order: for a success and for a `RankFailure`.
+    ///
+    /// Collective, with one code. At the first rank that exits with an error, `mpirun` kills those still
+    /// running, so nobody leaves before everybody's last words are out: output is flushed, then all meet, then
+    /// MPI ends.
+    public func exit(code: Int32) -> Never {
+        fflush(nil)
+        if !session.isFinalized { try? world.barrier() }
+        finalize()
+        Glibc.exit(code)
     }
 }
 

@@ -1,4 +1,4 @@
-/// The failure of one rank, as every rank throws it: all exit with its code, one of them prints it.
+/// The failure of one rank, as every rank throws it: one rank prints it, all leave by `MPIRuntime.exit(code:)`.
 public struct RankFailure: Error, CustomStringConvertible, Equatable, Sendable {
     /// The lowest rank that failed.
     public let rank: Int

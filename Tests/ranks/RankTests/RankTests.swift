@@ -10,11 +10,12 @@ struct RankTests {
     static func main() {
         do {
             let runtime = try MPIRuntime.start()
-            let code = try run(Array(CommandLine.arguments.dropFirst()), runtime)
-            runtime.finalize()
-            exit(code)
-        } catch let failure as RankFailure {
-            exit(failure.code)
+            do {
+                runtime.exit(code: try run(Array(CommandLine.arguments.dropFirst()), runtime))
+            } catch let failure as RankFailure {
+                if runtime.world.rank == 0 { print("\(failure)") }
+                runtime.exit(code: failure.code)
+            }
         } catch {
             print("\(error)")
             exit(70)
@@ -33,13 +34,7 @@ struct RankTests {
         switch mode {
         case "fail":
             // The contract: all ranks learn of it, end MPI in good order and exit with the same code.
-            do {
-                try world.agree(on: isChosen ? world.failure(code: 65, message: "bad data") : nil)
-            } catch let failure as RankFailure {
-                if world.rank == 0 { print("\(failure)") }
-                runtime.finalize()
-                throw failure
-            }
+            try world.agree(on: isChosen ? world.failure(code: 65, message: "bad data") : nil)
             return 0
         case "die":
             if isChosen { exit(65) }
