@@ -87,6 +87,10 @@ let package = Package(
                 .unsafeFlags(["-static-stdlib"] + staticLibraries.map { "-l\($0)" }, .when(configuration: .release))
             ]),
 
+        // Runs under mpirun (Tests/ranks/run): what several ranks must do together.
+        .executableTarget(
+            name: "rank-tests", dependencies: ["Distributed"], path: "Tests/ranks/RankTests", swiftSettings: strict),
+
         tests("ComputeTests", ["Compute"]),
         tests("DistributedTests", ["Distributed"]),
         tests("StorageTests", ["Storage"]),

@@ -1,0 +1,76 @@
+internal import CMPI
+
+/// Blocking messages between two ranks (MPI 3.1, chapter 3).
+///
+/// A message has exactly the length its receiver asks for: a longer one is MPI's error, a shorter one ours.
+extension Communicator {
+    /// Tags of callers lie below this one, the least upper bound that the standard grants (section 8.1.2).
+    public static let reservedTag = 32767
+
+    /// Sends the buffer (`MPI_Send`, section 3.2.1); may wait until the receiver asks for it.
+    public func send<T: MPIScalar>(_ buffer: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0) throws {
+        for piece in Pieces(of: buffer.count, limit: pieceLimit) {
+            try call("MPI_Send") {
+                MPI_Send(
+                    buffer.address(of: piece), Int32(piece.count), T.mpiElement.handle, Int32(destination),
+                    Int32(tag), handle)
+            }
+        }
+    }
+
+    /// Fills the buffer from the source's message (`MPI_Recv`, section 3.2.4).
+    public func receive<T: MPIScalar>(_ buffer: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0) throws {
+        for piece in Pieces(of: buffer.count, limit: pieceLimit) {
+            var status = MPI_Status()
+            try call("MPI_Recv") {
+                MPI_Recv(
+                    buffer.address(of: piece), Int32(piece.count), T.mpiElement.handle, Int32(source), Int32(tag),
+                    handle, &status)
+            }
+            try checkLength("MPI_Recv", status, T.self, expected: piece.count)
+        }
+    }
+
+    /// Sends one buffer and fills another at the same time, without deadlock (`MPI_Sendrecv`, section 3.10).
+    ///
+    /// The buffers do not overlap. Their lengths may differ, also by whole pieces.
+    public func sendReceive<T: MPIScalar>(
+        send outgoing: UnsafeBufferPointer<T>, to destination: Int,
+        receive incoming: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
+    ) throws {
+        var sends = Pieces(of: outgoing.count, limit: pieceLimit)
+        var receives = Pieces(of: incoming.count, limit: pieceLimit)
+        while true {
+            let sent = sends.next()
+            let received = receives.next()
+            if sent == nil && received == nil { return }
+            // Round k moves piece k on every rank; the side that has run out talks to nobody (section 3.11).
+            let out = sent ?? 0..<0
+            let into = received ?? 0..<0
+            var status = MPI_Status()
+            try call("MPI_Sendrecv") {
+                MPI_Sendrecv(
+                    outgoing.address(of: out), Int32(out.count), T.mpiElement.handle,
+                    sent == nil ? MPI_PROC_NULL : Int32(destination), Int32(tag),
+                    incoming.address(of: into), Int32(into.count), T.mpiElement.handle,
+                    received == nil ? MPI_PROC_NULL : Int32(source), Int32(tag), handle, &status)
+            }
+            if received != nil { try checkLength("MPI_Sendrecv", status, T.self, expected: into.count) }
+        }
+    }
+
+    /// Throws when a message was shorter than its receiver asked for (`MPI_Get_count`, section 3.2.5).
+    func checkLength<T: MPIScalar>(
+        _ operation: String, _ status: MPI_Status, _ type: T.Type, expected: Int
+    ) throws {
+        var status = status
+        var count: Int32 = 0
+        try call("MPI_Get_count") { MPI_Get_count(&status, T.mpiElement.handle, &count) }
+        guard Int(count) == expected else {
+            throw MPIError(
+                operation: operation, rank: rank, code: MPI_ERR_COUNT,
+                message: "rank \(status.MPI_SOURCE) sent \(count) elements (tag \(status.MPI_TAG)), "
+                    + "\(expected) were expected")
+        }
+    }
+}

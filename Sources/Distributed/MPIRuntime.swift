@@ -1,0 +1,113 @@
+internal import CMPI
+import Glibc
+
+/// The owner of MPI in this process: started once, finalized once, by one thread.
+///
+/// All communication happens on the thread that called `start`. Other threads may run (the level is
+/// `MPI_THREAD_FUNNELED` or higher), but only that one calls MPI (MPI 3.1, section 12.4).
+public final class MPIRuntime {
+    /// How many threads may call MPI, and when (MPI 3.1, section 12.4.3).
+    public enum ThreadLevel: Int32, Comparable, Sendable {
+        case single = 0
+        case funneled, serialized, multiple
+
+        public static func < (a: ThreadLevel, b: ThreadLevel) -> Bool { a.rawValue < b.rawValue }
+
+        var constant: Int32 {
+            switch self {
+            case .single: Int32(MPI_THREAD_SINGLE)
+            case .funneled: Int32(MPI_THREAD_FUNNELED)
+            case .serialized: Int32(MPI_THREAD_SERIALIZED)
+            case .multiple: Int32(MPI_THREAD_MULTIPLE)
+            }
+        }
+    }
+
+    /// All ranks (`MPI_COMM_WORLD`).
+    public let world: Communicator
+    /// The ranks that share this node's memory, in the order of their world ranks.
+    public let nodeLocal: Communicator
+    /// This node's name as MPI knows it (`MPI_Get_processor_name`).
+    public let hostName: String
+
+    private let session: MPISession
+
+    /// Starts MPI (`MPI_Init_thread`, MPI 3.1, section 12.4.3) and makes its errors return instead of abort.
+    ///
+    /// Collective over all ranks of the job. Without a launcher, the process is a world of one.
+    /// - Throws: `MPIError` when MPI was started before in this process (section 8.7: it starts once), or
+    ///   when the library offers fewer threads than `required`.
+    public static func start(required: ThreadLevel = .funneled) throws -> MPIRuntime {
+        let rank = LauncherEnvironment.rank
+        var initialized: Int32 = 0
+        try check("MPI_Initialized", rank: rank, MPI_Initialized(&initialized))
+        guard initialized == 0 else {
+            throw MPIError(
+                operation: "MPI_Init_thread", rank: rank, code: MPI_ERR_OTHER,
+                message: "MPI was started before in this process; it starts only once")
+        }
+        var provided: Int32 = 0
+        try check("MPI_Init_thread", rank: rank, MPI_Init_thread(nil, nil, required.constant, &provided))
+        guard provided >= required.constant else {
+            // The standard orders the levels (section 12.4.3), so one comparison decides.
+            MPI_Finalize()
+            throw MPIError(
+                operation: "MPI_Init_thread", rank: rank, code: MPI_ERR_OTHER,
+                message: "this MPI library provides thread level \(provided), but \(required) "
+                    + "(\(required.constant)) is needed: use a build of it with thread support")
+        }
+        return try MPIRuntime(launcherRank: rank)
+    }
+
+    private init(launcherRank: Int) throws {
+        let name = try processorName(rank: launcherRank)
+        let session = MPISession(hostName: name)
+        self.session = session
+        hostName = name
+        world = try Communicator(fpdm_comm_world(), session: session)
+        nodeLocal = try world.splitByNode()
+    }
+
+    /// Ends MPI (`MPI_Finalize`, MPI 3.1, section 8.7). Collective; a second call does nothing.
+    ///
+    /// Waits for the other ranks, so a rank that fails alone uses `Communicator.abort` instead, and ranks
+    /// that fail together (`Communicator.agree`) end with `exit(code:)`.
+    public func finalize() {
+        guard !session.isFinalized else { return }
+        session.assertOwner()
+        session.isFinalized = true
+        MPI_Finalize()
+    }
+
+    /// Ends this process together with the other ranks, in good order: for a success and for a `RankFailure`.
+    ///
+    /// Collective, with one code. At the first rank that exits with an error, `mpirun` kills those still
+    /// running, so nobody leaves before everybody's last words are out: output is flushed, then all meet, then
+    /// MPI ends.
+    public func exit(code: Int32) -> Never {
+        fflush(nil)
+        if !session.isFinalized { try? world.barrier() }
+        finalize()
+        Glibc.exit(code)
+    }
+}
+
+/// What all communicators of a process share: the thread that may call MPI, and whether it still may.
+final class MPISession {
+    let hostName: String
+    var isFinalized = false
+    private let thread = pthread_self()
+
+    init(hostName: String) { self.hostName = hostName }
+
+    func assertOwner() {
+        assert(pthread_equal(pthread_self(), thread) != 0, "MPI is called from the thread that started it only")
+    }
+}
+
+private func processorName(rank: Int) throws -> String {
+    var length: Int32 = 0
+    var name = [CChar](repeating: 0, count: Int(MPI_MAX_PROCESSOR_NAME) + 1)
+    try check("MPI_Get_processor_name", rank: rank, MPI_Get_processor_name(&name, &length))
+    return String(decoding: name.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}

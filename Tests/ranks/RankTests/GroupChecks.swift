@@ -1,0 +1,100 @@
+import Distributed
+
+private struct Broken: Error {
+    let rank: Int
+}
+
+private func describe(_ error: any Error) -> (code: Int32, message: String) {
+    guard let broken = error as? Broken else { return (70, "\(error)") }
+    return (Int32(60 + broken.rank), "part \(broken.rank) is broken")
+}
+
+func groupChecks() -> [Check] {
+    [
+        Check("a world is numbered as the launcher said") { world in
+            try expect(world.rank, equals: LauncherEnvironment.rank)
+            try expect(world.size, equals: LauncherEnvironment.size)
+        },
+        Check("split by color, ordered by key") { world in
+            let half = world.rank % 2
+            let count = (world.size + 1 - half) / 2
+            guard let part = try world.split(color: half, key: -world.rank) else {
+                throw Unmet(description: "no communicator")
+            }
+            try expect(part.size, equals: count)
+            try expect(part.rank, equals: count - 1 - world.rank / 2)
+            try expect(
+                part.allGather([world.rank]).map { $0[0] }, equals: (0..<count).map { (count - 1 - $0) * 2 + half })
+            try part.free()
+        },
+        Check("split leaves out ranks without a color") { world in
+            let part = try world.split(color: world.rank == 0 ? 3 : nil)
+            try expect(part?.size, equals: world.rank == 0 ? 1 : nil)
+            try part?.free()
+        },
+        Check("all succeed: agree gives each its own value") { world in
+            try expect(world.agree(describing: describe) { world.rank * 2 }, equals: world.rank * 2)
+            try world.agree(on: nil)
+        },
+        Check("one rank fails: all throw its failure") { world in
+            for failing in 0..<world.size {
+                let failure = try expectError(RankFailure.self) {
+                    try world.agree(describing: describe) { if world.rank == failing { throw Broken(rank: failing) } }
+                }
+                try expect(failure.rank, equals: failing)
+                try expect(failure.code, equals: Int32(60 + failing))
+                try expect(failure.message, equals: "part \(failing) is broken")
+                try expect(failure.host, equals: world.hostName)
+            }
+        },
+        Check("several ranks fail: all throw the lowest one's failure") { world in
+            let failing = world.size / 2
+            let failure = try expectError(RankFailure.self) {
+                try world.agree(describing: describe) { if world.rank >= failing { throw Broken(rank: world.rank) } }
+            }
+            try expect(failure.rank, equals: failing)
+        },
+        Check("agreements inside agreements keep the failing rank") { world in
+            let failing = world.size - 1
+            let failure = try expectError(RankFailure.self) {
+                try world.agree(describing: describe) {
+                    try world.agree(describing: describe) { if world.rank == failing { throw Broken(rank: failing) } }
+                }
+            }
+            try expect(failure.rank, equals: failing)
+            try expect(failure.code, equals: Int32(60 + failing))
+        },
+        Check("the form for every step") { world in
+            let own = world.rank == world.size - 1 ? world.failure(code: 74, message: "disk full") : nil
+            let failure = try expectError(RankFailure.self) { try world.agree(on: own) }
+            try expect(
+                failure, equals: RankFailure(rank: world.size - 1, host: world.hostName, code: 74, message: "disk full")
+            )
+        },
+        Check("a failure with code 0 is a failure all the same") { world in
+            let failure = try expectError(RankFailure.self) { try world.agree(on: world.failure(code: 0, message: "")) }
+            try expect(failure.code, equals: 1)
+        },
+    ]
+}
+
+/// Checks that need the runtime besides the world.
+func runtimeChecks(_ runtime: MPIRuntime) -> [Check] {
+    [
+        Check("MPI starts only once") { _ in
+            let error = try expectError(MPIError.self) { _ = try MPIRuntime.start() }
+            try expect(error.operation, equals: "MPI_Init_thread")
+        },
+        Check("the ranks of this node are those with its name") { world in
+            let names = try world.allGather(runtime.hostName)
+            try expect(runtime.nodeLocal.size, equals: names.filter { $0 == runtime.hostName }.count)
+            try expect(runtime.nodeLocal.rank, equals: names[..<world.rank].filter { $0 == runtime.hostName }.count)
+        },
+        Check("threads: masks are shared out") { world in
+            let node = runtime.nodeLocal
+            try expect(node.threadsPerRank(mask: Array(0..<12)), equals: max(1, 12 / node.size))
+            try expect(node.threadsPerRank(mask: [2 * node.rank, 2 * node.rank + 1]), equals: 2)
+            try expect(node.threadsPerRank() >= 1, equals: true)
+        },
+    ]
+}

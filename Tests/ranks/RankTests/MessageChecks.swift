@@ -1,0 +1,97 @@
+import Distributed
+
+private func numbers(_ rank: Int, _ count: Int) -> [Int32] { (0..<count).map { Int32(rank * 10_000 + $0) } }
+
+/// Rank r sends to the next around the ring as many elements as `length` says for r.
+private func ring(_ world: Communicator, length: (Int) -> Int) throws {
+    let next = (world.rank + 1) % world.size
+    let previous = (world.rank + world.size - 1) % world.size
+    let outgoing = numbers(world.rank, length(world.rank))
+    var incoming = [Int32](repeating: -1, count: length(previous))
+    try outgoing.withUnsafeBufferPointer { out in
+        try incoming.withUnsafeMutableBufferPointer { into in
+            try world.sendReceive(send: out, to: next, receive: into, from: previous, tag: 3)
+        }
+    }
+    try expect(incoming, equals: numbers(previous, length(previous)))
+
+    let received = try world.iReceive(MPIBuffer<Int32>(repeating: 0, count: length(previous)), from: previous, tag: 4)
+    let sent = try world.iSend(MPIBuffer(outgoing), to: next, tag: 4)
+    try expect(received.wait().array, equals: numbers(previous, length(previous)))
+    try expect(sent.wait().array, equals: outgoing)
+}
+
+/// Every even rank sends to the odd one after it, blocking.
+private func pairs(_ world: Communicator, count: Int) throws {
+    let isSender = world.rank % 2 == 0
+    let peer = isSender ? world.rank + 1 : world.rank - 1
+    guard peer < world.size else { return }
+    if isSender {
+        try numbers(world.rank, count).withUnsafeBufferPointer { try world.send($0, to: peer, tag: 1) }
+    } else {
+        var incoming = [Int32](repeating: -1, count: count)
+        try incoming.withUnsafeMutableBufferPointer { try world.receive($0, from: peer, tag: 1) }
+        try expect(incoming, equals: numbers(peer, count))
+    }
+}
+
+private func withPieces(_ world: Communicator, of limit: Int, _ body: () throws -> Void) throws {
+    let usual = world.pieceLimit
+    defer { world.pieceLimit = usual }
+    world.pieceLimit = limit
+    try body()
+}
+
+func messageChecks() -> [Check] {
+    [
+        Check("ring of equal, empty and differing lengths") { world in
+            for count in [0, 1, 7, 100_000] { try ring(world) { _ in count } }
+            try ring(world) { $0 * 13 }
+        },
+        Check("ring in pieces") { world in
+            for limit in [1, 4, 13] { try withPieces(world, of: limit) { try ring(world) { $0 * 13 } } }
+        },
+        Check("blocking pairs") { world in
+            for count in [0, 1, 9, 50_000] { try pairs(world, count: count) }
+            try withPieces(world, of: 4) { try pairs(world, count: 9) }
+        },
+        Check("several requests at once, waited for in another order") { world in
+            let peer = world.size - 1 - world.rank
+            let receives = try (0..<4).map {
+                try world.iReceive(MPIBuffer<Double>(repeating: 0, count: 3), from: peer, tag: $0)
+            }
+            let sends = try (0..<4).map {
+                try world.iSend(MPIBuffer<Double>(repeating: Double(world.rank * 10 + $0), count: 3), to: peer, tag: $0)
+            }
+            for tag in (0..<4).reversed() {
+                try expect(receives[tag].wait().array, equals: .init(repeating: Double(peer * 10 + tag), count: 3))
+            }
+            for send in sends { try send.wait() }
+        },
+        Check("a non-blocking all-reduce in pieces, over memory of somebody else's") { world in
+            let owner = MPIBuffer<Float>(repeating: 1, count: 23)
+            try withPieces(world, of: 5) {
+                let borrowed = MPIBuffer(borrowing: owner.elements, keepingAlive: owner)
+                try world.iAllReduce(borrowed, .sum).wait()
+            }
+            try expect(owner.array, equals: .init(repeating: Float(world.size), count: 23))
+        },
+        Check("a message that is too short or too long is an error of the receiver") { world in
+            for sent in [2, 6] {
+                let request = try world.iSend(MPIBuffer(numbers(world.rank, sent)), to: world.rank, tag: 9)
+                var incoming = [Int32](repeating: 0, count: 4)
+                let error = try expectError(MPIError.self) {
+                    try incoming.withUnsafeMutableBufferPointer { try world.receive($0, from: world.rank, tag: 9) }
+                }
+                try expect(error.operation, equals: "MPI_Recv")
+                try request.wait()
+            }
+        },
+        Check("an error has operation, rank and MPI's own text") { world in
+            let error = try expectError(MPIError.self) { _ = try world.broadcast("", root: world.size) }
+            try expect(error.operation, equals: "MPI_Bcast")
+            try expect(error.rank, equals: world.rank)
+            try expect(error.message.contains("MPI_ERR_ROOT"), equals: true)
+        },
+    ]
+}
