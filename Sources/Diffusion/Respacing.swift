@@ -33,7 +33,8 @@ public enum Respacing {
 
     private static func counts(_ spec: String) throws -> [Int] {
         try spec.split(separator: ",", omittingEmptySubsequences: false).map { part in
-            let digits = String(part.drop { $0 == " " }.prefix { $0 != " " })
+            var digits = part.drop { $0 == " " }
+            while digits.last == " " { digits.removeLast() }
             guard let count = Int(digits), count >= 0 else {
                 throw DiffusionError(
                     "respacing '\(spec)': '\(part)' is no number of steps; write 20, or 10,15,20 for a number in each "
