@@ -1,0 +1,47 @@
+import Diffusion
+import Testing
+
+@Suite struct DiffusionConfigurationTests {
+    private func fields(_ configuration: DiffusionConfiguration, learnSigma: Bool = false) -> [String] {
+        configuration.problems(learnSigma: learnSigma).map(\.field)
+    }
+
+    @Test func theDefaultIsSound() { #expect(fields(DiffusionConfiguration(), learnSigma: true).isEmpty) }
+
+    @Test func everyTargetHasASoundSetting() {
+        for target in DiffusionConfiguration.Target.allCases {
+            #expect(fields(DiffusionConfiguration(target), learnSigma: target != .flow).isEmpty)
+        }
+        #expect(fields(DiffusionConfiguration(.v, .p2, zeroTerminalSNR: true), learnSigma: true).isEmpty)
+        #expect(fields(DiffusionConfiguration(.x0, zeroTerminalSNR: true), learnSigma: true).isEmpty)
+    }
+
+    @Test func contradictionsNameTheField() {
+        #expect(fields(DiffusionConfiguration(.flow), learnSigma: true) == ["target"])
+        #expect(fields(DiffusionConfiguration(.eps, zeroTerminalSNR: true)) == ["target"])
+        #expect(fields(DiffusionConfiguration(.eps, steps: 20)) == ["steps"])
+        #expect(fields(DiffusionConfiguration(.eps, schedule: .cosine, steps: 20)).isEmpty)
+        #expect(fields(DiffusionConfiguration(.flow, steps: 1)) == ["steps"])
+    }
+
+    @Test func settingsThatDoNothingAreNamed() {
+        #expect(fields(DiffusionConfiguration(.eps, .snr)) == ["weighting"])
+        #expect(fields(DiffusionConfiguration(.flow, schedule: .cosine)) == ["schedule"])
+        #expect(fields(DiffusionConfiguration(.flow, zeroTerminalSNR: true)) == ["zeroTerminalSNR"])
+        // They stop a job, not the arithmetic: reference cases set a weighting for every target.
+        #expect(throws: Never.self) {
+            try Objective(DiffusionConfiguration(.eps, .p2), learnSigma: true, channels: 1, pixels: 1)
+        }
+    }
+
+    @Test func objectivesRefuseContradictions() {
+        let error = #expect(throws: DiffusionError.self) {
+            try Objective(DiffusionConfiguration(.flow), learnSigma: true, channels: 1, pixels: 1)
+        }
+        #expect(error?.message.contains("learnSigma") == true)
+        #expect(throws: DiffusionError.self) {
+            try Objective(
+                DiffusionConfiguration(.eps, zeroTerminalSNR: true), learnSigma: false, channels: 1, pixels: 1)
+        }
+    }
+}
