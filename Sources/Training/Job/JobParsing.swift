@@ -1,0 +1,217 @@
+import Foundation
+import Yams
+
+extension JobConfiguration {
+    /// Reads and checks a job file.
+    ///
+    /// - Parameters:
+    ///   - path: the YAML file. Nothing else is read.
+    ///   - overrides: `section.key=value` each, taken after the file, the last one winning.
+    /// - Throws: `JobErrors` with everything that is wrong.
+    public static func load(path: String, overrides: [String] = []) throws -> JobConfiguration {
+        func refuse(_ message: String) -> JobErrors {
+            JobErrors([JobError(file: path, message: message, cause: .noInput)])
+        }
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            throw refuse("no such job file; check the path (it is relative to the working directory)")
+        }
+        if isFolder.boolValue { throw refuse("is a folder; name the job file in it") }
+        guard let bytes = FileManager.default.contents(atPath: path) else {
+            throw refuse("cannot be read; check its permissions")
+        }
+        guard let yaml = String(bytes: bytes, encoding: .utf8) else {
+            throw JobErrors([JobError(file: path, message: "is not UTF-8 text; a job is a YAML file")])
+        }
+        return try parse(yaml: yaml, name: path, overrides: overrides)
+    }
+
+    /// Reads and checks a job given as text.
+    ///
+    /// A layer's `model.name` comes before its other keys, and the overrides are a layer above the file: an explicit
+    /// `model.width` wins over the name beside it, and `--set model.name=...` over the file's widths.
+    ///
+    /// - Parameters:
+    ///   - name: what messages call the text.
+    ///   - overrides: as for `load`.
+    /// - Throws: `JobErrors` with everything that is wrong.
+    public static func parse(yaml: String, name: String, overrides: [String] = []) throws -> JobConfiguration {
+        var reader = JobReader(file: name)
+        reader.readFile(yaml)
+        reader.readOverrides(overrides)
+        return try reader.finish()
+    }
+}
+
+/// Fills a job in from a file and overrides, and remembers which line or override said what.
+private struct JobReader {
+    private let file: String
+    private var job = JobConfiguration()
+    private var errors: [JobError] = []
+    /// Whether the file has sections; if not, what they lack is no news.
+    private var hasSections = false
+    /// Sections and fields that the file names, with their lines.
+    private var lines: [String: Int] = [:]
+    /// Fields that an override sets, with the override.
+    private var overridden: [String: String] = [:]
+
+    init(file: String) { self.file = file }
+
+    /// The job, once it is whole and sound.
+    mutating func finish() throws -> JobConfiguration {
+        guard hasSections else { throw JobErrors(errors) }
+        if job.model.conditioning == .none, lines["data.labelDropout"] == nil, overridden["data.labelDropout"] == nil {
+            // The default is for networks with labels.
+            job.data.labelDropout = 0
+        }
+        // How fields go together is judged only if each is what its author meant.
+        let problems = errors.isEmpty ? job.problems : job.fieldProblems
+        for problem in problems where !errors.contains(where: { $0.key == problem.key }) {
+            complain(problem.key, problem.message)
+        }
+        guard errors.isEmpty else { throw JobErrors(errors) }
+        return job
+    }
+
+    /// Blames the override or line that set a field, or the nearest thing to it that the file has.
+    private mutating func complain(_ key: String, _ message: String) {
+        if let override = overridden[key] {
+            errors.append(JobError(file: "--set \(override)", key: key, message: message, cause: .usage))
+        } else {
+            let section = String(key.prefix { $0 != "." })
+            errors.append(JobError(file: file, line: lines[key] ?? lines[section], key: key, message: message))
+        }
+    }
+
+    // MARK: The file
+
+    mutating func readFile(_ yaml: String) {
+        let root: Node?
+        do {
+            root = try Yams.compose(yaml: yaml)
+        } catch {
+            errors.append(JobError(malformed: yaml, file: file, error: error))
+            return
+        }
+        guard let root, !root.isNothing else {
+            errors.append(JobError(file: file, message: "is empty; start from one of the files in jobs/"))
+            return
+        }
+        guard let sections = root.mapping else {
+            errors.append(
+                JobError(
+                    file: file, line: root.mark?.line,
+                    message: "found \(root.found), wanted sections such as run, model and training"))
+            return
+        }
+        hasSections = true
+        for (key, content) in sections { readSection(key, content) }
+    }
+
+    private mutating func readSection(_ keyNode: Node, _ content: Node) {
+        let key = keyNode.scalar?.string ?? keyNode.found
+        lines[key] = keyNode.mark?.line
+        guard let section = JobConfiguration.sections.first(where: { $0.key == key }) else {
+            complain(key, JobConfiguration.remedy(forUnknown: key, in: ""))
+            return
+        }
+        if content.isNothing { return }
+        guard let entries = content.mapping else {
+            complain(key, "found \(content.found), wanted keys such as \(section.fields[0].name)")
+            return
+        }
+        for (entryNode, _) in entries {
+            let entry = entryNode.scalar?.string ?? entryNode.found
+            lines["\(key).\(entry)"] = entryNode.mark?.line
+            if !section.fields.contains(where: { $0.key == entry }) {
+                complain("\(key).\(entry)", JobConfiguration.remedy(forUnknown: entry, in: key))
+            }
+        }
+        // In the table's order, in which a name comes before what it stands for.
+        for field in section.fields {
+            guard let (_, value) = entries.first(where: { $0.key.scalar?.string == field.key }) else { continue }
+            if let complaint = field.read(value, &job) { complain(field.name, complaint) }
+        }
+    }
+
+    // MARK: Overrides
+
+    mutating func readOverrides(_ overrides: [String]) {
+        let names = overrides.filter { $0.hasPrefix("model.name=") }
+        for override in names + overrides.filter({ !$0.hasPrefix("model.name=") }) { readOverride(override) }
+    }
+
+    private mutating func readOverride(_ override: String) {
+        let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let path = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+        func refuse(_ message: String) -> JobError {
+            JobError(file: "--set \(override)", key: parts[0], message: message, cause: .usage)
+        }
+        guard parts.count == 2, path.count == 2 else {
+            errors.append(refuse("wanted section.key=value, such as training.steps=300"))
+            return
+        }
+        guard let field = JobConfiguration.fields.first(where: { $0.name == parts[0] }) else {
+            let known = JobConfiguration.sections.contains { $0.key == path[0] }
+            let (key, section) = known ? (path[1], path[0]) : (path[0], "")
+            errors.append(refuse(JobConfiguration.remedy(forUnknown: key, in: section)))
+            return
+        }
+        overridden[field.name] = override
+        let node: Node
+        if field.isText, !["\"", "'"].contains(parts[1].prefix(1)) {
+            // A path or name is taken as the shell passed it, whatever YAML would make of its signs.
+            node = .scalar(.init(parts[1], .implicit, .plain))
+        } else {
+            do {
+                node = try Yams.compose(yaml: parts[1]) ?? .scalar(.init("", .implicit, .plain))
+            } catch {
+                errors.append(refuse("the value is not YAML; wanted \(field.type)"))
+                return
+            }
+        }
+        if let complaint = field.read(node, &job) { complain(field.name, complaint) }
+    }
+}
+
+extension JobError {
+    /// A file that is no YAML at all.
+    fileprivate init(malformed yaml: String, file: String, error: Error) {
+        switch error as? YamlError {
+        case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+            .composer(_, let problem, let mark, _):
+            self.init(file: file, line: mark.line, message: "not YAML: \(problem)")
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            let key = duplicates.first ?? ""
+            let place = Place(of: key, from: context.mark, in: yaml)
+            self.init(
+                file: file, line: place.again ?? context.mark.line,
+                key: place.section.map { "\($0).\(key)" } ?? key,
+                message: "is written twice, first in line \(context.mark.line); keep one of them")
+        case .reader(let problem, _, _, _):
+            self.init(file: file, message: "not YAML: \(problem)")
+        default:
+            self.init(file: file, message: "not YAML: \(error)")
+        }
+    }
+
+    /// Where a key that stands twice stands, found in the text because the parser tells only its first place.
+    private struct Place {
+        var section: String?
+        var again: Int?
+
+        init(of key: String, from first: Mark, in yaml: String) {
+            let lines = yaml.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).map {
+                (indent: $0.prefix { $0 == " " }.count, text: Substring($0.drop { $0 == " " }))
+            }
+            let indent = first.column - 1
+            guard lines.indices.contains(first.line - 1) else { return }
+            again = lines.indices.dropFirst(first.line).first {
+                lines[$0].indent == indent && lines[$0].text.hasPrefix(key)
+                    && lines[$0].text.dropFirst(key.count).first { $0 != " " } == ":"
+            }.map { $0 + 1 }
+            section = lines[..<(first.line - 1)].last { $0.indent < indent && !$0.text.isEmpty && $0.text.first != "#" }
+                .map { String($0.text.prefix { $0 != ":" }) }
+        }
+    }
+}
