@@ -1,3 +1,4 @@
+import Diffusion
 import Model
 
 extension JobConfiguration {
@@ -17,7 +18,9 @@ extension JobConfiguration {
             for problem in model.problems { add("model.\(problem.field)", problem.message) }
         }
         if sound("model", "diffusion") {
-            for problem in objectiveProblems { add("diffusion.\(problem.field)", problem.message) }
+            for problem in diffusion.problems(learnSigma: model.learnSigma) {
+                add("diffusion.\(problem.field)", problem.message)
+            }
         }
         if sound("training") { checkBatch(add) }
         if sound("training", "optimizer") { checkLearningRate(add) }
@@ -112,6 +115,10 @@ extension JobConfiguration {
                 "sampling.sampler",
                 "sampler \(sampler.yaml) does not fit diffusion.target: \(diffusion.target.yaml); use auto")
         }
-        if let problem = respacingProblem { add("sampling.respacing", problem) }
+        do {
+            _ = try Respacing.timesteps(total: diffusion.steps, sampling.respacing)
+        } catch {
+            add("sampling.respacing", "\(error)")
+        }
     }
 }
