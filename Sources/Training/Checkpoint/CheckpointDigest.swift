@@ -1,0 +1,53 @@
+import Storage
+
+/// A file's length and checksum, found before HDF5 may open the file.
+struct CheckpointDigest: Equatable, Sendable {
+    /// The file's name in the checkpoint's folder.
+    let name: String
+    /// Bytes.
+    let size: Int
+    /// CRC-32C of all bytes.
+    let crc: UInt32
+
+    init(name: String, size: Int, crc: UInt32) {
+        self.name = name
+        self.size = size
+        self.crc = crc
+    }
+
+    /// Of a file as it is.
+    init(of name: String, in folder: String) throws {
+        self.name = name
+        size = try Files.size(of: "\(folder)/\(name)")
+        crc = try CRC32C.of(file: "\(folder)/\(name)")
+    }
+
+    /// Compares a file with this.
+    ///
+    /// - Throws: ``CheckpointError``, `.damaged`, if it is missing or differs; `StorageError` if it cannot be read.
+    func check(in folder: String) throws {
+        let path = "\(folder)/\(name)"
+        try CheckpointError.translating {
+            let found = try Files.size(of: path)
+            guard found == size else {
+                throw CheckpointError(
+                    .damaged, path, "has \(found) bytes where \(size) were written; restore it from a copy")
+            }
+            let crcFound = try CRC32C.of(file: path)
+            guard crcFound == crc else {
+                throw CheckpointError(
+                    .damaged, path,
+                    "its bytes have changed since they were written (CRC-32C \(crcFound.hex), was \(crc.hex)); "
+                        + "restore it from a copy")
+            }
+        }
+    }
+}
+
+extension UInt32 {
+    /// Eight digits.
+    var hex: String {
+        let digits = String(self, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
+}
