@@ -1,16 +1,26 @@
-import Evaluation
-import Compute
-import Model
-typealias ActivationModeAlias = ActivationMode
-let engine = try Engine(threads: 2)
-print(engine.matrix.name)
-for path in CommandLine.arguments.dropFirst() {
-    for a in [ActivationModeAlias.keep, .recompute] {
-    do {
-        let report = try Selfcheck(engine: engine, activations: a).run(path)
-        print(report.passes ? "pass" : "FAIL", path)
-        let worst = report.comparisons.sorted { $0.error / max($0.tolerance, 1e-30) > $1.error / max($1.tolerance, 1e-30) }
-        for c in worst.prefix(report.passes ? 3 : 12) { print("   ", c.quantity, c.measure, c.error, c.tolerance) }
-    } catch { print("ERROR", path, error) }
+import ArgumentParser
+import Distributed
+import Training
+
+// Every rank of a launched job runs this: before MPI starts, rank 0 of the launcher speaks for all.
+do {
+    var command = try FPDM.parseAsRoot()
+    try command.run()
+} catch let code as ExitCode {
+    Console.exit(code.rawValue)
+} catch let error as RankFailure {
+    // Every rank holds the same failure.
+    if LauncherEnvironment.rank == 0 { Console.error(LauncherEnvironment.size > 1 ? "\(error)" : error.message) }
+    Console.exit(error.code)
+} catch {
+    let parsing = FPDM.exitCode(for: error)
+    let isParsing = parsing == .success || parsing == .validationFailure
+    if isParsing {
+        // Help and usage errors, in the parser's words.
+        if LauncherEnvironment.rank == 0 { FPDM.exit(withError: error) }
+        Console.exit(parsing.rawValue)
     }
+    let (code, message) = Failure.describe(error)
+    if LauncherEnvironment.rank == 0 { Console.error(message) }
+    Console.exit(code)
 }

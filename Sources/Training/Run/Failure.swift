@@ -57,6 +57,14 @@ public struct Failure: Error, CustomStringConvertible, Equatable, Sendable {
         }
     }
 
+    private static func code(_ kind: CheckpointError.Kind) -> Code {
+        switch kind {
+        case .missing: .noInput
+        case .damaged, .otherModel, .tooNew: .badData
+        case .exists: .cannotCreate
+        }
+    }
+
     private static func code(_ kind: DataError.Kind) -> Code {
         switch kind {
         case .missing: .noInput

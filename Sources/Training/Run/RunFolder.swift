@@ -20,7 +20,7 @@ public struct RunFolder {
     /// Refuses to go on from a checkpoint when the folder holds later ones, which would be in the way.
     func requireNothingLater(than reader: CheckpointReader) throws {
         let step = reader.facts.step
-        guard let last = store.committed().last, last.step > step else { return }
+        guard let last = try store.committed().last, last.step > step else { return }
         throw Failure(
             .cannotCreate,
             "\(path): holds a later checkpoint, \(last.path), which going on from step \(step) would have to "
@@ -31,6 +31,6 @@ public struct RunFolder {
     func prepare(job: JobConfiguration, exclusive: Bool) throws {
         try AtomicFile.createDirectory(path, exclusive: exclusive)
         try AtomicFile.write(job.yaml(), to: path + "/job.yaml")
-        try store.cleanPartials()
+        store.cleanPartials()
     }
 }

@@ -128,7 +128,8 @@ public final class Trainer {
             draws.noise(
                 step: step, sample: place, into: noise.base + i * model.imageValues, count: model.imageValues)
             if job.data.horizontalFlip, draws.flips(step: step, sample: place) {
-                Self.flip(images.base + i * model.imageValues, side: model.imageSize, rows: model.channels * model.imageSize)
+                Self.flip(
+                    images.base + i * model.imageValues, side: model.imageSize, rows: model.channels * model.imageSize)
             }
         }
         let timesteps = batch.map { lossGradient.objective.timestep(uniform: draws.timestep(step: step, sample: $0)) }

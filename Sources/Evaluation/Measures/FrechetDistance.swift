@@ -1,0 +1,88 @@
+import Compute
+
+/// Frechet distance between two sets of vectors, taken as normal distributions (Dowson & Landau, 1982; with
+/// features of images: Heusel et al., arXiv 1706.08500):
+/// |mean1 - mean2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2)).
+public enum FrechetDistance {
+    /// Added to each covariance's diagonal, so that constant pixels do no harm.
+    public static let ridge = 1e-6
+
+    /// - Parameters:
+    ///   - a, b: [count, width] each, row-major; at least 2 rows.
+    ///   - width: of a vector.
+    /// - Returns: nil if LAPACK found no eigenvalues, as for values that are not finite.
+    public static func between(_ a: [Float], _ b: [Float], width: Int) throws -> Double? {
+        precondition(width > 0 && a.count % width == 0 && b.count % width == 0, "vectors of another width")
+        let first = Moments(a, width)
+        let second = Moments(b, width)
+        let blas = try OpenBLAS.load()
+        // (C1 C2)^(1/2) has the trace of (S C2 S)^(1/2), S the root of C1, which is symmetric.
+        guard let root = squareRoot(first.covariance, width, blas) else { return nil }
+        var product = multiply(multiply(root, second.covariance, width), root, width)
+        guard let eigenvalues = blas.symmetricEigenvalues(&product, n: width) else { return nil }
+        var distance = 0.0
+        for i in 0..<width {
+            let shift = first.mean[i] - second.mean[i]
+            distance += shift * shift
+            distance += first.covariance[i * width + i] + second.covariance[i * width + i]
+            distance -= 2 * max(eigenvalues[i], 0).squareRoot()
+        }
+        return distance.isFinite ? distance : nil
+    }
+
+    /// Mean and covariance (of the sample: over count - 1), with the ridge.
+    private struct Moments {
+        var mean: [Double]
+        var covariance: [Double]
+
+        init(_ values: [Float], _ width: Int) {
+            let count = values.count / width
+            precondition(count >= 2, "a covariance needs two vectors")
+            mean = [Double](repeating: 0, count: width)
+            covariance = [Double](repeating: 0, count: width * width)
+            for row in 0..<count { for i in 0..<width { mean[i] += Double(values[row * width + i]) } }
+            for i in 0..<width { mean[i] /= Double(count) }
+            var centred = [Double](repeating: 0, count: width)
+            for row in 0..<count {
+                for i in 0..<width { centred[i] = Double(values[row * width + i]) - mean[i] }
+                for i in 0..<width {
+                    let x = centred[i]
+                    for j in i..<width { covariance[i * width + j] += x * centred[j] }
+                }
+            }
+            for i in 0..<width {
+                for j in i..<width {
+                    let value = covariance[i * width + j] / Double(count - 1)
+                    covariance[i * width + j] = value
+                    covariance[j * width + i] = value
+                }
+                covariance[i * width + i] += FrechetDistance.ridge
+            }
+        }
+    }
+
+    private static func squareRoot(_ matrix: [Double], _ n: Int, _ blas: OpenBLAS) -> [Double]? {
+        var vectors = matrix
+        guard let values = blas.symmetricEigenvalues(&vectors, n: n) else { return nil }
+        var root = [Double](repeating: 0, count: n * n)
+        for k in 0..<n {
+            let scale = max(values[k], 0).squareRoot()
+            for i in 0..<n {
+                let x = scale * vectors[k * n + i]
+                for j in 0..<n { root[i * n + j] += x * vectors[k * n + j] }
+            }
+        }
+        return root
+    }
+
+    private static func multiply(_ a: [Double], _ b: [Double], _ n: Int) -> [Double] {
+        var product = [Double](repeating: 0, count: n * n)
+        for i in 0..<n {
+            for k in 0..<n {
+                let x = a[i * n + k]
+                for j in 0..<n { product[i * n + j] += x * b[k * n + j] }
+            }
+        }
+        return product
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+
+/// `fpdm bench`
+struct BenchCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench", abstract: "Measure how fast this machine is.", subcommands: [Kernels.self])
+
+    /// `fpdm bench kernels`
+    struct Kernels: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "kernels",
+            abstract: "Measure the kernels, as training calls them.",
+            discussion: """
+                The first line is what the processor's multipliers can do at most; no matrix product is faster. The \
+                fastest repetition of each kernel counts: run it on an otherwise idle machine.
+                """)
+
+        @Option(name: .long, help: "Seconds spent on each kernel.")
+        var seconds = 0.5
+
+        @Flag(name: .long, help: "Print JSON.")
+        var json = false
+
+        @OptionGroup var engine: EngineOptions
+
+        func run() throws {
+            try Session.requireOneProcess("bench kernels")
+            let engine = try engine.makeEngine()
+            var lines: [KernelBench.Line] = []
+            if !json { print("\(engine.matrix.name), \(engine.pool.threadCount) threads") }
+            KernelBench(engine: engine, seconds: seconds).run { line in
+                lines.append(line)
+                if !json {
+                    print(
+                        line.kernel.padding(toLength: 32, withPad: " ", startingAt: 0)
+                            + line.shape.padding(toLength: 36, withPad: " ", startingAt: 0)
+                            + "\(String(format: "%8.2f", line.value)) \(line.unit)")
+                }
+            }
+            if json { try Console.printJSON(lines) }
+        }
+    }
+}

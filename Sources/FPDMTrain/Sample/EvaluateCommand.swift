@@ -1,0 +1,47 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Training
+
+/// `fpdm evaluate`
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate",
+        abstract: "Measure how good samples are.",
+        discussion: """
+            fpdm evaluate samples.h5 --data data/digits
+
+            Prints the Frechet distance over raw pixels (0 is best) and, with class labels, the share of samples \
+            whose nearest real image has their label. The data set is that of the job that the samples came from, \
+            unless --data names another.
+            """)
+
+    @Argument(help: "Samples that fpdm sample wrote.", completion: .file(extensions: ["h5"]))
+    var samples: String
+
+    @Option(name: .long, help: "Data set of real images, such as data/digits.")
+    var data: String?
+
+    @Flag(name: .long, help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        try Session.requireOneProcess("evaluate")
+        let file = try SampleFile(path: samples)
+        let quality = try Quality(file, against: ShardedDataset(path: try dataPath(file)))
+        if json { return try Console.printJSON(quality) }
+        print("samples               \(quality.samples), against \(quality.realImages) real images")
+        print("Frechet distance      \(quality.frechetDistance.map { String(format: "%.3f", $0) } ?? "not finite")")
+        if let agreement = quality.neighbourAgreement {
+            print("neighbour agreement   \(String(format: "%.1f", 100 * agreement)) %")
+        }
+    }
+
+    private func dataPath(_ file: SampleFile) throws -> String {
+        if let data { return data }
+        guard let text = file.facts["job"] else {
+            throw Failure(.usage, "\(samples) does not say what data its model was trained on; name it with --data")
+        }
+        return try JobConfiguration.parse(yaml: text, name: "the job recorded in \(samples)", overrides: []).data.path
+    }
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Evaluation
+import Foundation
+import Storage
+import Training
+
+/// `fpdm sample`
+struct SampleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sample",
+        abstract: "Draw images from a checkpoint.",
+        discussion: """
+            fpdm sample runs/digits --count 100 --output samples.h5
+            fpdm sample runs/digits/checkpoints/step-0001000 --set sampling.guidance=2 --classes 3,7
+
+            Writes the images as HDF5 (/images, /labels) and, beside it, a picture with one row a class. How to \
+            sample is taken from the sampling section of the checkpoint's job; --set changes it. The same seed \
+            draws the same images, whatever the batch and the threads.
+            """)
+
+    @Argument(help: "A run folder (its newest good checkpoint), or a checkpoint.", completion: .directory)
+    var source: String
+
+    @Option(name: .shortAndLong, help: "File to write; refused if it exists.", completion: .file(extensions: ["h5"]))
+    var output = "samples.h5"
+
+    @Option(name: .shortAndLong, help: "Number of images.")
+    var count = 100
+
+    @Option(name: .long, help: "Seed of the images.")
+    var seed = 0
+
+    @Option(name: .long, help: "Classes to draw in turn, such as 3,7; all if not given.")
+    var classes: String?
+
+    @Option(name: .long, help: "Weights to use: ema or model.")
+    var weights = CheckpointExport.Weights.ema
+
+    @Option(
+        name: .customLong("set"),
+        help: "Override a key of the job's sampling section, such as sampling.iterations=12. May be repeated.")
+    var overrides: [String] = []
+
+    @Option(name: .long, help: "Images of one class in the picture; 0 for no picture.")
+    var columns = 20
+
+    @OptionGroup var engine: EngineOptions
+
+    func run() throws {
+        try Session.requireOneProcess("sample")
+        let picture = (output.hasSuffix(".h5") ? String(output.dropLast(3)) : output) + ".png"
+        for path in [output] + (columns > 0 ? [picture] : []) where Files.exists(path) {
+            throw Failure(.cannotCreate, "\(path): exists; give another --output, or remove it")
+        }
+        let reader = try CheckpointReader.open(try CheckpointStore.resolve(source))
+        let job = try reader.job(overriding: overrides)
+        let plan = try SamplePlan(job, seed: seed, count: count, classes: try parsedClasses())
+        let weights = try reader.weights(weights, of: job.model)
+        let line = ProgressLine()
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let images = try withExtendedLifetime(weights) {
+            plan.run(try engine.makeEngine(), weights: weights.values) { images, step in
+                line.show(
+                    "images \(images)/\(count), step \(step)/\(plan.sampler.count)", plain: step == plan.sampler.count)
+            }
+        }
+        line.clear()
+        let took = clock.now - begin
+        let file = SampleFile(
+            channels: job.model.channels, side: job.model.imageSize, images: images,
+            classes: plan.classes.map { $0.map { Int32($0) } },
+            facts: [
+                "checkpoint": reader.path, "step": String(reader.facts.step), "seed": String(seed),
+                "weights": self.weights.rawValue, "job": job.yaml(),
+            ])
+        try file.write(to: output)
+        print("\(output): \(count) images of step \(reader.facts.step) in \(readable(took))")
+        if columns > 0 {
+            try SamplePicture(file, columns: columns).write(to: picture)
+            print("\(picture): the same as a picture")
+        }
+    }
+
+    private func readable(_ duration: Duration) -> String {
+        "\(String(format: "%.1f", Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)) s"
+    }
+
+    private func parsedClasses() throws -> [Int]? {
+        guard let classes else { return nil }
+        return try classes.split(separator: ",").map {
+            guard let value = Int($0) else { throw ValidationError("--classes takes numbers such as 3,7; found \($0)") }
+            return value
+        }
+    }
+}
