@@ -1,0 +1,26 @@
+import ArgumentParser
+import Training
+
+/// `fpdm data inspect`.
+struct DataInspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect",
+        abstract: "Show what is in a data set.",
+        discussion: """
+            Shape, type, scaling, source, files, and how many samples each class has. Images are not read; \
+            `fpdm data verify` reads them.
+
+            Example: fpdm data inspect data/digits
+            """)
+
+    @Argument(help: "Base path of the data set, as in data/digits.")
+    var path: String
+
+    @Flag(help: "Print one JSON object and nothing else.")
+    var json = false
+
+    func run() throws {
+        let summary = try DatasetSummary(ShardedDataset(path: path))
+        print(json ? try DataPrinting.json(summary) : DataPrinting.text(summary))
+    }
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Foundation
+import Training
+
+/// `fpdm data pack`.
+struct DataPackCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pack",
+        abstract: "Pack images into a data set that can be trained on.",
+        discussion: """
+            SOURCE is one of:
+              a folder of PNG images, with a sub-folder for each class (its name becomes the class's), or with the \
+            images themselves if they have no labels; all square and of one size;
+              a .csv or .csv.gz file with a column `label` and a column for each value, channel by channel and row by row.
+
+            Nothing that exists is replaced, and nothing is left behind if packing fails. Examples:
+              fpdm data pack flowers/ --output data/flowers --shards 4 --seed 0
+              fpdm data pack digits.csv.gz --output data/digits --shards 2 --value-range 0,16 --seed 0
+            """)
+
+    @Argument(help: "What to pack: a folder of PNG images or a CSV file.")
+    var source: String
+
+    @Option(help: ArgumentHelp("Base path of the data set to make, as in data/NAME.", valueName: "path"))
+    var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "How many files to divide the samples among, as evenly as they can be.",
+            valueName: "count"))
+    var shards = 1
+
+    @Option(
+        help: ArgumentHelp(
+            "Side of the images; default: the first image's, or what the columns make.", valueName: "pixels"))
+    var side: Int?
+
+    @Option(help: ArgumentHelp("1 for grey, 3 for colour; default: the first image's; 1 for CSV.", valueName: "count"))
+    var channels: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "CSV: the values that the model is to see as -1 and 1; default: 0,255.", valueName: "least,most"))
+    var valueRange: ValueRange?
+
+    @Option(help: ArgumentHelp("CSV: what the classes are called, from class 0 on: cat,dog.", valueName: "names"))
+    var labelNames: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Shuffle the samples, in an order that follows from this number; default: the source's order. Do it where classes come one after the other.",
+            valueName: "number"))
+    var seed: UInt64?
+
+    @Option(
+        name: .customLong("source"),
+        help: ArgumentHelp("Where the data come from, kept in the files.", valueName: "text"))
+    var citation: String?
+
+    @Option(help: ArgumentHelp("What one may do with the data, kept in the files.", valueName: "text"))
+    var licence: String?
+
+    @Option(help: ArgumentHelp("Compress, from 1 (fast) to 9 (small); default: not.", valueName: "level"))
+    var deflate: Int?
+
+    func validate() throws {
+        if shards < 1 { throw ValidationError("--shards must be at least 1, not \(shards)") }
+        if let side, side < 1 { throw ValidationError("--side must be at least 1, not \(side)") }
+        if let channels, channels < 1 { throw ValidationError("--channels must be at least 1, not \(channels)") }
+        if let deflate, !(1...9).contains(deflate) {
+            throw ValidationError("--deflate goes from 1 to 9, not to \(deflate)")
+        }
+    }
+
+    func run() throws {
+        var images = try open()
+        if let seed { images = ShuffledSource(images, seed: seed) }
+        let files = try DatasetWriter.write(
+            images, to: output, shards: shards, citation: citation, licence: licence, deflate: deflate)
+        print("packed \(images.count) samples into \(files.count - 1) \(files.count == 2 ? "shard" : "shards"):")
+        for file in files { print("  \(file)") }
+    }
+
+    private func open() throws -> any PackSource {
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: source, isDirectory: &isFolder)
+        if exists && isFolder.boolValue {
+            if valueRange != nil { throw ValidationError("--value-range is for CSV files; PNG images have 0 to 255") }
+            if labelNames != nil { throw ValidationError("--label-names is for CSV files; folders name their classes") }
+            return try ImageFolderSource(path: source, side: side, channels: channels)
+        }
+        guard source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !exists else {
+            throw ValidationError("\(source) is neither a folder nor a .csv or .csv.gz file")
+        }
+        let names = labelNames?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        return try CSVSource(
+            path: source, side: side, channels: channels ?? 1, valueRange: valueRange?.range ?? 0...255,
+            labelNames: names)
+    }
+}
+
+/// Two numbers with a comma between them, the smaller one first.
+struct ValueRange: ExpressibleByArgument {
+    let range: ClosedRange<Double>
+
+    init?(argument: String) {
+        let numbers = argument.split(separator: ",", omittingEmptySubsequences: false).map { Double($0) }
+        guard numbers.count == 2, let least = numbers[0], let most = numbers[1], least < most, most - least < .infinity
+        else { return nil }
+        range = least...most
+    }
+}
