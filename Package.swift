@@ -31,8 +31,9 @@ let staticLibraries = [
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: strict)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies, path: "Tests/\(name)", exclude: exclude, swiftSettings: strict)
 }
 
 let package = Package(
@@ -95,7 +96,7 @@ let package = Package(
         tests("DistributedTests", ["Distributed"]),
         tests("StorageTests", ["Storage"]),
         tests("ModelTests", ["Model"]),
-        tests("DiffusionTests", ["Diffusion"]),
+        tests("DiffusionTests", ["Diffusion"], exclude: ["golden"]),
         tests("TrainingTests", ["Training"]),
         tests("EvaluationTests", ["Evaluation"]),
     ]

@@ -25,7 +25,7 @@ enum Betas {
     /// Ho et al. (arXiv 2006.11239, section 4), stretched so that other step counts cover the same noise.
     static func linear(_ steps: Int) -> [Double] {
         let scale = 1000 / Double(steps)
-        return evenlySpaced(from: scale * 1e-4, through: scale * 0.02, count: steps)
+        return ReferenceRounding.evenlySpaced(from: scale * 1e-4, through: scale * 0.02, count: steps)
     }
 
     /// Nichol & Dhariwal (arXiv 2102.09672, eq. 17), clipped at 0.999.
@@ -57,14 +57,5 @@ enum Betas {
             product *= factor
             return product
         }
-    }
-}
-
-/// Counts from both ends to the middle, as `torch.linspace` does, so that rounding agrees with the reference.
-func evenlySpaced(from start: Double, through end: Double, count: Int) -> [Double] {
-    guard count > 1 else { return count == 1 ? [start] : [] }
-    let step = (end - start) / Double(count - 1)
-    return (0..<count).map { i in
-        i < count / 2 ? start + step * Double(i) : end - step * Double(count - i - 1)
     }
 }

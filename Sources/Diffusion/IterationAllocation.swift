@@ -10,7 +10,7 @@ public enum IterationAllocation: String, CaseIterable, Sendable {
     /// linearly from `low` to `high` (or back) times the mean. Sums to at most `total`.
     ///
     /// Shares are rounded up in the first steps and down in the later ones, with as many rounded up (at most half) as
-    /// the total allows.
+    /// the total allows. The arithmetic is the reference's to the last bit, on which whole shares depend.
     ///
     /// - Throws: `DiffusionError` where `total` does not give every step an iteration, or for bad shares.
     public static func budget(
@@ -27,11 +27,11 @@ public enum IterationAllocation: String, CaseIterable, Sendable {
         }
         let ratios: [Double]
         switch kind {
-        case .constant: ratios = evenlySpaced(from: 1, through: 1, count: steps)
-        case .increasing: ratios = evenlySpaced(from: low, through: high, count: steps)
-        case .decreasing: ratios = evenlySpaced(from: high, through: low, count: steps)
+        case .constant: ratios = ReferenceRounding.evenlySpaced(from: 1, through: 1, count: steps)
+        case .increasing: ratios = ReferenceRounding.evenlySpaced(from: low, through: high, count: steps)
+        case .decreasing: ratios = ReferenceRounding.evenlySpaced(from: high, through: low, count: steps)
         }
-        let sum = ratios.reduce(0, +)
+        let sum = ReferenceRounding.sum(ratios)
         guard sum > 0 else { throw DiffusionError("iteration shares leave a single step nothing; raise the first") }
         let shares = ratios.map { 1 + Double(total - steps) * $0 / sum }
         for roundedUp in stride(from: steps / 2, through: 0, by: -1) {

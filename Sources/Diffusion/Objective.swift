@@ -83,6 +83,11 @@ public struct Objective: Sendable {
         public var mse: Double
         /// Variational bound in bits a dimension; 0 without learned variance.
         public var vb: Double
+
+        public init(mse: Double = 0, vb: Double = 0) {
+            self.mse = mse
+            self.vb = vb
+        }
     }
 
     /// The loss of the network's `output` for a sample noised by `addNoise`, and optionally its gradient.

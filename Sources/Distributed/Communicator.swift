@@ -12,7 +12,7 @@ public final class Communicator {
     /// The number of ranks.
     public let size: Int
     /// This node's name as MPI knows it.
-    public var hostName: String { session.hostName }
+    public var hostName: String { process.hostName }
     /// The most elements sent in one MPI call; longer buffers go in pieces, since MPI 3.1 counts in a C `int`.
     ///
     /// The same on every rank. Only tests have reason to lower it.
@@ -21,12 +21,12 @@ public final class Communicator {
     }
 
     let handle: MPI_Comm
-    let session: MPISession
+    let process: MPIProcess
     private var isFreed = false
 
-    init(_ handle: MPI_Comm, session: MPISession) throws {
+    init(_ handle: MPI_Comm, process: MPIProcess) throws {
         self.handle = handle
-        self.session = session
+        self.process = process
         var rank: Int32 = 0
         var size: Int32 = 0
         let launcherRank = LauncherEnvironment.rank
@@ -42,8 +42,8 @@ public final class Communicator {
     /// Every MPI call of a communicator passes here: the thread is checked, then the code it returns.
     @inline(__always)
     func call(_ operation: String, _ body: () -> Int32) throws {
-        session.assertOwner()
-        precondition(!session.isFinalized, "\(operation) after MPI was finalized")
+        process.assertOwner()
+        precondition(!process.isFinalized, "\(operation) after MPI was finalized")
         precondition(!isFreed, "\(operation) on a communicator that was freed")
         try check(operation, rank: rank, body())
     }
@@ -76,7 +76,7 @@ public final class Communicator {
 
     private func adopt(_ child: MPI_Comm?) throws -> Communicator? {
         guard let child, child != fpdm_comm_null() else { return nil }
-        let communicator = try Communicator(child, session: session)
+        let communicator = try Communicator(child, process: process)
         communicator.pieceLimit = pieceLimit
         return communicator
     }

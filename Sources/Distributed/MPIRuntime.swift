@@ -30,7 +30,7 @@ public final class MPIRuntime {
     /// This node's name as MPI knows it (`MPI_Get_processor_name`).
     public let hostName: String
 
-    private let session: MPISession
+    private let process: MPIProcess
 
     /// Starts MPI (`MPI_Init_thread`, MPI 3.1, section 12.4.3) and makes its errors return instead of abort.
     ///
@@ -61,10 +61,10 @@ public final class MPIRuntime {
 
     private init(launcherRank: Int) throws {
         let name = try processorName(rank: launcherRank)
-        let session = MPISession(hostName: name)
-        self.session = session
+        let process = MPIProcess(hostName: name)
+        self.process = process
         hostName = name
-        world = try Communicator(fpdm_comm_world(), session: session)
+        world = try Communicator(fpdm_comm_world(), process: process)
         nodeLocal = try world.splitByNode()
     }
 
@@ -73,9 +73,9 @@ public final class MPIRuntime {
     /// Waits for the other ranks, so a rank that fails alone uses `Communicator.abort` instead, and ranks
     /// that fail together (`Communicator.agree`) end with `exit(code:)`.
     public func finalize() {
-        guard !session.isFinalized else { return }
-        session.assertOwner()
-        session.isFinalized = true
+        guard !process.isFinalized else { return }
+        process.assertOwner()
+        process.isFinalized = true
         MPI_Finalize()
     }
 
@@ -86,14 +86,14 @@ public final class MPIRuntime {
     /// MPI ends.
     public func exit(code: Int32) -> Never {
         fflush(nil)
-        if !session.isFinalized { try? world.barrier() }
+        if !process.isFinalized { try? world.barrier() }
         finalize()
         Glibc.exit(code)
     }
 }
 
 /// What all communicators of a process share: the thread that may call MPI, and whether it still may.
-final class MPISession {
+final class MPIProcess {
     let hostName: String
     var isFinalized = false
     private let thread = pthread_self()

@@ -30,6 +30,20 @@ import Testing
         #expect(try IterationAllocation.budget(total: 480, steps: 40, kind: .constant).allSatisfy { $0 == 12 })
     }
 
+    /// Shares that are whole but for their last bit, as PyTorch decides them.
+    @Test func wholeSharesFallAsInTheReference() throws {
+        #expect(
+            try IterationAllocation.budget(total: 70, steps: 10, kind: .increasing) == [4, 5, 6, 6, 7, 7, 7, 8, 9, 10])
+        #expect(
+            try IterationAllocation.budget(total: 100, steps: 20, kind: .increasing) == [
+                3, 4, 4, 4, 4, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 6, 6, 6, 6, 7,
+            ])
+        #expect(
+            try IterationAllocation.budget(total: 175, steps: 25, kind: .decreasing) == [
+                10, 10, 10, 10, 9, 9, 9, 9, 8, 8, 8, 8, 7, 6, 6, 6, 5, 5, 5, 5, 5, 4, 4, 4, 4,
+            ])
+    }
+
     @Test func sumsAndOrder() throws {
         for steps in [1, 2, 3, 7, 20, 50, 250] {
             for total in [steps, steps + 1, 2 * steps, 13 * steps + 5, 26 * steps] {

@@ -37,8 +37,8 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.model.prePostTimestepConditioning = flip()
     if count(0...3) == 0 { _ = job.model.apply(named: "DiT-\(["S", "B", "L", "XL"][count(0...3)])/2") }
     if !job.model.imageSize.isMultiple(of: job.model.patchSize) { job.model.imageSize *= 2 }
-    job.diffusion.schedule = one(of: DiffusionConfiguration.Schedule.self)
     job.diffusion.target = one(of: DiffusionConfiguration.Target.self)
+    if job.diffusion.target != .flow { job.diffusion.schedule = one(of: DiffusionConfiguration.Schedule.self) }
     job.diffusion.steps = count(100...2000)
     job.diffusion.zeroTerminalSNR = [.v, .x0].contains(job.diffusion.target) && flip()
     if job.diffusion.target == .v { job.diffusion.weighting = one(of: DiffusionConfiguration.Weighting.self) }
@@ -106,6 +106,30 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
         #expect(JobConfiguration.fields.count == names.count + 1)
         for section in JobConfiguration.sections {
             #expect(section.fields.allSatisfy { $0.section == section.key })
+        }
+    }
+
+    /// A field that reads and writes another property than the one it is named after would still round-trip.
+    @Test func fieldsAreNamedAfterTheirProperties() {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<20 {
+            let job = randomJob(&random)
+            for section in Mirror(reflecting: job).children {
+                for property in Mirror(reflecting: section.value).children {
+                    let name = "\(section.label ?? "?").\(property.label ?? "?")"
+                    let written = JobConfiguration.fields.first { $0.name == name }?.value(in: job) ?? "no field"
+                    let expected: String
+                    switch property.value {
+                    case is String, is String?: continue  // quoted at times; told apart by the parsing tests
+                    case let range as IterationRange: expected = "[\(range.min), \(range.max)]"
+                    case let choice as any RawRepresentable<String>: expected = choice.rawValue
+                    case 0 as Int where ["run.threads", "training.microbatch"].contains(name): expected = "auto"
+                    case let count as Int?: expected = count.map { "\($0)" } ?? "null"
+                    default: expected = "\(property.value)"
+                    }
+                    #expect(written == expected, "\(name)")
+                }
+            }
         }
     }
 

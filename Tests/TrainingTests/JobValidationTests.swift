@@ -8,33 +8,33 @@ import Training
         (["training.steps=0"], "training.steps", "must be from 1 to"),
         (["training.globalBatch=0"], "training.globalBatch", "must be from 1 to"),
         (["training.gradientShards=0"], "training.gradientShards", "must be from 1 to"),
-        (["training.microbatch=-1"], "training.microbatch", "must be not negative"),
+        (["training.microbatch=-1"], "training.microbatch", "must be at least 0"),
         (["training.iterationsWithoutGradient=[-1, 3]"], "training.iterationsWithoutGradient", "both from 0"),
-        (["training.iterationsWithoutGradient=[4, 3]"], "training.iterationsWithoutGradient", "[smallest, largest]"),
+        (["training.iterationsWithoutGradient=[4, 3]"], "training.iterationsWithoutGradient", "in order, both"),
         (["training.iterationsWithGradient=[0, 3]"], "training.iterationsWithGradient", "both from 1"),
-        (["training.iterationsWithGradient=[4, 3]"], "training.iterationsWithGradient", "[smallest, largest]"),
+        (["training.iterationsWithGradient=[4, 3]"], "training.iterationsWithGradient", "in order, both"),
         (["optimizer.learningRate=0"], "optimizer.learningRate", "must be more than 0"),
         (["optimizer.learningRate=-1"], "optimizer.learningRate", "must be more than 0"),
         (["optimizer.beta1=1"], "optimizer.beta1", "less than 1"),
         (["optimizer.beta2=-0.1"], "optimizer.beta2", "at least 0"),
         (["optimizer.epsilon=0"], "optimizer.epsilon", "must be more than 0"),
-        (["optimizer.weightDecay=-1"], "optimizer.weightDecay", "must be not negative"),
+        (["optimizer.weightDecay=-1"], "optimizer.weightDecay", "must be at least 0"),
         (["optimizer.warmupSteps=-1"], "optimizer.warmupSteps", "at least 0"),
         (["optimizer.schedule=linear", "optimizer.finalLearningRate=1.5"], "optimizer.finalLearningRate", "0 to 1"),
         (["ema.decay=1.01"], "ema.decay", "from 0 to 1"),
         (["data.labelDropout=1.5"], "data.labelDropout", "from 0 to 1"),
         (["data.labelDropout=-0.5"], "data.labelDropout", "from 0 to 1"),
         (["run.seed=-1"], "run.seed", "at least 0"),
-        (["run.threads=-1"], "run.threads", "not negative"),
+        (["run.threads=-1"], "run.threads", "at least 0"),
         (["run.logEvery=0"], "run.logEvery", "at least 1"),
         (["run.metricsEvery=0"], "run.metricsEvery", "at least 1"),
         (["checkpoint.every=-1"], "checkpoint.every", "at least 0"),
         (["diffusion.steps=1"], "diffusion.steps", "from 2"),
         (["sampling.iterations=0"], "sampling.iterations", "from 1"),
         (["sampling.batch=0"], "sampling.batch", "at least 1"),
-        (["sampling.guidance=-1"], "sampling.guidance", "not negative"),
+        (["sampling.guidance=-1"], "sampling.guidance", "at least 0"),
         (["sampling.guidedChannels=0"], "sampling.guidedChannels", "at least 1"),
-        (["sampling.sampler=ddim", "sampling.eta=-1"], "sampling.eta", "not negative"),
+        (["sampling.sampler=ddim", "sampling.eta=1.5"], "sampling.eta", "from 0 to 1"),
         // The network.
         (["model.imageSize=0"], "model.imageSize", "from 1"),
         (["model.channels=0"], "model.channels", "from 1"),
@@ -49,9 +49,9 @@ import Training
         (["model.preDepth=-1"], "model.preDepth", "from 0"),
         (["model.postDepth=-1"], "model.postDepth", "from 0"),
         // How fields go together.
-        (["diffusion.target=flow"], "model.learnSigma", "set model.learnSigma: false"),
-        (["diffusion.zeroTerminalSNR=true"], "diffusion.zeroTerminalSNR", "set diffusion.target: v"),
-        (["diffusion.weighting=p2"], "diffusion.weighting", "p2 applies to target v only"),
+        (["diffusion.target=flow"], "diffusion.target", "learnSigma"),
+        (["diffusion.zeroTerminalSNR=true"], "diffusion.target", "choose target v"),
+        (["diffusion.weighting=p2"], "diffusion.weighting", "choose target v"),
         (["training.gradientShards=6"], "training.gradientShards", "must be a power of two, is 6; use 4 or 8"),
         (["training.globalBatch=100"], "training.globalBatch", "a multiple of 8 such as 96 or 104"),
         (["training.globalBatch=4"], "training.globalBatch", "a multiple of 8 such as 8,"),
@@ -72,9 +72,14 @@ import Training
         (["sampling.respacing=1001"], "sampling.respacing", "1001 steps do not fit into 1000"),
         (["sampling.respacing=10,501"], "sampling.respacing", "501 steps do not fit into 500"),
         (["sampling.respacing=ddim600"], "sampling.respacing", "use 600 without ddim"),
+        (["diffusion.steps=20", "sampling.respacing=10"], "diffusion.steps", "use more than 20"),
         (
-            ["diffusion.target=flow", "model.learnSigma=false", "sampling.respacing=ddim50"], "sampling.respacing",
-            "takes a number of steps"
+            ["diffusion.target=flow", "model.learnSigma=false", "diffusion.schedule=cosine"], "diffusion.schedule",
+            "flow"
+        ),
+        (
+            ["diffusion.target=flow", "model.learnSigma=false", "diffusion.zeroTerminalSNR=true"],
+            "diffusion.zeroTerminalSNR", "flow"
         ),
     ]
 
@@ -89,7 +94,7 @@ import Training
 
     /// The same choices made well: what the checks must let pass.
     @Test(arguments: [
-        ["diffusion.target=flow", "model.learnSigma=false", "sampling.respacing=2000"],
+        ["diffusion.target=flow", "model.learnSigma=false", "sampling.respacing=\"\""],
         ["diffusion.target=v", "diffusion.zeroTerminalSNR=true", "diffusion.weighting=p2"],
         ["training.globalBatch=104", "training.microbatch=13"],
         ["training.gradientShards=1", "training.globalBatch=7", "training.microbatch=3"],
@@ -97,7 +102,8 @@ import Training
         ["model.conditioning=none", "model.classes=0"],
         ["model.fixedPoint=true", "model.depth=0", "model.preDepth=0"],
         ["sampling.sampler=ddim", "sampling.eta=1", "sampling.respacing=ddim50", "sampling.guidance=4"],
-        ["sampling.respacing=500, 500"], ["ema.decay=1"], ["data.labelDropout=0"],
+        ["sampling.respacing=500, 500"], ["diffusion.steps=20", "diffusion.schedule=cosine", "sampling.respacing=10"],
+        ["ema.decay=1"], ["data.labelDropout=0"],
         ["optimizer.schedule=cosine", "optimizer.finalLearningRate=0.1"],
     ])
     func possibleJobsAreNot(overrides: [String]) throws {

@@ -154,7 +154,7 @@ public struct JobConfiguration: Equatable, Sendable {
 
         /// `JobConfiguration.sampler` is the resolved one.
         public var sampler = Sampler.auto
-        /// Number of steps ("50"), `ddimN`, or numbers for equal parts of the schedule ("10,15,25").
+        /// Number of steps ("50"), `ddimN`, or numbers for equal parts of the schedule ("10,15,25"); "": all.
         public var respacing = "50"
         /// FPDM iterations of a step; of their mean where the allocation is not constant.
         public var iterations = 8

@@ -94,22 +94,22 @@ extension JobLimit where Value == Int? {
 }
 
 extension JobLimit where Value == AutomaticCount {
-    static var notNegative: Self { Self(text: "not negative") { $0.value >= 0 } }
+    static var notNegative: Self { Self(text: "at least 0") { $0.value >= 0 } }
 }
 
 extension JobLimit where Value == Double {
     static var positive: Self { Self(text: "more than 0") { $0 > 0 && $0.isFinite } }
-    static var notNegative: Self { Self(text: "not negative") { $0 >= 0 && $0.isFinite } }
+    static var notNegative: Self { Self(text: "at least 0") { $0 >= 0 && $0.isFinite } }
     static var fraction: Self { Self(text: "from 0 to 1") { $0 >= 0 && $0 <= 1 } }
     static var belowOne: Self { Self(text: "at least 0 and less than 1") { $0 >= 0 && $0 < 1 } }
-    static func positive(upTo most: Double) -> Self {
-        Self(text: "more than 0 and at most \(most)") { $0 > 0 && $0 <= most }
+    static func positive(upTo most: Int) -> Self {
+        Self(text: "more than 0 and at most \(most)") { $0 > 0 && $0 <= Double(most) }
     }
 }
 
 extension JobLimit where Value == IterationRange {
     static func atLeast(_ least: Int) -> Self {
-        Self(text: "[smallest, largest] with both from \(least) to 10000") {
+        Self(text: "in order, both from \(least) to 10000") {
             $0.min >= least && $0.min <= $0.max && $0.max <= 10_000
         }
     }

@@ -165,7 +165,7 @@ extension JobConfiguration {
             "sampling", "sampler", \.sampling.sampler, "auto: flow for target flow, otherwise ddpm.", onResume: .free),
         JobField(
             "sampling", "respacing", \.sampling.respacing,
-            "Number of steps; or `ddimN`; or numbers for equal parts of the schedule, such as `10,15,25`.",
+            "Number of steps; or `ddimN` for equal strides; or numbers for equal parts of the schedule, such as `10,15,25`; `\"\"`: all.",
             onResume: .free),
         JobField(
             "sampling", "iterations", \.sampling.iterations, "FPDM: iterations of a step, on average.",
@@ -177,7 +177,7 @@ extension JobConfiguration {
             "sampling", "reuseSolution", \.sampling.reuseSolution,
             "FPDM: start each step's solve from the solution of the step before.", onResume: .free),
         JobField(
-            "sampling", "eta", \.sampling.eta, "Sampler ddim: 0 adds no noise, 1 as much as ddpm.", .notNegative,
+            "sampling", "eta", \.sampling.eta, "Sampler ddim: 0 adds no noise, 1 as much as ddpm.", .fraction,
             onResume: .free),
         JobField(
             "sampling", "guidance", \.sampling.guidance, "Scale of classifier-free guidance; 1: none.", .notNegative,

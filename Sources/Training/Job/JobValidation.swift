@@ -17,7 +17,11 @@ extension JobConfiguration {
         if sound("model") {
             for problem in model.problems { add("model.\(problem.field)", problem.message) }
         }
-        if sound("model", "diffusion") { checkObjective(add) }
+        if sound("model", "diffusion") {
+            for problem in diffusion.problems(learnSigma: model.learnSigma) {
+                add("diffusion.\(problem.field)", problem.message)
+            }
+        }
         if sound("training") { checkBatch(add) }
         if sound("training", "optimizer") { checkLearningRate(add) }
         if sound("model", "data") { checkLabels(add) }
@@ -43,23 +47,6 @@ extension JobConfiguration {
     }
 
     private typealias Add = (_ key: String, _ message: String) -> Void
-
-    private func checkObjective(_ add: Add) {
-        if diffusion.target == .flow, model.learnSigma {
-            add("model.learnSigma", "target flow has no variance to learn; set model.learnSigma: false")
-        }
-        if diffusion.target == .eps, diffusion.zeroTerminalSNR {
-            add(
-                "diffusion.zeroTerminalSNR",
-                "the noise says nothing about an image without signal; set diffusion.target: v (or x0), or "
-                    + "zeroTerminalSNR: false")
-        }
-        if diffusion.target != .v, diffusion.weighting != .snrPlusOne {
-            add(
-                "diffusion.weighting",
-                "\(diffusion.weighting.yaml) applies to target v only; leave it out, or set diffusion.target: v")
-        }
-    }
 
     private func checkBatch(_ add: Add) {
         let (batch, shards) = (training.globalBatch, training.gradientShards)
@@ -128,35 +115,10 @@ extension JobConfiguration {
                 "sampling.sampler",
                 "sampler \(sampler.yaml) does not fit diffusion.target: \(diffusion.target.yaml); use auto")
         }
-        if let problem = respacingProblem { add("sampling.respacing", problem) }
-    }
-
-    private var respacingProblem: String? {
-        let text = sampling.respacing
-        let noisy = diffusion.steps
-        if sampler == .flow {
-            return Int(text).map { $0 > 0 } == true
-                ? nil : "sampler flow takes a number of steps such as 50, not \(text)"
+        do {
+            _ = try Respacing.timesteps(total: diffusion.steps, sampling.respacing)
+        } catch {
+            add("sampling.respacing", "\(error)")
         }
-        if text.hasPrefix("ddim"), let count = Int(text.dropFirst(4)), count > 0 {
-            // Equal strides from level 0, as in the published code: some stride must give exactly that many steps.
-            let fits = count <= noisy && (1..<noisy + 1).contains { (noisy + $0 - 1) / $0 == count }
-            return fits
-                ? nil : "no equal stride through \(noisy) noise levels gives \(count) steps; use \(count) without ddim"
-        }
-        let counts = text.split(separator: ",", omittingEmptySubsequences: false).map {
-            Int($0.drop { $0 == " " }) ?? 0
-        }
-        guard counts.allSatisfy({ $0 > 0 }) else {
-            return "wanted a number of steps such as 50, or ddim50, or numbers such as 10,15,25; found \(text)"
-        }
-        for (index, count) in counts.enumerated() {
-            let levels = noisy / counts.count + (index < noisy % counts.count ? 1 : 0)
-            if count > levels {
-                return
-                    "\(count) steps do not fit into \(levels) noise levels (diffusion.steps over the number of parts)"
-            }
-        }
-        return nil
     }
 }

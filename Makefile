@@ -1,0 +1,52 @@
+# What a person does with this repository; the work is in scripts/.
+# FPDM_MARCH=x86-64-v3 make build: for another processor than this one (see Package.swift).
+
+SHELL := bash
+PROGRAM := .build/release/fpdm
+SOURCES := Sources Tests Package.swift
+# Reference cases to check this build against; the layout is described beside them.
+CASES ?= $(sort $(wildcard Tests/reference/*.h5))
+
+# Open MPI refuses to run as root, the only user in many containers, unless told twice.
+ifeq ($(shell id -u),0)
+export OMPI_ALLOW_RUN_AS_ROOT := 1
+export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test format lint selfcheck bench clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
+		printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+setup: ## install the packages that building needs (Debian 12; asks for sudo where not root)
+	@scripts/setup
+
+build: ## build the program for release: .build/release/fpdm
+	swift build -c release
+
+demo: ## set up, build, train on the digits with 2 ranks, draw 500 of them, say how good they are
+	@scripts/setup
+	swift build -c release
+	@scripts/demo
+
+test: ## set up, build, and run every test; ends with N passed, N failed
+	@scripts/setup --tests
+	swift build -c release
+	@scripts/test
+
+format: ## put all Swift sources into the project's format
+	swift format --in-place --parallel --recursive $(SOURCES)
+
+lint: ## check the format, strictly
+	swift format lint --strict --parallel --recursive $(SOURCES)
+
+selfcheck: build ## put the reference cases to this build on this machine
+	$(PROGRAM) selfcheck $(CASES)
+
+bench: build ## measure the kernels on this machine
+	$(PROGRAM) bench kernels
+
+clean: ## remove everything that was built
+	rm -rf .build

@@ -1,0 +1,133 @@
+import Compute
+import Diffusion
+import Model
+import Storage
+import Training
+
+/// Checks of one forward and backward pass, and of training.
+extension ReferenceCase {
+    /// Kind `step`: output, losses and gradients of one batch.
+    func checkStep(_ engine: Engine, activations: ActivationMode) throws -> [Comparison] {
+        let model = try model()
+        let counts = try file.attribute("iterations", as: [Int].self)
+        guard counts.count == 2 else { throw malformed("attribute iterations must be (n, m)") }
+        let iterations = Iterations(withoutGradient: counts[0], withGradient: counts[1])
+        let timesteps = try integers("inputs/t")
+        let batch = try microbatch(model, step: 0, samples: timesteps.count)
+        let loss = try LossGradient(
+            model, try diffusion(), engine: engine, capacity: timesteps.count, activations: activations,
+            iterations: max(iterations.withGradient, 1))
+        let table = loss.network.table
+        let weights = buffer(table.flatCount)
+        let gradients = buffer(table.flatCount)
+        try readWeights("weights", table, into: weights)
+        let losses = run(
+            loss, batch, weights: weights, iterations: iterations, gradients: gradients)
+
+        var results = [
+            Comparison.of(
+                "outputs/model_output", loss.network.output.array, try floats("outputs/model_output"),
+                Tolerance.output)
+        ]
+        let values: [(String, [Double])] = [
+            ("loss", losses.map(\.loss)), ("mse", losses.map(\.mse)), ("vb", losses.map(\.vb)),
+        ]
+        for (name, value) in values where file.exists("outputs/\(name)") {
+            results.append(
+                .of("outputs/\(name)", value.map { Float($0) }, try floats("outputs/\(name)"), Tolerance.output))
+        }
+        for parameter in table.parameters where file.exists("gradients/\(parameter.name)") {
+            let expected = try floats("gradients/\(parameter.name)", count: parameter.slot.count)
+            results += Comparison.ofTensor("gradients", parameter, gradients, expected)
+        }
+        return results
+    }
+
+    /// Kind `training`: losses and gradient norms by step, and the weights and their average at the end.
+    func checkTraining(_ engine: Engine, activations: ActivationMode) throws -> [Comparison] {
+        let model = try model()
+        let shape = try file.dataset("inputs/t").shape
+        guard shape.count == 2 else { throw malformed("inputs/t must be [steps, batch]") }
+        let (steps, samples) = (shape[0], shape[1])
+        let counts = try integers("inputs/iterations", count: 2 * steps)
+        let loss = try LossGradient(
+            model, try diffusion(), engine: engine, capacity: samples, activations: activations,
+            iterations: max(stride(from: 1, to: counts.count, by: 2).map { counts[$0] }.max() ?? 1, 1))
+        let table = loss.network.table
+        let state = TrainingState(table)
+        try readWeights("weights", table, into: state.weights)
+        state.ema.copy(from: state.weights)
+        let optimizer = try optimizer(steps: steps)
+        let gradients = buffer(table.flatCount)
+        var partial = [Double](repeating: 0, count: Reductions.blocks(table.flatCount))
+
+        var losses: [Float] = []
+        var norms: [Float] = []
+        for step in 0..<steps {
+            gradients.fill(0)
+            let batch = try microbatch(model, step: step, samples: samples)
+            let values = run(
+                loss, batch, weights: state.weights,
+                iterations: Iterations(withoutGradient: counts[2 * step], withGradient: counts[2 * step + 1]),
+                gradients: gradients)
+            losses.append(Float(values.reduce(0) { $0 + $1.loss } / Double(samples)))
+            partial.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradients, into: $0) }
+            norms.append(Float(partial.reduce(0, +).squareRoot()))
+            optimizer.apply(engine, gradient: gradients, to: state)
+        }
+        var results = [
+            Comparison.of("outputs/loss", losses, try floats("outputs/loss"), Tolerance.output),
+            Comparison.of("outputs/gradient_norm", norms, try floats("outputs/gradient_norm"), Tolerance.gradient),
+        ]
+        for (group, flat) in [("final_weights", state.weights), ("final_ema", state.ema)] {
+            for parameter in table.parameters {
+                let expected = try floats("\(group)/\(parameter.name)", count: parameter.slot.count)
+                results += Comparison.ofTensor(group, parameter, flat, expected)
+            }
+        }
+        return results
+    }
+
+    private func run(
+        _ loss: LossGradient, _ batch: LossGradient.Microbatch, weights: FloatBuffer, iterations: Iterations,
+        gradients: FloatBuffer
+    ) -> [Objective.Loss] {
+        let samples = batch.timesteps.count
+        var losses = [Objective.Loss](repeating: .init(mse: 0, vb: 0), count: samples)
+        losses.withUnsafeMutableBufferPointer {
+            loss.accumulate(
+                batch, weights: weights, iterations: iterations, scale: 1 / Double(samples), gradients: gradients,
+                losses: $0)
+        }
+        return losses
+    }
+
+    /// The batch of one step from `inputs`, whose tensors have a leading step axis in a training case.
+    private func microbatch(
+        _ model: ModelConfiguration, step: Int, samples: Int
+    ) throws -> LossGradient.Microbatch {
+        let count = samples * model.imageValues
+        func part<Element>(_ values: [Element], _ length: Int, _ name: String) throws -> [Element] {
+            guard values.count >= (step + 1) * length else { throw malformed("inputs/\(name) is too short") }
+            return Array(values[step * length..<(step + 1) * length])
+        }
+        return LossGradient.Microbatch(
+            images: buffer(try part(try floats("inputs/x0"), count, "x0")),
+            noise: buffer(try part(try floats("inputs/noise"), count, "noise")),
+            timesteps: try part(try integers("inputs/t"), samples, "t"),
+            labels: try labels("inputs/y", model, count: samples, skipping: step * samples),
+            drop: try part(try integers("inputs/drop"), samples, "drop").map { $0 != 0 })
+    }
+
+    private func optimizer(steps: Int) throws -> Optimizer {
+        var adam = JobConfiguration.Optimizer()
+        adam.learningRate = try number("learning_rate")
+        adam.beta1 = try number("beta1")
+        adam.beta2 = try number("beta2")
+        adam.epsilon = try number("epsilon")
+        adam.weightDecay = try number("weight_decay")
+        var ema = JobConfiguration.EMA()
+        ema.decay = try number("ema_decay")
+        return Optimizer(adam, ema, steps: steps)
+    }
+}

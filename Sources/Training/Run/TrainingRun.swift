@@ -1,0 +1,229 @@
+import Compute
+import Distributed
+import Foundation
+import Model
+import Storage
+
+/// A run in its folder: starts or goes on, trains, measures, and saves.
+public final class TrainingRun {
+    /// What to do about an earlier run in the same folder.
+    public enum Resume: Equatable, Sendable {
+        /// Refuse a folder that exists.
+        case never
+        /// Go on from the newest good checkpoint, or start anew where there is none.
+        case auto
+        /// Go on from this checkpoint.
+        case checkpoint(String)
+    }
+
+    /// What a run tells about itself; called on every rank, from the training thread.
+    public protocol Observer: AnyObject {
+        func began(_ run: TrainingRun)
+        func note(_ message: String)
+        func stepped(_ report: Trainer.StepReport, seconds: Double)
+        func saved(_ checkpoint: String, seconds: Double)
+    }
+
+    public private(set) var job: JobConfiguration
+    public let trainer: Trainer
+    public let engine: Engine
+    /// Steps that had been done when this run began.
+    public let firstStep: Int
+    public let runtime: MPIRuntime
+
+    private let communicator: Communicator
+    private var metrics: MetricsWriter?
+
+    /// Prepares a run: checks, opens, resumes. Collective.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    public init(_ job: JobConfiguration, resume: Resume, runtime: MPIRuntime, observer: Observer) throws {
+        self.runtime = runtime
+        let world = runtime.world
+        communicator = world
+        let problems = job.problems(forRanks: world.size)
+        try world.agree(describing: Failure.describe) {
+            if let problem = problems.first { throw Failure(.badData, problem.description) }
+        }
+
+        let folder = RunFolder(job.run.directory)
+        let start = try Self.findStart(job, folder, resume, world, observer)
+        let recorded = try start.map { reader in
+            try JobConfiguration.parse(yaml: reader.facts.jobYAML, name: "the job recorded in \(reader.path)")
+        }
+        let threads =
+            job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
+        let engine = try world.agree(describing: Failure.describe) { try Engine(threads: threads) }
+        self.engine = engine
+        let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
+        self.job = resolved
+        let dataset = try world.agree(describing: Failure.describe) {
+            if let recorded { try Self.requireSameRun(resolved, recorded) }
+            let dataset = try ShardedDataset(path: resolved.data.path)
+            try dataset.requireFits(resolved.model)
+            return dataset
+        }
+        let trainer = try world.agree(describing: Failure.describe) {
+            try Trainer(resolved, dataset: dataset, communicator: world, engine: engine)
+        }
+        self.trainer = trainer
+        firstStep = start?.facts.step ?? 0
+        try world.agree(describing: Failure.describe) {
+            if let start {
+                try start.load(Self.tensors(of: trainer.state))
+                trainer.state.step = start.facts.step
+            } else {
+                trainer.start()
+            }
+        }
+        if let backend = start?.facts.environment["backend"], backend != engine.matrix.name {
+            observer.note(
+                "the checkpoint was computed with \(backend), this is \(engine.matrix.name): the run goes on, but not "
+                    + "to the same bits")
+        }
+        let firstStep = firstStep
+        metrics = try world.agree(describing: Failure.describe) {
+            guard world.rank == 0, firstStep < resolved.training.steps else { return nil }
+            try folder.prepare(job: resolved, exclusive: resume == .never)
+            return try MetricsWriter(run: folder.path, from: firstStep)
+        }
+    }
+
+    /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
+    /// - Throws: `RankFailure`, on all ranks alike.
+    public func train(_ observer: Observer) throws {
+        observer.began(self)
+        let clock = ContinuousClock()
+        while trainer.state.step < job.training.steps {
+            let begin = clock.now
+            let report = try trainer.step()
+            let seconds = (clock.now - begin).seconds
+            try record(report, seconds: seconds)
+            observer.stepped(report, seconds: seconds)
+            let every = job.checkpoint.every
+            if report.step == job.training.steps || (every > 0 && report.step % every == 0) {
+                let begin = clock.now
+                let path = try save()
+                observer.saved(path, seconds: (clock.now - begin).seconds)
+            }
+        }
+    }
+
+    public var isFinished: Bool { trainer.state.step >= job.training.steps }
+
+    // MARK: - Starting
+
+    /// The checkpoint to go on from, chosen by rank 0 and opened by all; nil to start anew.
+    private static func findStart(
+        _ job: JobConfiguration, _ folder: RunFolder, _ resume: Resume, _ world: Communicator, _ observer: Observer
+    ) throws -> CheckpointReader? {
+        let chosen = try world.agree(describing: Failure.describe) { () -> String in
+            guard world.rank == 0 else { return "" }
+            switch resume {
+            case .never:
+                try folder.requireNew()
+                return ""
+            case .auto:
+                return try folder.store.newestGood { path, reason in
+                    observer.note("passing over \(path): \(reason)")
+                }?.path ?? ""
+            case .checkpoint(let path):
+                let checkpoint = try CheckpointStore.resolve(path)
+                try folder.requireNothingLater(than: try CheckpointReader.open(checkpoint))
+                return checkpoint
+            }
+        }
+        let path = try world.broadcast(chosen, root: 0)
+        return try world.agree(describing: Failure.describe) { path.isEmpty ? nil : try CheckpointReader.open(path) }
+    }
+
+    /// The job with every `auto` replaced by what was recorded, or by what suits this machine; decided by rank 0.
+    private static func resolve(
+        _ job: JobConfiguration, recorded: JobConfiguration?, threads: Int, runtime: MPIRuntime
+    ) throws -> JobConfiguration {
+        var resolved = recorded.map { job.keepingChoices(of: $0) } ?? job
+        resolved.training.microbatch = resolved.training.microbatchSize
+        if resolved.training.activations == .auto {
+            // Both modes give the same bits, so this is a matter of memory alone.
+            let bytes = Network.bytes(
+                job.model, capacity: resolved.training.microbatchSize,
+                use: .training(activations: .keep, iterations: job.training.iterationsWithGradient.max),
+                threads: threads)
+            let share = Int(ProcessInfo.processInfo.physicalMemory) / runtime.nodeLocal.size
+            resolved.training.activations = bytes <= share / 4 ? .keep : .recompute
+        }
+        let choice = try runtime.world.broadcast(resolved.training.activations == .keep ? [1] : [0], root: 0)
+        resolved.training.activations = choice == [1] ? .keep : .recompute
+        return resolved
+    }
+
+    private static func requireSameRun(_ job: JobConfiguration, _ recorded: JobConfiguration) throws {
+        let changes = job.changesForbiddenOnResume(from: recorded)
+        guard !changes.isEmpty else { return }
+        throw Failure(
+            .badData,
+            "this job cannot go on from that checkpoint, because it would not give what the recorded job gives:\n  "
+                + changes.joined(separator: "\n  ")
+                + "\nGive the recorded values, or start anew in another run.directory")
+    }
+
+    // MARK: - Recording
+
+    private func record(_ report: Trainer.StepReport, seconds: Double) throws {
+        // Rank 0 alone writes; a full disk is noticed where all ranks meet next, at the checkpoint, or here.
+        let last = report.step == job.training.steps
+        guard report.step % max(job.run.metricsEvery, 1) == 0 || last else { return }
+        try communicator.agree(describing: Failure.describe) {
+            try metrics?.append(
+                MetricsLine(
+                    step: report.step, epoch: trainer.plan.epochs(step: report.step), loss: report.loss,
+                    mse: report.mse, vb: report.vb, gradientNorm: report.gradientNorm,
+                    learningRate: report.learningRate,
+                    iterations: [report.iterations.withoutGradient, report.iterations.withGradient],
+                    seconds: seconds, samplesPerSecond: Double(job.training.globalBatch) / seconds))
+        }
+    }
+
+    /// Saves the present state. Collective; rank 0 writes.
+    private func save() throws -> String {
+        let hosts = try communicator.allGather(runtime.hostName)
+        let written = try communicator.agree(describing: Failure.describe) { () -> String in
+            guard communicator.rank == 0 else { return "" }
+            return try CheckpointWriter.write(
+                Self.tensors(of: trainer.state), facts: facts(hosts: hosts), run: job.run.directory)
+        }
+        return try communicator.broadcast(written, root: 0)
+    }
+
+    private func facts(hosts: [String]) -> CheckpointFacts {
+        CheckpointFacts(
+            step: trainer.state.step, jobYAML: job.yaml(), worldSize: communicator.size, hosts: hosts,
+            version: ProgramVersion.current, created: CheckpointFacts.now(),
+            environment: [
+                "backend": engine.matrix.name, "precision": job.training.precision.rawValue,
+                "threads": String(engine.pool.threadCount),
+            ])
+    }
+
+    /// Everything that training changes, as a checkpoint names it.
+    static func tensors(of state: TrainingState) -> [CheckpointTensor] {
+        let groups = [
+            ("model", state.weights), ("ema", state.ema), ("optimizer/m", state.firstMoment),
+            ("optimizer/v", state.secondMoment),
+        ]
+        return groups.flatMap { group, flat in
+            state.table.parameters.map {
+                CheckpointTensor(group: group, name: $0.name, shape: $0.shape, values: flat[$0.slot])
+            }
+        }
+    }
+}
+
+extension Duration {
+    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+/// The program's version, as `--version` prints it and checkpoints record it.
+public enum ProgramVersion {
+    public static let current = "0.1.0"
+}

@@ -1,0 +1,54 @@
+import Compute
+import Diffusion
+import Model
+
+/// What a random number is for. Streams of different purpose never meet; the numbers are part of what makes a run
+/// repeatable, so none is ever reused.
+enum Purpose: UInt8 {
+    case initialization = 1
+    case permutation = 2
+    case timestep = 3
+    case noise = 4
+    case labelDrop = 5
+    case iterations = 6
+    case flip = 7
+}
+
+/// Every random value of training, as a pure function of (seed, step, place in the global batch).
+public struct Draws: Sendable {
+    public let seed: UInt64
+
+    public init(seed: Int) { self.seed = UInt64(bitPattern: Int64(seed)) }
+
+    private func stream(_ purpose: Purpose, _ step: Int, _ sample: Int = 0) -> RandomStream {
+        RandomStream(seed: seed, purpose: purpose.rawValue, step: step, sample: sample)
+    }
+
+    /// Fills a flat vector with the network's start.
+    public func initialize(_ table: ParameterTable, _ weights: FloatBuffer) {
+        table.initialize(weights, seed: seed, purpose: Purpose.initialization.rawValue)
+    }
+
+    /// Uniform in [0, 1).
+    public func timestep(step: Int, sample: Int) -> Double { stream(.timestep, step, sample).uniform(0) }
+
+    /// Standard normal, `count` values of one sample.
+    public func noise(step: Int, sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {
+        stream(.noise, step, sample).normals(into: output, count: count)
+    }
+
+    public func dropsLabel(step: Int, sample: Int, probability: Double) -> Bool {
+        probability > 0 && stream(.labelDrop, step, sample).uniform(0) < probability
+    }
+
+    public func flips(step: Int, sample: Int) -> Bool { stream(.flip, step, sample).bits(0) & 1 == 1 }
+
+    /// One draw a step for all ranks, which also keeps them in step.
+    public func iterations(step: Int, withoutGradient: IterationRange, withGradient: IterationRange) -> Iterations {
+        func draw(_ index: Int, _ range: IterationRange) -> Int {
+            // Both draws from one stream; a block yields one uniform number.
+            range.min + stream(.iterations, step, index).integer(0, below: range.max - range.min + 1)
+        }
+        return Iterations(withoutGradient: draw(0, withoutGradient), withGradient: draw(1, withGradient))
+    }
+}
