@@ -67,8 +67,12 @@ public struct CheckpointReader: Sendable {
         let rowCount = tensor.count / max(1, tensor.shape[0])
         for piece in tensor.pieces {
             let part = target.slice(piece.rows.lowerBound * rowCount, piece.rows.count * rowCount)
-            try files.withFile(piece.file) { try CheckpointRankFile.read(piece, of: tensor, from: $0, into: part) }
+            try read(piece, of: tensor, into: part)
         }
+    }
+
+    func read(_ piece: CheckpointIndex.Piece, of tensor: CheckpointIndex.Tensor, into part: FloatBuffer) throws {
+        try files.withFile(piece.file) { try CheckpointRankFile.read(piece, of: tensor, from: $0, into: part) }
     }
 }
 

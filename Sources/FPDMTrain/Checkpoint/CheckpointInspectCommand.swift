@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Training
+
+struct CheckpointInspectCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Say what a checkpoint is.",
+        discussion: "All its bytes are checked on the way; exit code 65 if they are not as they were written.")
+
+    @Argument(help: "A checkpoint's folder, or a run's.") var path: String
+    @Flag(help: "Also list every tensor, with shape, root mean square, least, greatest and number of NaNs.")
+    var tensors = false
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try CheckpointSupport.run {
+            let inspection = try CheckpointInspection(CheckpointSupport.open(path), tensors: tensors)
+            if json { try CheckpointSupport.printJSON(inspection) } else { print(text(inspection)) }
+        }
+    }
+
+    private func text(_ inspection: CheckpointInspection) -> String {
+        let facts = inspection.facts
+        let grouped = CheckpointSupport.grouped
+        var rows = [
+            ["checkpoint", inspection.path],
+            ["step", grouped(facts.step)],
+            ["model", inspection.model ?? "not understood: its job is of another version"],
+        ]
+        if let parameters = inspection.parameters { rows.append(["parameters", grouped(parameters)]) }
+        rows += [
+            ["world size", String(facts.worldSize)],
+            ["hosts", facts.hosts.joined(separator: " ")],
+            ["created", "\(facts.created), fpdm \(facts.version)"],
+            ["on disk", "\(grouped(inspection.bytes)) bytes, \(inspection.rankFiles) rank file(s)"],
+        ]
+        rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \(grouped($0.values)) values"] }
+        rows += facts.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
+        guard let tensors = inspection.tensors else { return CheckpointSupport.table(rows, texts: 2) }
+        let short = CheckpointSupport.short
+        let listed = tensors.map { tensor in
+            [
+                "\(tensor.group)/\(tensor.name)", "\(tensor.shape)", short(tensor.rms), short(tensor.minimum),
+                short(tensor.maximum), String(tensor.nan),
+            ]
+        }
+        let head = ["tensor", "shape", "rms", "min", "max", "NaN"]
+        return CheckpointSupport.table(rows, texts: 2) + "\n\n" + CheckpointSupport.table([head] + listed, texts: 2)
+    }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import Training
+
+struct CheckpointVerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify", abstract: "Check every byte of a checkpoint, or of all checkpoints of a run.",
+        discussion: "Exit code 65 if anything is not as it was written.")
+
+    @Argument(help: "A checkpoint's folder, or a run's.") var path: String
+    @Flag(help: "Print JSON.") var json = false
+
+    func run() throws {
+        try CheckpointSupport.run {
+            let found = try CheckpointStore.all(under: path).map { try CheckpointVerification($0) }
+            if json {
+                try CheckpointSupport.printJSON(found)
+            } else {
+                for checkpoint in found {
+                    for file in checkpoint.files {
+                        print("\(checkpoint.path)/\(file.name): \(file.problem.map { "BAD: \($0)" } ?? "good")")
+                    }
+                }
+            }
+            if !found.allSatisfy(\.isGood) { throw ExitCode(65) }
+        }
+    }
+}
