@@ -48,7 +48,7 @@ public struct AdamW: Equatable, Sendable {
         let rate = Vector(repeating: Float(-learningRate / c1))
         let secondScale = Vector(repeating: Float(1 / c2.squareRoot()))
         let epsilons = Vector(repeating: Float(epsilon))
-        let (e, keep) = (Vector(repeating: Float(1 - emaDecay)), Vector(repeating: Float(emaDecay)))
+        let e = Vector(repeating: Float(1 - emaDecay))
         let gradientScales = Vector(repeating: gradientScale)
 
         /// New (weight, m, v, ema) of sixteen elements.
@@ -61,7 +61,9 @@ public struct AdamW: Equatable, Sendable {
             let v = multiplyAdd(b2, v, a2 * g * g)
             let denominator = multiplyAdd(v.squareRoot(), secondScale, epsilons)
             let w = multiplyAdd(rate, m / denominator, w * decay)
-            return (w, m, v, multiplyAdd(keep, average, e * w))
+            // Not decay * average + e * w: Float(0.9999) + Float(0.0001) is 1 - 1.7e-8, which the average would show
+            // 10,000 times over.
+            return (w, m, v, multiplyAdd(e, w - average, average))
         }
 
         engine.pool.parallelRanges(gradient.count, grain: 8_192) { range, _ in

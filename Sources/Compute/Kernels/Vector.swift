@@ -2,8 +2,7 @@
 ///
 /// `.rounded()`, `.clamped()` and conversions between SIMD floats and integers do not vectorise in Swift; the
 /// functions here do without them.
-@usableFromInline
-typealias Vector = SIMD16<Float>
+package typealias Vector = SIMD16<Float>
 
 @inline(__always)
 func load(_ pointer: UnsafePointer<Float>) -> Vector {
@@ -76,7 +75,7 @@ func smaller(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b
 
 /// e^x within 2 units in the last place; arguments are held to where the result is a normal number.
 @inline(__always)
-func exponential(_ argument: Vector) -> Vector {
+package func exponential(_ argument: Vector) -> Vector {
     let x = smaller(larger(argument, Vector(repeating: -87)), Vector(repeating: 88))
     // Adding and subtracting 1.5 x 2^23 rounds to an integer, whose low bits then stand in the mantissa.
     let magic = Vector(repeating: 12_582_912)

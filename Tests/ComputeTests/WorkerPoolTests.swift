@@ -1,0 +1,139 @@
+import Compute
+import Glibc
+import Synchronization
+import Testing
+
+@Suite("WorkerPool")
+struct WorkerPoolTests {
+    @Test("every task runs exactly once, on a worker in range", arguments: [1, 2, 3, 8])
+    func eachTaskOnce(_ threads: Int) {
+        let pool = WorkerPool(threads: threads)
+        for count in [0, 1, 2, 3, 7, 16, 100, 1000, 4097] {
+            withCounters(count) { seen in
+                let outside = Atomic<Int>(0)
+                pool.parallelFor(count) { task, worker in
+                    seen[task].wrappingAdd(1, ordering: .relaxed)
+                    if worker < 0 || worker >= threads { outside.wrappingAdd(1, ordering: .relaxed) }
+                }
+                let once = (0..<count).allSatisfy { seen[$0].load(ordering: .relaxed) == 1 }
+                #expect(once, "\(count) tasks")
+                #expect(outside.load(ordering: .relaxed) == 0)
+            }
+        }
+    }
+
+    @Test("ranges cover all, each but the last of the grain's length", arguments: [(0, 1), (1, 4), (17, 4), (64, 16)])
+    func ranges(_ count: Int, _ grain: Int) {
+        let pool = WorkerPool(threads: 2)
+        withCounters(count) { seen in
+            let wrong = Atomic<Int>(0)
+            pool.parallelRanges(count, grain: grain) { range, _ in
+                for i in range { seen[i].wrappingAdd(1, ordering: .relaxed) }
+                if range.lowerBound % grain != 0 || range.count != grain && range.upperBound != count {
+                    wrong.wrappingAdd(1, ordering: .relaxed)
+                }
+            }
+            let once = (0..<count).allSatisfy { seen[$0].load(ordering: .relaxed) == 1 }
+            #expect(once)
+            #expect(wrong.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    @Test("a worker's index belongs to one thread at a time")
+    func workersAreExclusive() {
+        let pool = WorkerPool(threads: 3)
+        withCounters(3) { busy in
+            let clashes = Atomic<Int>(0)
+            for _ in 0..<200 {
+                pool.parallelFor(50) { _, worker in
+                    if busy[worker].wrappingAdd(1, ordering: .acquiring).oldValue != 0 {
+                        clashes.wrappingAdd(1, ordering: .relaxed)
+                    }
+                    busy[worker].wrappingSubtract(1, ordering: .releasing)
+                }
+            }
+            #expect(clashes.load(ordering: .relaxed) == 0)
+        }
+    }
+
+    @Test("twenty thousand tiny regions, whose writes the caller sees")
+    func manyRegions() {
+        let pool = WorkerPool(threads: 2)
+        // Plain memory: only the pool orders the workers' writes and the caller's reads.
+        let values = UnsafeMutablePointer<Int>.allocate(capacity: 5)
+        defer { values.deallocate() }
+        values.initialize(repeating: 0, count: 5)
+        nonisolated(unsafe) let cells = values
+        for region in 1...20_000 {
+            let count = 2 + region % 4
+            pool.parallelFor(count) { task, _ in cells[task] += region }
+        }
+        for task in 0..<5 {
+            let expected = (1...20_000).filter { task < 2 + $0 % 4 }.reduce(0, +)
+            #expect(values[task] == expected)
+        }
+    }
+
+    @Test("workers that sleep wake up, again and again")
+    func sleepers() {
+        let pool = WorkerPool(threads: 3)
+        let total = Atomic<Int>(0)
+        for _ in 0..<20 {
+            usleep(5_000)
+            pool.parallelFor(100) { _, _ in total.wrappingAdd(1, ordering: .relaxed) }
+        }
+        #expect(total.load(ordering: .relaxed) == 2000)
+    }
+
+    @Test("all threads take part where tasks wait for each other")
+    func allTakePart() {
+        let pool = WorkerPool(threads: 3)
+        usleep(10_000)
+        let arrived = Atomic<Int>(0)
+        pool.parallelFor(3) { _, _ in
+            arrived.wrappingAdd(1, ordering: .acquiringAndReleasing)
+            // A task that nobody else could start would wait here for ever.
+            while arrived.load(ordering: .acquiring) < 3 { sched_yield() }
+        }
+        #expect(arrived.load(ordering: .relaxed) == 3)
+    }
+
+    @Test("pools come and go without leaving threads behind")
+    func lifetimes() {
+        let before = threadsOfProcess()
+        let total = Atomic<Int>(0)
+        for round in 0..<100 {
+            let pool = WorkerPool(threads: 1 + round % 5)
+            if round % 7 == 0 { usleep(1_000) }
+            // Every third pool ends without having worked.
+            if round % 3 != 0 { pool.parallelFor(10) { _, _ in total.wrappingAdd(1, ordering: .relaxed) } }
+        }
+        #expect(total.load(ordering: .relaxed) == (0..<100).filter { $0 % 3 != 0 }.count * 10)
+        // Other tests run pools of their own meanwhile; two hundred left threads would still show.
+        #expect(threadsOfProcess() < before + 100)
+    }
+
+    @Test("more threads than cores")
+    func manyThreads() {
+        let pool = WorkerPool(threads: 16)
+        let total = Atomic<Int>(0)
+        for _ in 0..<100 { pool.parallelFor(64) { task, _ in total.wrappingAdd(task, ordering: .relaxed) } }
+        #expect(total.load(ordering: .relaxed) == 100 * 64 * 63 / 2)
+    }
+
+    private func withCounters(_ count: Int, _ body: (UnsafeMutablePointer<Atomic<Int>>) -> Void) {
+        let counters = UnsafeMutablePointer<Atomic<Int>>.allocate(capacity: max(count, 1))
+        for i in 0..<count { (counters + i).initialize(to: Atomic(0)) }
+        body(counters)
+        counters.deinitialize(count: count)
+        counters.deallocate()
+    }
+
+    private func threadsOfProcess() -> Int {
+        guard let folder = opendir("/proc/self/task") else { return 0 }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        return count
+    }
+}

@@ -1,0 +1,115 @@
+import Compute
+import Model
+import Testing
+
+@Suite("Backward against finite differences of the naive network")
+struct BackwardTests {
+    /// Elements of one tensor that are differenced; all of the smaller ones.
+    private static let sampled = 48
+
+    /// Every tensor's gradient. In an FPDM the state that enters the iterations with a gradient is a constant
+    /// (S-JFB, arXiv 2401.08741): the naive loss starts from it and takes those iterations only.
+    @Test("every parameter tensor", arguments: Variant.all)
+    func everyTensor(_ variant: Variant) throws {
+        let harness = try Harness(variant)
+        let batch = Batch(variant, samples: Variant.samples)
+        let outputGradient = Harness.outputGradient(batch)
+        _ = harness.forward(batch, variant.iterations)
+        let gradients = harness.backward(batch, variant.iterations, gradient: outputGradient)
+
+        let table = harness.network.table
+        var naive = NaiveNetwork(table, Harness.weights(table))
+        let samples = batch.naive
+        let entering = samples.map {
+            naive.forward($0, iterations: variant.iterations.withoutGradient).states.last
+        }
+        func loss() -> Double {
+            var sum = 0.0
+            for (i, sample) in samples.enumerated() {
+                let output = naive.forward(
+                    sample, iterations: variant.iterations.withGradient, initial: entering[i]
+                ).output
+                for (j, value) in output.enumerated() { sum += value * Double(outputGradient[i * output.count + j]) }
+            }
+            return sum
+        }
+        for p in table.parameters {
+            let order = randomFloats(p.slot.count, seed: 3)
+            let elements = order.indices.sorted { order[$0] < order[$1] }.prefix(Self.sampled)
+            let expected = elements.map { element in
+                let (place, step) = (p.slot.offset + element, 1e-5)
+                let old = naive.weights[place]
+                naive.weights[place] = old + step
+                let above = loss()
+                naive.weights[place] = old - step
+                let below = loss()
+                naive.weights[place] = old
+                return (above - below) / (2 * step)
+            }
+            let actual = elements.map { gradients[p.slot.offset + $0] }
+            // Differences of numbers of order 10 in double leave an error of about 1e-10 / 1e-5.
+            if expected.allSatisfy({ abs($0) < 1e-8 }) {
+                #expect(actual.allSatisfy { abs($0) < 1e-6 }, "\(p.name) has no gradient")
+            } else {
+                expectClose(actual, expected, within: 3e-5, p.name)
+            }
+        }
+        // The padding between tensors stays zero, or optimizers and norms would see it.
+        var padding = gradients
+        for p in table.parameters {
+            for i in p.slot.offset..<p.slot.offset + p.slot.count { padding[i] = 0 }
+        }
+        #expect(padding.allSatisfy { $0 == 0 })
+    }
+
+    @Test("a solve without gradient iterations passes none on to what precedes it")
+    func noGradient() throws {
+        let variant = try #require(Variant.all.first { $0.configuration.fixedPoint && $0.iterations.withGradient == 0 })
+        let harness = try Harness(variant)
+        let batch = Batch(variant, samples: Variant.samples)
+        _ = harness.forward(batch, variant.iterations)
+        let gradients = harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
+        for p in harness.network.table.parameters
+        where p.name.hasPrefix("block_") || p.name.hasPrefix("blocks_pre") || p.name.hasPrefix("x_embedder") {
+            #expect(gradients[p.slot.offset..<p.slot.offset + p.slot.count].allSatisfy { $0 == 0 }, "\(p.name)")
+        }
+        #expect(gradients.contains { $0 != 0 })
+    }
+
+    @Test("fewer iterations than planned, changing from step to step")
+    func changingIterations() throws {
+        let batch = Batch(.fpdm, samples: Variant.samples)
+        for activations in ActivationMode.allCases {
+            let roomy = try Harness(.fpdm, use: .training(activations: activations, iterations: 4))
+            for (n, m) in [(0, 4), (3, 1), (2, 0), (1, 2)] {
+                let iterations = Iterations(withoutGradient: n, withGradient: m)
+                let exact = try Harness(.fpdm, use: .training(activations: .keep, iterations: m))
+                func run(_ harness: Harness) -> [Float] {
+                    harness.clearGradients()
+                    let outcome = harness.forward(batch, iterations)
+                    return outcome.output
+                        + harness.backward(batch, iterations, gradient: Harness.outputGradient(batch))
+                }
+                expectSameBits(run(roomy), run(exact), "n \(n), m \(m), \(activations)")
+            }
+        }
+    }
+
+    @Test("gradients add up over microbatches", arguments: [Variant.dit, .fpdm] + Variant.wide)
+    func accumulation(_ variant: Variant) throws {
+        let harness = try Harness(variant)
+        let batches = [Batch(variant, samples: 3, seed: 1), Batch(variant, samples: 2, seed: 2)]
+        func gradients(_ batch: Batch) -> [Float] {
+            _ = harness.forward(batch, variant.iterations)
+            return harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
+        }
+        let alone = batches.map { batch in
+            harness.clearGradients()
+            return gradients(batch)
+        }
+        harness.clearGradients()
+        let together = batches.map(gradients)[1]
+        expectClose(together, zip(alone[0].doubles, alone[1].doubles).map(+), within: 1e-6, "sum")
+        #expect(relativeError(together, alone[1].doubles) > 0.1)
+    }
+}

@@ -1,0 +1,130 @@
+import Model
+import Testing
+
+/// One kind of network that the tests sweep over, tiny.
+struct Variant: Sendable, CustomTestStringConvertible {
+    var name: String
+    var configuration: ModelConfiguration
+    var iterations = Iterations(withoutGradient: 0, withGradient: 0)
+    /// Whether samples of the test's batch have their labels dropped.
+    var drops = false
+
+    var testDescription: String { name }
+
+    /// The batch's size that a variant is tested with.
+    static let samples = 3
+
+    private init(_ name: String, _ change: (inout Variant) -> Void) {
+        self.name = name
+        var c = ModelConfiguration()
+        // F = 24 differs from 2 D = 16, so that a buffer of the wrong one of them shows.
+        (c.imageSize, c.channels, c.patchSize, c.width, c.depth, c.heads, c.mlpRatio) = (4, 2, 2, 8, 2, 2, 3)
+        c.classes = 3
+        configuration = c
+        change(&self)
+    }
+
+    private static func fixedPoint(
+        _ name: String, free: Int, withGradient: Int, _ change: (inout ModelConfiguration) -> Void = { _ in }
+    ) -> Variant {
+        Variant(name) {
+            $0.configuration.fixedPoint = true
+            $0.iterations = Iterations(withoutGradient: free, withGradient: withGradient)
+            change(&$0.configuration)
+        }
+    }
+
+    static let dit = Variant("DiT") { _ in }
+    static let fpdm = fixedPoint("FPDM", free: 2, withGradient: 2)
+
+    static let all: [Variant] = [
+        dit,
+        Variant("DiT, labels dropped") { $0.drops = true },
+        Variant("DiT, continuous labels, dropped, no sigma") {
+            $0.configuration.conditioning = .continuous
+            $0.configuration.learnSigma = false
+            $0.drops = true
+        },
+        Variant("DiT, no labels") { $0.configuration.conditioning = .none },
+        Variant("DiT, one block, patches of 1, odd widths") {
+            ($0.configuration.width, $0.configuration.heads) = (20, 5)
+            ($0.configuration.patchSize, $0.configuration.depth, $0.configuration.mlpRatio) = (1, 1, 1.5)
+        },
+        fpdm,
+        fixedPoint("FPDM, timestep everywhere", free: 1, withGradient: 2) { $0.prePostTimestepConditioning = true },
+        fixedPoint("FPDM, nothing around it", free: 2, withGradient: 1) { ($0.preDepth, $0.postDepth) = (0, 0) },
+        fixedPoint("FPDM, two blocks around it, continuous", free: 0, withGradient: 3) {
+            ($0.preDepth, $0.postDepth) = (2, 2)
+            $0.conditioning = .continuous
+        },
+        fixedPoint("FPDM, no labels, two after", free: 1, withGradient: 1) {
+            ($0.preDepth, $0.postDepth) = (0, 2)
+            $0.conditioning = .none
+        },
+        fixedPoint("FPDM, no gradient through the solve", free: 3, withGradient: 0),
+    ]
+
+    /// Larger ones, whose samples cross tiles of rows and whose heads are odd: for properties of bits.
+    static let wide: [Variant] = [
+        Variant("DiT, 36 tokens of 100") {
+            ($0.configuration.imageSize, $0.configuration.width, $0.configuration.heads) = (12, 100, 4)
+        },
+        fixedPoint("FPDM, 36 tokens of 60", free: 1, withGradient: 2) {
+            ($0.imageSize, $0.width, $0.heads) = (12, 60, 5)
+        },
+        fixedPoint("FPDM, 144 tokens of 24, nothing around it", free: 1, withGradient: 2) {
+            ($0.imageSize, $0.width, $0.heads) = (24, 24, 3)
+            ($0.preDepth, $0.postDepth) = (0, 0)
+        },
+    ]
+}
+
+/// A batch's values, in the forms that both implementations take.
+struct Batch {
+    var images: [Float]
+    var timesteps: [Int]
+    var classes: [Int]
+    var vectors: [Float]
+    var drop: [Bool]?
+    let configuration: ModelConfiguration
+
+    init(_ variant: Variant, samples: Int, seed: UInt64 = 1) {
+        let c = variant.configuration
+        configuration = c
+        images = randomFloats(samples * c.imageValues, seed: seed &* 100 + 1)
+        timesteps = (0..<samples).map { [3, 500, 999, 0, 41][($0 + Int(seed) - 1) % 5] }
+        classes = (0..<samples).map { [1, 0, 2][($0 + Int(seed) - 1) % 3] }
+        vectors = randomFloats(samples * c.classes, seed: seed &* 100 + 2)
+        drop = variant.drops ? (0..<samples).map { $0 % 2 == 1 } : nil
+    }
+
+    var labels: Labels {
+        switch configuration.conditioning {
+        case .classes: .classes(classes)
+        case .continuous: .continuous(vectors)
+        case .none: .none
+        }
+    }
+
+    /// The part of the batch that holds `range`.
+    func part(_ range: Range<Int>) -> Batch {
+        var part = self
+        let c = configuration
+        part.images = Array(images[range.lowerBound * c.imageValues..<range.upperBound * c.imageValues])
+        part.timesteps = Array(timesteps[range])
+        part.classes = Array(classes[range])
+        part.vectors = Array(vectors[range.lowerBound * c.classes..<range.upperBound * c.classes])
+        part.drop = drop.map { Array($0[range]) }
+        return part
+    }
+
+    var naive: [NaiveNetwork.Sample] {
+        let c = configuration
+        return timesteps.indices.map { i in
+            NaiveNetwork.Sample(
+                image: Array(images.doubles[i * c.imageValues..<(i + 1) * c.imageValues]), timestep: timesteps[i],
+                label: classes[i], vector: Array(vectors.doubles[i * c.classes..<(i + 1) * c.classes]),
+                drop: drop?[i] ?? false)
+        }
+    }
+}
