@@ -36,20 +36,27 @@ struct BitTests {
         expectSameBits(roomy.train(variant, batch), exact, "a used network")
     }
 
-    @Test("a sample alone, among others, and elsewhere among them", arguments: variants)
+    /// A sample keeps its place, which may matter (`Tiling`); what else is in the batch, and how much, may not.
+    @Test("a sample among others, and alone", arguments: variants)
     func batches(_ variant: Variant) throws {
         let c = variant.configuration
         for use in [NetworkUse.inference, .training(activations: .keep, iterations: variant.iterations.withGradient)] {
             let harness = try Harness(variant, capacity: 18, use: use)
+            func run(_ batch: Batch, _ sample: Int) -> [Float] {
+                let outcome = harness.forward(batch, variant.iterations)
+                let (values, states) = (c.outputValues, c.fixedPoint ? c.tokens * c.width : 0)
+                return Array(outcome.output[sample * values..<(sample + 1) * values])
+                    + outcome.solution[sample * states..<(sample + 1) * states]
+            }
             let batch = Batch(variant, samples: 18)
-            let all = harness.forward(batch, variant.iterations)
-            for range in [0..<1, 1..<2, 17..<18, 0..<5, 3..<17] {
-                let some = harness.forward(batch.part(range), variant.iterations)
-                let values = range.lowerBound * c.outputValues..<range.upperBound * c.outputValues
-                expectSameBits(some.output, Array(all.output[values]), "output of \(range)")
-                guard c.fixedPoint else { continue }
-                let states = range.lowerBound * c.tokens * c.width..<range.upperBound * c.tokens * c.width
-                expectSameBits(some.solution, Array(all.solution[states]), "solution of \(range)")
+            for sample in [0, 1, 7, 17] {
+                let expected = run(batch, sample)
+                expectSameBits(run(batch.part(0..<sample + 1), sample), expected, "sample \(sample), the last")
+                for (samples, seed) in [(18, 2), (sample + 1, 3)] {
+                    var other = Batch(variant, samples: samples, seed: UInt64(seed))
+                    other.take(sample, of: batch)
+                    expectSameBits(run(other, sample), expected, "sample \(sample) among \(samples) others")
+                }
             }
         }
     }

@@ -118,6 +118,15 @@ struct Batch {
         return part
     }
 
+    /// Replaces sample `i` by the same of another batch.
+    mutating func take(_ i: Int, of other: Batch) {
+        let (image, vector) = (configuration.imageValues, configuration.classes)
+        images.replaceSubrange(i * image..<(i + 1) * image, with: other.images[i * image..<(i + 1) * image])
+        vectors.replaceSubrange(i * vector..<(i + 1) * vector, with: other.vectors[i * vector..<(i + 1) * vector])
+        (timesteps[i], classes[i]) = (other.timesteps[i], other.classes[i])
+        drop?[i] = other.drop?[i] ?? false
+    }
+
     var naive: [NaiveNetwork.Sample] {
         let c = configuration
         return timesteps.indices.map { i in
