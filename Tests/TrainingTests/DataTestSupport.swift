@@ -19,7 +19,7 @@ final class DataFolder {
 }
 
 /// Samples made up from their index alone.
-struct MadeUpSource: PackSource {
+struct MadeUpSource: PackSource, Sendable {
     var count = 11
     var channels = 2
     var side = 3
@@ -28,7 +28,7 @@ struct MadeUpSource: PackSource {
     var labelNames: [String]?
     var scaling: (scale: Double, shift: Double) = (0.25, -1)
     /// Replaces samples in tests of bad ones.
-    var change: ((Int, inout PackedSample) throws -> Void)?
+    var change: (@Sendable (Int, inout PackedSample) throws -> Void)?
 
     var imageValues: Int { channels * side * side }
 
