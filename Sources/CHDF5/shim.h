@@ -16,6 +16,7 @@ static const unsigned fpdm_create_exclusive = 0x0004u; // H5F_ACC_EXCL
 static inline size_t fpdm_variable_length(void) { return H5T_VARIABLE; }
 
 // Property list classes.
+static inline hid_t fpdm_file_create(void) { return H5P_FILE_CREATE; }
 static inline hid_t fpdm_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t fpdm_dataset_create(void) { return H5P_DATASET_CREATE; }
 static inline hid_t fpdm_group_create(void) { return H5P_GROUP_CREATE; }

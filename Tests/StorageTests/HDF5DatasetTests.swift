@@ -26,11 +26,32 @@ import Testing
         #expect(dataset.count == count)
         #expect(try dataset.read(Float.self) == values)
         #expect(try dataset.read(Double.self) == values.map(Double.init))
-        #expect(try dataset.read(Int.self) == values.map { Int($0) })
+        if type == .float16 {
+            #expect(try failure { _ = try dataset.read(Int.self) }.kind == .malformed)
+        } else {
+            #expect(try dataset.read(Int.self) == values.map { Int($0) })
+        }
         #expect(try again.dataset("/chunked").read(Float.self) == values)
         #expect(dataset.chunk == nil)
         let isChunked = !shape.isEmpty && count > 0
         #expect(try again.dataset("chunked").chunk == (isChunked ? shape.map { min($0, 2) } : nil))
+    }
+
+    /// All values of float16 come back, and others are rounded to the nearest, ties to even.
+    @Test func halves() throws {
+        let scratch = try Scratch()
+        let file = try HDF5File.create(scratch("a.h5"))
+        let all = (0...UInt16.max).map { Float16(bitPattern: $0) }
+        let dataset = try file.createDataset("all", .float16, shape: [all.count])
+        try dataset.write(all)
+        #expect(try dataset.read(Float16.self).map(\.bitPattern) == all.map(\.bitPattern))
+        let floats = try dataset.read(Float.self)
+        #expect(floats.map { $0.isNaN ? -1e9 : $0 } == all.map { $0.isNaN ? -1e9 : Float($0) })
+        try dataset.write(floats)
+        #expect(try dataset.read(Double.self).map { $0.isNaN ? -1e9 : $0 } == all.map { $0.isNaN ? -1e9 : Double($0) })
+        let rounded = try file.createDataset("rounded", .float16, shape: [4])
+        try rounded.write([1 + 0x1p-11, 1 + 3 * 0x1p-11, 65520, -1e-9] as [Float])
+        #expect(try rounded.read(Float.self) == [1, 1 + 0x1p-9, .infinity, 0])
     }
 
     @Test func bytesAndFill() throws {
@@ -40,7 +61,7 @@ import Testing
         try [UInt8]([1, 2, 250, 255]).withUnsafeBufferPointer { try dataset.write($0, start: [1, 0], count: [1, 4]) }
         #expect(try dataset.read(UInt8.self) == [9, 9, 9, 9, 1, 2, 250, 255])
         let floats = try file.createDataset("nan", .float32, shape: [3], fill: .nan)
-        #expect(try floats.read(Float.self).allSatisfy(\.isNaN))
+        #expect(try floats.read(Float.self).allSatisfy { $0.isNaN })
     }
 
     @Test func boxes() throws {
@@ -52,7 +73,9 @@ import Testing
             let dataset = try file.createDataset(name, .int32, shape: shape, layout: layout)
             try dataset.write(values)
             let box = try dataset.read(Int32.self, start: [1, 2, 3], count: [3, 2, 2])
-            let expected = (1..<4).flatMap { a in (2..<4).flatMap { b in (3..<5).map { Int32(a * 28 + b * 7 + $0) } } }
+            let expected: [Int32] = points([1, 2, 3], [3, 2, 2]).map { index in
+                Int32(index[0] * 28 + index[1] * 7 + index[2])
+            }
             #expect(box == expected)
             #expect(try dataset.read(Int32.self, start: [5, 0, 0], count: [0, 4, 7]) == [])
 

@@ -80,6 +80,33 @@ import Testing
         #expect(throws: StorageError.self) { try kept.write([Float(3), 4]) }
     }
 
+    @Test func filesThatOthersWrite() throws {
+        let scratch = try Scratch()
+        try HDF5File.create(scratch("a.h5")).close()
+        let script = """
+            import fcntl, sys
+            f = open(sys.argv[1], 'r+b')
+            fcntl.flock(f, fcntl.LOCK_EX)
+            print('locked', flush=True)
+            sys.stdin.read()
+            """
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", "-c", script, scratch("a.h5")]
+        let input = Pipe()
+        let output = Pipe()
+        process.standardInput = input
+        process.standardOutput = output
+        try process.run()
+        #expect(output.fileHandleForReading.availableData.starts(with: Data("locked".utf8)))
+        let error = try failure { _ = try HDF5File.open(scratch("a.h5"), .readWrite) }
+        #expect(error.kind == .io)
+        #expect(error.message.contains("open elsewhere"))
+        try input.fileHandleForWriting.close()
+        process.waitUntilExit()
+        try HDF5File.open(scratch("a.h5"), .readWrite).close()
+    }
+
     @Test func goingOnInAFile() throws {
         let scratch = try Scratch()
         try HDF5File.create(scratch("a.h5")).close()

@@ -72,7 +72,7 @@ import Testing
             from safetensors.numpy import save_file
             x = np.arange(70000) / 8 - 100
             save_file({'f64': x, 'f32': x.astype('f4').reshape(7, -1), 'f16': x[:900].astype('f2'),
-                       'i64': np.arange(3), 'scalar': np.float32(2.5).reshape(())}, sys.argv[1], {'k': 'v'})
+                       'i64': np.arange(3), 'scalar': np.array(2.5, 'f4')}, sys.argv[1], {'k': 'v'})
             # numpy has no bfloat16: by hand, as the format's document says.
             data = ((np.arange(5) - 2).astype('f4').view('u4') >> 16).astype('u2').tobytes()
             header = json.dumps({'bf16': {'dtype': 'BF16', 'shape': [5], 'data_offsets': [0, 10]}}).encode()

@@ -64,7 +64,7 @@ import Testing
         try AtomicFile.removeTree(scratch("run/\(pieces[2].file)"))
         let read = try HDF5File.open(scratch("run/all.h5")).dataset("/model/a.b").read(Float.self)
         #expect(Array(read[..<8]) == Array(values[..<8]))
-        #expect(read[8...].allSatisfy(\.isNaN))
+        #expect(read[8...].allSatisfy { $0.isNaN })
     }
 
     @Test func piecesThatDoNotFit() throws {

@@ -70,6 +70,7 @@ extension HDF5File {
     ) throws -> HDF5Dataset {
         try withHandle { handle in
             try refuseExisting(path, handle)
+            try makeGroups(path.split(separator: "/").dropLast().joined(separator: "/"), handle)
             let link = try linkProperties(path)
             defer { H5Pclose(link) }
             let creation = try HDF5Library.call("prepare", self.path, path) { H5Pcreate(fpdm_dataset_create()) }

@@ -40,16 +40,7 @@ extension HDF5File {
     public func createGroup(_ path: String) throws {
         try withHandle { handle in
             try refuseExisting(path, handle)
-            let link = try linkProperties(path)
-            defer { H5Pclose(link) }
-            let creation = try HDF5Library.call("prepare", self.path, path) { H5Pcreate(fpdm_group_create()) }
-            defer { H5Pclose(creation) }
-            // Times would make equal content unequal bytes.
-            try HDF5Library.call("prepare", self.path, path) { H5Pset_obj_track_times(creation, false) }
-            let group = try HDF5Library.call("create the group", self.path, path) {
-                H5Gcreate2(handle, path, link, creation, fpdm_default)
-            }
-            try HDF5Library.call("close", self.path, path) { H5Gclose(group) }
+            try makeGroups(path, handle)
         }
     }
 }
@@ -101,11 +92,29 @@ extension HDF5File {
         return true
     }
 
-    /// Names in UTF-8, missing groups above made. The caller closes it.
+    /// Makes the groups on a path that are missing. HDF5 could make those on the way by itself, but with times in
+    /// them, by which equal content would be unequal bytes.
+    func makeGroups(_ object: String, _ handle: hid_t) throws {
+        let link = try linkProperties(object)
+        defer { H5Pclose(link) }
+        let creation = try HDF5Library.call("prepare", path, object) { H5Pcreate(fpdm_group_create()) }
+        defer { H5Pclose(creation) }
+        try HDF5Library.call("prepare", path, object) { H5Pset_obj_track_times(creation, false) }
+        var prefix = ""
+        for part in object.split(separator: "/") where part != "." {
+            prefix += "/\(part)"
+            if try isPresent(prefix, handle) { continue }
+            let group = try HDF5Library.call("create the group", path, prefix) {
+                H5Gcreate2(handle, prefix, link, creation, fpdm_default)
+            }
+            try HDF5Library.call("close", path, prefix) { H5Gclose(group) }
+        }
+    }
+
+    /// Names in UTF-8. The caller closes it.
     func linkProperties(_ object: String) throws -> hid_t {
         let link = try HDF5Library.call("prepare", path, object) { H5Pcreate(fpdm_link_create()) }
         do {
-            try HDF5Library.call("prepare", path, object) { H5Pset_create_intermediate_group(link, 1) }
             try HDF5Library.call("prepare", path, object) { H5Pset_char_encoding(link, H5T_CSET_UTF8) }
             return link
         } catch {

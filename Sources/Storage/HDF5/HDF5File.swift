@@ -37,8 +37,12 @@ public final class HDF5File: @unchecked Sendable {
         return try HDF5Library.locked {
             let access = try accessProperties(path)
             defer { H5Pclose(access) }
+            // Times in the root group would make equal content unequal bytes.
+            let creation = try HDF5Library.call("prepare creation", path) { H5Pcreate(fpdm_file_create()) }
+            defer { H5Pclose(creation) }
+            try HDF5Library.call("prepare creation", path) { H5Pset_obj_track_times(creation, false) }
             let handle = try HDF5Library.call("create", path) {
-                H5Fcreate(path, fpdm_create_exclusive, fpdm_default, access)
+                H5Fcreate(path, fpdm_create_exclusive, creation, access)
             }
             return HDF5File(path: path, handle: handle)
         }

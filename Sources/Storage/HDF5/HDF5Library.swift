@@ -101,6 +101,11 @@ extension HDF5Library {
                 .malformed, path,
                 "\(place)cannot \(operation): the stored bytes are damaged; copy or make the file anew. \(reason)")
         }
+        if deepest.text.hasPrefix("unable to lock file") {
+            return StorageError(
+                .io, path,
+                "\(place)cannot \(operation): the file is open elsewhere, for writing; wait or close it. \(reason)")
+        }
         if let code = systemCode(in: deepest.text) {
             let system = StorageError.system(code, operation, path)
             return StorageError(system.kind, path, "\(place)\(system.message). \(reason)")

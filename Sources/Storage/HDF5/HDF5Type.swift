@@ -2,7 +2,7 @@ import CHDF5
 
 /// The type of a data set's elements in the file.
 ///
-/// HDF5 converts between numeric types on reading and writing; values beyond the target's range are clipped.
+/// Numeric types are converted on reading and writing; values beyond an integer's range are clipped.
 public enum HDF5Type: Equatable, Sendable {
     case float16, float32, float64
     case int8, int16, int32, int64
@@ -41,6 +41,7 @@ public protocol HDF5Scalar: BitwiseCopyable, Sendable {
 }
 
 extension Float: HDF5Scalar { public static var hdf5Type: HDF5Type { .float32 } }
+extension Float16: HDF5Scalar { public static var hdf5Type: HDF5Type { .float16 } }
 extension Double: HDF5Scalar { public static var hdf5Type: HDF5Type { .float64 } }
 extension Int: HDF5Scalar { public static var hdf5Type: HDF5Type { .int64 } }
 extension Int8: HDF5Scalar { public static var hdf5Type: HDF5Type { .int8 } }
@@ -51,6 +52,3 @@ extension UInt8: HDF5Scalar { public static var hdf5Type: HDF5Type { .uint8 } }
 extension UInt16: HDF5Scalar { public static var hdf5Type: HDF5Type { .uint16 } }
 extension UInt32: HDF5Scalar { public static var hdf5Type: HDF5Type { .uint32 } }
 extension UInt64: HDF5Scalar { public static var hdf5Type: HDF5Type { .uint64 } }
-#if !(os(macOS) && arch(x86_64))
-    extension Float16: HDF5Scalar { public static var hdf5Type: HDF5Type { .float16 } }
-#endif
