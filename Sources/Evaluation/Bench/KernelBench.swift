@@ -110,7 +110,7 @@ public struct KernelBench {
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),
-                modulation: arena.take(samples * 6 * width), statistics: arena.take(2 * rows)
+                u: arena.take(rows * width), v: arena.take(rows * width), modulation: arena.take(samples * 6 * width), statistics: arena.take(2 * rows)
             )
         }
         fill(b.x)
@@ -144,7 +144,7 @@ public struct KernelBench {
                 line("AdamW and EMA") {
                     adam.apply(
                         engine, gradient: b.x,
-                        to: .init(weights: b.y, firstMoment: b.z, secondMoment: b.x, ema: b.y), step: 1)
+                        to: .init(weights: b.y, firstMoment: b.z, secondMoment: b.u, ema: b.v), step: 1)
                 },
             ]
         }
