@@ -4,7 +4,7 @@ extension DiffusionConfiguration {
     ///
     /// Fields are named `target`, `weighting`, `zeroTerminalSNR`, `schedule` and `steps`.
     public func problems(learnSigma: Bool) -> [(field: String, message: String)] {
-        contradictions(learnSigma: learnSigma) + ineffectiveSettings()
+        contradictions(learnSigma: learnSigma) + (learnSigma ? [] : blindLastStep()) + ineffectiveSettings()
     }
 
     /// What cannot be computed. `Objective` and `Sampler` refuse to be made from these.
@@ -27,18 +27,24 @@ extension DiffusionConfiguration {
                     "flow predicts no variance; turn learnSigma of the model off, or choose target eps, v or x0"
                 ))
         }
-        if target == .eps && zeroTerminalSNR {
-            found.append(
-                (
-                    "target",
-                    "with zeroTerminalSNR the last step holds no signal, so eps says nothing about the image there; "
-                        + "choose target v (or x0), or turn zeroTerminalSNR off"
-                ))
-        }
+        if learnSigma { found += blindLastStep() }
         return found
     }
 
-    /// Settings that the chosen target never looks at.
+    /// A noise prediction where there is no signal: its error can be trained, but no image follows from it, so that
+    /// neither a learned variance nor a sampler can be had.
+    private func blindLastStep() -> [(field: String, message: String)] {
+        guard target == .eps && zeroTerminalSNR else { return [] }
+        return [
+            (
+                "target",
+                "with zeroTerminalSNR the last step holds no signal, so eps says nothing about the image there; "
+                    + "choose target v (or x0), or turn zeroTerminalSNR off"
+            )
+        ]
+    }
+
+    /// Settings that the chosen target never looks at, and that change what another would do.
     private func ineffectiveSettings() -> [(field: String, message: String)] {
         var found: [(field: String, message: String)] = []
         if target != .v && weighting != DiffusionConfiguration().weighting {
@@ -51,9 +57,6 @@ extension DiffusionConfiguration {
         }
         if target == .flow && zeroTerminalSNR {
             found.append(("zeroTerminalSNR", "a flow ends in pure noise by itself; remove zeroTerminalSNR"))
-        }
-        if target == .flow && schedule != DiffusionConfiguration().schedule {
-            found.append(("schedule", "a flow follows straight paths and has no schedule; remove schedule"))
         }
         return found
     }

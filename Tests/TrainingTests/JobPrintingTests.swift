@@ -58,6 +58,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.optimizer.learningRate = number(1e-7...1)
     job.optimizer.warmupSteps = count(0...1000)
     job.optimizer.schedule = one(of: JobConfiguration.Optimizer.Schedule.self)
+    job.optimizer.decaySteps = job.optimizer.schedule == .constant ? 0 : count(0...1000)
     job.optimizer.finalLearningRate = job.optimizer.schedule == .constant ? 0 : number(0...1)
     job.optimizer.beta1 = number(0...0.99)
     job.optimizer.beta2 = number(0...0.999)

@@ -39,8 +39,13 @@ import Training
         #expect(
             try job("training.steps=101", "optimizer.schedule=cosine").changesForbiddenOnResume(from: cosine)
                 == [
-                    "training.steps: recorded 100, now 101; the learning rates of schedule cosine depend on it"
+                    "training.steps: recorded 100, now 101; the learning rates of schedule cosine depend on it, since "
+                        + "optimizer.decaySteps is auto"
                 ])
+        let fixed = try job("training.steps=100", "optimizer.schedule=cosine", "optimizer.decaySteps=200")
+        #expect(
+            try job("training.steps=150", "optimizer.schedule=cosine", "optimizer.decaySteps=200")
+                .changesForbiddenOnResume(from: fixed).isEmpty)
     }
 
     @Test func automaticChoicesAreKept() throws {

@@ -56,7 +56,7 @@ import Training
         (["training.globalBatch=100"], "training.globalBatch", "a multiple of 8 such as 96 or 104"),
         (["training.globalBatch=4"], "training.globalBatch", "a multiple of 8 such as 8,"),
         (["training.microbatch=33"], "training.microbatch", "33 is more than the 32 samples"),
-        (["training.steps=5", "optimizer.warmupSteps=6"], "optimizer.warmupSteps", "training.steps: 5"),
+        (["optimizer.decaySteps=9"], "optimizer.decaySteps", "cosine or linear"),
         (["optimizer.finalLearningRate=0.1"], "optimizer.finalLearningRate", "cosine or linear"),
         (["model.conditioning=none", "data.labelDropout=0.1"], "data.labelDropout", "set it to 0"),
         (["model.conditioning=none", "sampling.guidance=2"], "sampling.guidance", "set it to 1"),
@@ -73,10 +73,6 @@ import Training
         (["sampling.respacing=10,501"], "sampling.respacing", "501 steps do not fit into 500"),
         (["sampling.respacing=ddim600"], "sampling.respacing", "use 600 without ddim"),
         (["diffusion.steps=20", "sampling.respacing=10"], "diffusion.steps", "use more than 20"),
-        (
-            ["diffusion.target=flow", "model.learnSigma=false", "diffusion.schedule=cosine"], "diffusion.schedule",
-            "flow"
-        ),
         (
             ["diffusion.target=flow", "model.learnSigma=false", "diffusion.zeroTerminalSNR=true"],
             "diffusion.zeroTerminalSNR", "flow"

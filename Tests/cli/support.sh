@@ -14,7 +14,7 @@ job=jobs/digits.yaml
 tiny=(
     --set model.width=32 --set model.heads=2 --set training.steps=12 --set training.globalBatch=32
     --set "training.iterationsWithoutGradient=[0, 2]" --set "training.iterationsWithGradient=[1, 2]"
-    --set checkpoint.every=4 --set run.logEvery=4 --set optimizer.warmupSteps=0 --set optimizer.schedule=constant
+    --set checkpoint.every=4 --set run.logEvery=4
 )
 
 die() {

@@ -110,7 +110,8 @@ public struct KernelBench {
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),
-                u: arena.take(rows * width), v: arena.take(rows * width), modulation: arena.take(samples * 6 * width), statistics: arena.take(2 * rows)
+                u: arena.take(rows * width), v: arena.take(rows * width), modulation: arena.take(samples * 6 * width),
+                statistics: arena.take(2 * rows)
             )
         }
         fill(b.x)

@@ -5,8 +5,8 @@ struct CheckpointDiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Compare two checkpoints.",
         discussion: """
-            Exit code 0 if step and all bits of all tensors are equal, 1 if not. Job, world size, hosts and times are \
-            shown where they differ, and do not count.
+            Exit code 0 if step and all bits of all tensors are equal, 1 if not. World size and hosts are shown, \
+            job and times where they differ; they do not count.
             """)
 
     @Argument(help: "A checkpoint's folder, or a run's.") var a: String
@@ -20,15 +20,13 @@ struct CheckpointDiffCommand: ParsableCommand {
     }
 
     func run() throws {
-        try CheckpointSupport.run {
-            let difference = try CheckpointDifference(CheckpointSupport.open(a), CheckpointSupport.open(b))
-            if json {
-                try CheckpointSupport.printJSON(Report(isEqual: difference.isEqual, difference: difference))
-            } else {
-                print(text(difference))
-            }
-            if !difference.isEqual { throw ExitCode(1) }
+        let difference = try CheckpointDifference(CheckpointSupport.open(a), CheckpointSupport.open(b))
+        if json {
+            try Console.printJSON(Report(isEqual: difference.isEqual, difference: difference))
+        } else {
+            print(text(difference))
         }
+        if !difference.isEqual { throw ExitCode(1) }
     }
 
     private func text(_ difference: CheckpointDifference) -> String {

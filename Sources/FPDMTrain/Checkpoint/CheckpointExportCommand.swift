@@ -14,11 +14,9 @@ struct CheckpointExportCommand: ParsableCommand {
     var weights: CheckpointExport.Weights = .ema
 
     func run() throws {
-        try CheckpointSupport.run {
-            let reader = try CheckpointSupport.open(path)
-            let table = ParameterTable(try reader.job().model)
-            try CheckpointExport.write(reader, weights: weights, to: output, table: table)
-            print("\(output): \(weights.rawValue) of step \(reader.facts.step), \(reader.path)")
-        }
+        let reader = try CheckpointSupport.open(path)
+        let table = ParameterTable(try reader.job().model)
+        try CheckpointExport.write(reader, weights: weights, to: output, table: table)
+        print("\(output): \(weights.rawValue) of step \(reader.facts.step), \(reader.path)")
     }
 }

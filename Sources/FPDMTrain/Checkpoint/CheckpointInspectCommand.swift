@@ -13,10 +13,8 @@ struct CheckpointInspectCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        try CheckpointSupport.run {
-            let inspection = try CheckpointInspection(CheckpointSupport.open(path), tensors: tensors)
-            if json { try CheckpointSupport.printJSON(inspection) } else { print(text(inspection)) }
-        }
+        let inspection = try CheckpointInspection(CheckpointSupport.open(path), tensors: tensors)
+        if json { try Console.printJSON(inspection) } else { print(text(inspection)) }
     }
 
     private func text(_ inspection: CheckpointInspection) -> String {

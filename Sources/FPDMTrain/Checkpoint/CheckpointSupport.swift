@@ -5,39 +5,9 @@ import Training
 
 /// What the checkpoint commands share.
 enum CheckpointSupport {
-    /// Runs a command; an error becomes one line on stderr and an exit code of sysexits.h.
-    static func run(_ body: () throws -> Void) throws {
-        do {
-            try body()
-        } catch let error as CheckpointError {
-            try fail(error.description, error.kind == .missing ? 66 : 65)
-        } catch let error as StorageError {
-            let code: Int32 =
-                switch error.kind {
-                case .missing: 66
-                case .malformed: 65
-                case .exists: 64
-                case .io, .library: 74
-                }
-            try fail(error.description, code)
-        }
-    }
-
     /// Opens what a path stands for, and says which newer ones are damaged.
     static func open(_ path: String) throws -> CheckpointReader {
-        try CheckpointStore.open(path) { _, reason in say("skipped: \(reason)") }
-    }
-
-    /// One line beside the output.
-    static func say(_ text: String) { FileHandle.standardError.write(Foundation.Data("fpdm: \(text)\n".utf8)) }
-
-    /// A value as JSON on stdout; NaN and infinities as texts, which JSON has no numbers for.
-    static func printJSON(_ value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        encoder.nonConformingFloatEncodingStrategy = .convertToString(
-            positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        try CheckpointStore.open(path) { _, reason in Console.log.notice("passed over \(reason)") }
     }
 
     /// Rows in columns: texts to the left, those after the first `texts` columns to the right.
@@ -63,10 +33,5 @@ enum CheckpointSupport {
         return digits.enumerated().map { index, digit in
             index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : String(digit)
         }.joined()
-    }
-
-    private static func fail(_ message: String, _ code: Int32) throws -> Never {
-        say(message)
-        throw ExitCode(code)
     }
 }

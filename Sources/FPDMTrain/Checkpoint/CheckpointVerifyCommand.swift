@@ -10,18 +10,16 @@ struct CheckpointVerifyCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        try CheckpointSupport.run {
-            let found = try CheckpointStore.all(under: path).map { try CheckpointVerification($0) }
-            if json {
-                try CheckpointSupport.printJSON(found)
-            } else {
-                for checkpoint in found {
-                    for file in checkpoint.files {
-                        print("\(checkpoint.path)/\(file.name): \(file.problem.map { "BAD: \($0)" } ?? "good")")
-                    }
+        let found = try CheckpointStore.all(under: path).map { try CheckpointVerification($0) }
+        if json {
+            try Console.printJSON(found)
+        } else {
+            for checkpoint in found {
+                for file in checkpoint.files {
+                    print("\(checkpoint.path)/\(file.name): \(file.problem.map { "BAD: \($0)" } ?? "good")")
                 }
             }
-            if !found.allSatisfy(\.isGood) { throw ExitCode(65) }
         }
+        if !found.allSatisfy(\.isGood) { throw ExitCode(Failure.Code.badData.rawValue) }
     }
 }

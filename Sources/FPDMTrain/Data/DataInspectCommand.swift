@@ -21,6 +21,6 @@ struct DataInspectCommand: ParsableCommand {
 
     func run() throws {
         let summary = try DatasetSummary(ShardedDataset(path: path))
-        print(json ? try DataPrinting.json(summary) : DataPrinting.text(summary))
+        if json { try Console.printJSON(summary) } else { print(DataPrinting.text(summary)) }
     }
 }

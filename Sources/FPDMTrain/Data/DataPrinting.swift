@@ -1,14 +1,8 @@
 import Foundation
 import Training
 
-/// The facts about data sets as text for a terminal, or as JSON.
+/// The facts about data sets as text for a terminal.
 enum DataPrinting {
-    static func json(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
-
     static func text(_ summary: DatasetSummary) -> String {
         var rows = [
             ("data set", summary.path),

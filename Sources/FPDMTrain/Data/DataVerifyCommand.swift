@@ -21,8 +21,7 @@ struct DataVerifyCommand: ParsableCommand {
 
     func run() throws {
         let verification = DatasetVerifier.verify(path: path)
-        print(json ? try DataPrinting.json(verification) : DataPrinting.text(verification))
-        // EX_DATAERR of sysexits.h.
-        if !verification.isSound { throw ExitCode(65) }
+        if json { try Console.printJSON(verification) } else { print(DataPrinting.text(verification)) }
+        if !verification.isSound { throw ExitCode(Failure.Code.badData.rawValue) }
     }
 }

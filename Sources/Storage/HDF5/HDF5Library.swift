@@ -5,9 +5,14 @@ import Foundation
 enum HDF5Library {
     static let lock = FairLock()
 
+    /// At exit HDF5 would close what is open, and crashes on a file that a full disk has kept from being closed. Files
+    /// have owners here, so nothing is left for it to do; it must be told before its first use.
+    private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
+
     /// Runs a group of HDF5 calls that belong together.
     static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
         try lock.withLock {
+            _ = withoutExitHandler
             // HDF5 prints its errors to stderr unless told not to, by each thread.
             H5Eset_auto2(fpdm_current_error_stack, nil, nil)
             return try body()

@@ -42,7 +42,7 @@ public struct CheckpointDifference: Codable, Sendable {
     public let stepA: Int
     public let stepB: Int
     public let tensors: [Tensor]
-    /// Those of unequal value only; of the job, the lines that differ.
+    /// World size and hosts, and whatever else is unequal; of the job, the lines that differ.
     public let facts: [Fact]
 
     /// Whether tensors and step are the same. Job, world size, hosts and times do not count.
@@ -83,9 +83,11 @@ public struct CheckpointDifference: Codable, Sendable {
             return of.filter { !known.contains($0) }.map { $0.trimmingCharacters(in: .whitespaces) }
                 .joined(separator: ", ")
         }
-        var facts = [
+        let always = [
             Fact(name: "worldSize", a: String(a.worldSize), b: String(b.worldSize)),
             Fact(name: "hosts", a: a.hosts.joined(separator: " "), b: b.hosts.joined(separator: " ")),
+        ]
+        var facts = [
             Fact(name: "version", a: a.version, b: b.version),
             Fact(name: "created", a: a.created, b: b.created),
             Fact(name: "job", a: lines(linesA, besides: linesB), b: lines(linesB, besides: linesA)),
@@ -93,7 +95,7 @@ public struct CheckpointDifference: Codable, Sendable {
         for key in Set(a.environment.keys).union(b.environment.keys).sorted() {
             facts.append(Fact(name: key, a: a.environment[key] ?? "", b: b.environment[key] ?? ""))
         }
-        return facts.filter { $0.a != $0.b }
+        return always + facts.filter { $0.a != $0.b }
     }
 }
 

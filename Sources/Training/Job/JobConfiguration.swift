@@ -105,6 +105,8 @@ public struct JobConfiguration: Equatable, Sendable {
         /// Steps over which the learning rate rises in a straight line to its peak.
         public var warmupSteps = 0
         public var schedule = Schedule.constant
+        /// 0 stands for `training.steps`.
+        public var decaySteps = 0
         /// Learning rate at `training.steps` over the peak; schedules cosine and linear only.
         public var finalLearningRate = 0.0
         public var beta1 = 0.9

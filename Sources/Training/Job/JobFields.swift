@@ -137,8 +137,12 @@ extension JobConfiguration {
             "optimizer", "warmupSteps", \.optimizer.warmupSteps, "Steps of a straight rise to the peak.", .atLeast(0)),
         JobField("optimizer", "schedule", \.optimizer.schedule, "The learning rate after that."),
         JobField(
+            "optimizer", "decaySteps", \.optimizer.decaySteps.orAutomatic,
+            "cosine, linear: the step at which the last learning rate is reached; auto: `training.steps`. A number "
+                + "lets a run be lengthened later, or cut into pieces, to the same bits."),
+        JobField(
             "optimizer", "finalLearningRate", \.optimizer.finalLearningRate,
-            "cosine, linear: the learning rate at `training.steps`, as a fraction of the peak.", .fraction),
+            "cosine, linear: the last learning rate, as a fraction of the peak.", .fraction),
         JobField("optimizer", "beta1", \.optimizer.beta1, "Memory of the mean gradient.", .belowOne),
         JobField("optimizer", "beta2", \.optimizer.beta2, "Memory of the mean squared gradient.", .belowOne),
         JobField("optimizer", "epsilon", \.optimizer.epsilon, "Added to the root of the latter.", .positive),

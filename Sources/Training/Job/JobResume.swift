@@ -14,8 +14,9 @@ extension JobConfiguration {
                 return nil
             case .grows where recorded.training.steps > training.steps:
                 return "\(change); it may only grow"
-            case .grows where recorded.training.steps < training.steps && optimizer.schedule != .constant:
-                return "\(change); the learning rates of schedule \(optimizer.schedule.yaml) depend on it"
+            case .grows where recorded.training.steps < training.steps && decaysTowardsTheEnd:
+                return "\(change); the learning rates of schedule \(optimizer.schedule.yaml) depend on it, since "
+                    + "optimizer.decaySteps is auto"
             case .grows:
                 return nil
             case .fixed where field.name == "training.microbatch":
@@ -25,6 +26,8 @@ extension JobConfiguration {
             }
         }
     }
+
+    private var decaysTowardsTheEnd: Bool { optimizer.schedule != .constant && optimizer.decaySteps == 0 }
 
     /// This job with every `auto` that decides about bits replaced by what a run recorded.
     public func keepingChoices(of recorded: JobConfiguration) -> JobConfiguration {

@@ -70,10 +70,10 @@ extension JobConfiguration {
     }
 
     private func checkLearningRate(_ add: Add) {
-        if optimizer.warmupSteps > training.steps {
+        if optimizer.schedule == .constant, optimizer.decaySteps != 0 {
             add(
-                "optimizer.warmupSteps",
-                "\(optimizer.warmupSteps) steps of warm-up do not fit into training.steps: \(training.steps)")
+                "optimizer.decaySteps",
+                "schedule constant does not decay; set optimizer.schedule to cosine or linear, or leave this out")
         }
         if optimizer.schedule == .constant, optimizer.finalLearningRate != 0 {
             add(

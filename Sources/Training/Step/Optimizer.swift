@@ -17,7 +17,8 @@ public struct Optimizer: Sendable {
     public func learningRate(step: Int) -> Double {
         let peak = optimizer.learningRate
         if step < optimizer.warmupSteps { return peak * Double(step + 1) / Double(optimizer.warmupSteps) }
-        let length = max(steps - optimizer.warmupSteps, 1)
+        let end = optimizer.decaySteps > 0 ? optimizer.decaySteps : steps
+        let length = max(end - optimizer.warmupSteps, 1)
         let progress = min(Double(step - optimizer.warmupSteps) / Double(length), 1)
         let last = optimizer.finalLearningRate
         switch optimizer.schedule {
