@@ -61,9 +61,10 @@ extension DiffusionConfiguration {
         return found
     }
 
-    /// Throws the first contradiction, under its field's name.
-    func requireComputable(learnSigma: Bool) throws {
-        if let first = contradictions(learnSigma: learnSigma).first {
+    /// Throws the first contradiction, under its field's name; for a sampler, also where no image would follow.
+    func requireComputable(learnSigma: Bool, sampling: Bool = false) throws {
+        let blind = sampling && !learnSigma ? blindLastStep() : []
+        if let first = (contradictions(learnSigma: learnSigma) + blind).first {
             throw DiffusionError("diffusion.\(first.field): \(first.message)")
         }
     }

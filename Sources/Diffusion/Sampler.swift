@@ -43,7 +43,7 @@ public struct Sampler: Sendable {
         _ configuration: DiffusionConfiguration, learnSigma: Bool, channels: Int, pixels: Int, kind: SamplerKind,
         respacing: String = "", eta: Double = 0, clipDenoised: Bool = false
     ) throws {
-        try configuration.requireComputable(learnSigma: learnSigma)
+        try configuration.requireComputable(learnSigma: learnSigma, sampling: true)
         precondition(channels > 0 && pixels > 0, "an image of \(channels) channels and \(pixels) pixels")
         guard (kind == .flow) == (configuration.target == .flow) else {
             throw DiffusionError(

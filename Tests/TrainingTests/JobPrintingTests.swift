@@ -124,7 +124,8 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
                     case is String, is String?: continue  // quoted at times; told apart by the parsing tests
                     case let range as IterationRange: expected = "[\(range.min), \(range.max)]"
                     case let choice as any RawRepresentable<String>: expected = choice.rawValue
-                    case 0 as Int where ["run.threads", "training.microbatch"].contains(name): expected = "auto"
+                    case 0 as Int where ["run.threads", "training.microbatch", "optimizer.decaySteps"].contains(name):
+                        expected = "auto"
                     case let count as Int?: expected = count.map { "\($0)" } ?? "null"
                     default: expected = "\(property.value)"
                     }

@@ -67,11 +67,11 @@ import Training
         (
             ["diffusion.target=flow", "model.learnSigma=false", "sampling.sampler=ddpm"], "sampling.sampler", "use auto"
         ),
-        (["sampling.respacing=none"], "sampling.respacing", "wanted a number of steps"),
-        (["sampling.respacing=10,"], "sampling.respacing", "wanted a number of steps"),
-        (["sampling.respacing=1001"], "sampling.respacing", "1001 steps do not fit into 1000"),
-        (["sampling.respacing=10,501"], "sampling.respacing", "501 steps do not fit into 500"),
-        (["sampling.respacing=ddim600"], "sampling.respacing", "use 600 without ddim"),
+        (["sampling.respacing=none"], "sampling.respacing", "write 20, or"),
+        (["sampling.respacing=10,"], "sampling.respacing", "write 20, or"),
+        (["sampling.respacing=1001"], "sampling.respacing", "ask for at most 1000 there"),
+        (["sampling.respacing=10,501"], "sampling.respacing", "ask for at most 500 there"),
+        (["sampling.respacing=ddim600"], "sampling.respacing", "the nearest are ddim500 or ddim1000"),
         (["diffusion.steps=20", "sampling.respacing=10"], "diffusion.steps", "use more than 20"),
         (
             ["diffusion.target=flow", "model.learnSigma=false", "diffusion.zeroTerminalSNR=true"],

@@ -83,29 +83,46 @@ final class ReferenceCase {
     }
 
     private struct PublishedModel: Decodable {
-        let input_size, patch_size, in_channels, hidden_size, depth, num_heads, num_classes: Int
-        let mlp_ratio: Double
-        let learn_sigma: Bool
-        let continuous_labels, fixed_point, pre_post_timestep_conditioning: Bool?
-        let pre_depth, post_depth: Int?
+        let configuration: ModelConfiguration
 
-        var configuration: ModelConfiguration {
+        private enum CodingKeys: String, CodingKey {
+            case imageSize = "input_size"
+            case patchSize = "patch_size"
+            case channels = "in_channels"
+            case width = "hidden_size"
+            case depth
+            case heads = "num_heads"
+            case mlpRatio = "mlp_ratio"
+            case classes = "num_classes"
+            case learnSigma = "learn_sigma"
+            case continuousLabels = "continuous_labels"
+            case fixedPoint = "fixed_point"
+            case preDepth = "pre_depth"
+            case postDepth = "post_depth"
+            case prePostTimestepConditioning = "pre_post_timestep_conditioning"
+        }
+
+        init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
             var c = ModelConfiguration()
-            c.imageSize = input_size
-            c.patchSize = patch_size
-            c.channels = in_channels
-            c.width = hidden_size
-            c.depth = depth
-            c.heads = num_heads
-            c.mlpRatio = mlp_ratio
-            c.classes = num_classes
-            c.learnSigma = learn_sigma
-            c.conditioning = continuous_labels ?? false ? .continuous : .classes
-            c.fixedPoint = fixed_point ?? false
-            c.preDepth = pre_depth ?? 1
-            c.postDepth = post_depth ?? 1
-            c.prePostTimestepConditioning = pre_post_timestep_conditioning ?? false
-            return c
+            c.imageSize = try values.decode(Int.self, forKey: .imageSize)
+            c.patchSize = try values.decode(Int.self, forKey: .patchSize)
+            c.channels = try values.decode(Int.self, forKey: .channels)
+            c.width = try values.decode(Int.self, forKey: .width)
+            c.depth = try values.decode(Int.self, forKey: .depth)
+            c.heads = try values.decode(Int.self, forKey: .heads)
+            c.mlpRatio = try values.decode(Double.self, forKey: .mlpRatio)
+            c.classes = try values.decode(Int.self, forKey: .classes)
+            c.learnSigma = try values.decode(Bool.self, forKey: .learnSigma)
+            // What a DiT's settings need not say.
+            let continuous = try values.decodeIfPresent(Bool.self, forKey: .continuousLabels) ?? false
+            c.conditioning = continuous ? .continuous : .classes
+            c.fixedPoint = try values.decodeIfPresent(Bool.self, forKey: .fixedPoint) ?? false
+            c.preDepth = try values.decodeIfPresent(Int.self, forKey: .preDepth) ?? 1
+            c.postDepth = try values.decodeIfPresent(Int.self, forKey: .postDepth) ?? 1
+            c.prePostTimestepConditioning =
+                try values.decodeIfPresent(Bool.self, forKey: .prePostTimestepConditioning) ?? false
+            configuration = c
         }
     }
 

@@ -94,9 +94,9 @@ public struct JobConfiguration: Equatable, Sendable {
         /// The learning rate after warm-up.
         public enum Schedule: String, CaseIterable, Sendable {
             case constant
-            /// Half a cosine down to the final learning rate at `training.steps`.
+            /// Half a cosine down to the final learning rate at `decaySteps`.
             case cosine
-            /// A straight line down to the final learning rate at `training.steps`.
+            /// A straight line down to the final learning rate at `decaySteps`.
             case linear
         }
 
@@ -107,7 +107,7 @@ public struct JobConfiguration: Equatable, Sendable {
         public var schedule = Schedule.constant
         /// 0 stands for `training.steps`.
         public var decaySteps = 0
-        /// Learning rate at `training.steps` over the peak; schedules cosine and linear only.
+        /// The last learning rate over the peak; schedules cosine and linear only.
         public var finalLearningRate = 0.0
         public var beta1 = 0.9
         public var beta2 = 0.999
