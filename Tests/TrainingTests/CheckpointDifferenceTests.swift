@@ -44,8 +44,13 @@ import Testing
             fixture.tensor("model", name, [values.count]) { values[$0] }
         }
         let found = try difference(
-            [make("a", [3, 4]), make("zero", [0, 1]), make("nan", [.nan, 1]), make("shape", [1]), make("gone", [1])],
-            [make("a", [3, 4.5]), make("zero", [-0.0, 1]), make("nan", [2, 1]), make("shape", [1, 1]), make("new", [1])],
+            [
+                make("a", [3, 4]), make("zero", [0, 1]), make("nan", [.nan, 1]), make("shape", [1]), make("gone", [1]),
+            ],
+            [
+                make("a", [3, 4.5]), make("zero", [-0.0, 1]), make("nan", [2, 1]), make("shape", [1, 1]),
+                make("new", [1]),
+            ],
             fixture)
         let by = Dictionary(uniqueKeysWithValues: found.tensors.map { ($0.name, $0) })
         #expect(!found.isEqual && found.tensors.count == 6)

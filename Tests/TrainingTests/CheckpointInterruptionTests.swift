@@ -13,7 +13,8 @@ import Testing
 
     private func write(_ fixture: CheckpointFixture, _ after: (CheckpointWriter.Stage) throws -> Void) throws {
         _ = try CheckpointWriter.write(
-            fixture.tensors(seed: 2), facts: CheckpointFixture.facts(step: 2), run: fixture.run, writers: 2, after: after)
+            fixture.tensors(seed: 2), facts: CheckpointFixture.facts(step: 2), run: fixture.run, writers: 2,
+            after: after)
     }
 
     /// The run's folder as it stood after each stage is what a writer killed there leaves behind.
@@ -75,7 +76,8 @@ import Testing
     @Test func aFullDiskIsOneClearError() throws {
         let fixture = try CheckpointFixture()
         try AtomicFile.createDirectory(fixture.run)
-        let isMounted = try CheckpointPeer.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", fixture.run]).status == 0
+        let isMounted =
+            try CheckpointPeer.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", fixture.run]).status == 0
         defer { if isMounted { _ = try? CheckpointPeer.run(["umount", "-l", fixture.run]) } }
         guard isMounted else {
             try AtomicFile.write("", to: fixture("run/checkpoints"))

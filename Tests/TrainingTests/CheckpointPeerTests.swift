@@ -26,7 +26,8 @@ import Testing
                     print(d.is_virtual, d.dtype, numpy.array_equal(d[:], wanted), numpy.isnan(d.fillvalue))
                 print(f.attrs['step'], f.attrs['world_size'], list(f.attrs['hosts']), len(f.attrs['job']) > 9)
             """
-        let wanted = [String](repeating: "True float32 True True", count: 4).joined(separator: "\n")
+        let wanted =
+            [String](repeating: "True float32 True True", count: 4).joined(separator: "\n")
             + "\n1000 3 ['node-1', 'node-2'] True"
         #expect(try CheckpointPeer.python(script, path, needs: "h5py") == wanted)
         let moved = fixture("elsewhere/copy")
@@ -83,7 +84,8 @@ import Testing
                     t = f.get_tensor(name)
                     print(name, list(t.shape), t.dtype, hashlib.sha256(t.tobytes()).hexdigest())
             """
-        var lines = try CheckpointPeer.python(script, output, needs: "safetensors").split(separator: "\n").map(String.init)
+        var lines = try CheckpointPeer.python(script, output, needs: "safetensors").split(separator: "\n").map(
+            String.init)
         #expect(
             lines.removeFirst()
                 == "[('format', 'pt'), ('job', 'tiny'), ('step', '42'), ('weights', '\(weights.rawValue)')]")

@@ -77,8 +77,12 @@ import Testing
         try AtomicFile.rename(from: newest, to: fixture("mine"))
         #expect(try CheckpointStore.open(fixture("mine")).facts.step == 2)
 
-        try checkpointFailure(.missing, naming: fixture("nothing")) { _ = try CheckpointStore.resolve(fixture("nothing")) }
-        try checkpointFailure(.missing, naming: "holds no checkpoint") { _ = try CheckpointStore.resolve(fixture.folder) }
+        try checkpointFailure(.missing, naming: fixture("nothing")) {
+            _ = try CheckpointStore.resolve(fixture("nothing"))
+        }
+        try checkpointFailure(.missing, naming: "holds no checkpoint") {
+            _ = try CheckpointStore.resolve(fixture.folder)
+        }
         try checkpointFailure(.missing, naming: "is a file") {
             _ = try CheckpointStore.resolve(fixture("mine/COMMIT"))
         }
