@@ -27,14 +27,19 @@ public struct SampleFile: Sendable {
             throw StorageError(.malformed, path, "holds no /images; is it a file that fpdm sample wrote?")
         }
         let dataset = try file.dataset("images")
-        guard dataset.shape.count == 4, dataset.shape[2] == dataset.shape[3] else {
+        guard dataset.shape.count == 4, dataset.shape[2] == dataset.shape[3], !dataset.shape.contains(0) else {
             throw StorageError(.malformed, path, "/images has shape \(dataset.shape), not [N, C, S, S]")
         }
         let images = try dataset.read(Float.self)
         var classes: [Int32]?
         if file.exists("labels") {
             let labels = try file.dataset("labels")
-            if labels.shape == [dataset.shape[0]] { classes = try labels.read(Int32.self) }
+            guard labels.shape == [dataset.shape[0]] else {
+                throw StorageError(
+                    .malformed, path, "/labels has shape \(labels.shape), not [\(dataset.shape[0])]: one for each image"
+                )
+            }
+            classes = try labels.read(Int32.self)
         }
         var facts: [String: String] = [:]
         for name in try file.attributeNames() { facts[name] = try? file.attribute(name, as: String.self) }

@@ -57,6 +57,7 @@ public struct SamplePlan: Sendable {
         }
         let all = 0..<job.model.classes
         let turn = classes ?? Array(all)
+        guard !turn.isEmpty else { throw Failure(.usage, "--classes names no class; leave it out for all") }
         if let wrong = turn.first(where: { !all.contains($0) }) {
             throw Failure(.usage, "class \(wrong) is outside 0...\(all.upperBound - 1)")
         }

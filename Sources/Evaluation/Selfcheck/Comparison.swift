@@ -57,8 +57,8 @@ extension Comparison {
         var largest = actual.count == expected.count ? 0.0 : .infinity
         for (a, e) in zip(actual, expected) where a != e {
             let difference = (a - e).magnitude
-            // A NaN is no larger than anything; it must win.
-            if !(difference <= largest) { largest = difference }
+            // A NaN is no larger than anything, and nothing is larger than it; it must win, and stay.
+            if !(difference <= largest), !largest.isNaN { largest = difference }
         }
         return Comparison(quantity: quantity, measure: .absolute, error: largest, tolerance: tolerance)
     }

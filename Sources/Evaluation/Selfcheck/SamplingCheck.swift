@@ -20,6 +20,12 @@ extension ReferenceCase {
         guard !model.fixedPoint || options.iterations.count == sampler.count else {
             throw malformed("attribute iterations has \(options.iterations.count) counts for \(sampler.count) steps")
         }
+        guard options.iterations.allSatisfy({ $0 >= 0 }) else {
+            throw malformed("attribute iterations: none may be negative")
+        }
+        if let guided = options.guidedChannels, guided < 0 || guided > model.outputChannels {
+            throw malformed("attribute guided_channels: \(guided) is outside 0...\(model.outputChannels)")
+        }
 
         let shape = try file.dataset("inputs/x").shape
         let count = shape.first ?? 0
