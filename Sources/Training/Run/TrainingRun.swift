@@ -24,7 +24,8 @@ public final class TrainingRun {
         func saved(_ checkpoint: String, seconds: Double)
     }
 
-    public private(set) var job: JobConfiguration
+    /// With nothing left to choose.
+    public let job: JobConfiguration
     public let trainer: Trainer
     public let engine: Engine
     /// Steps that had been done when this run began.
@@ -32,7 +33,8 @@ public final class TrainingRun {
     public let runtime: MPIRuntime
 
     private let communicator: Communicator
-    private var metrics: MetricsWriter?
+    /// On rank 0.
+    private let metrics: MetricsWriter?
 
     /// Prepares a run: checks, opens, resumes. Collective.
     ///
@@ -41,52 +43,34 @@ public final class TrainingRun {
         self.runtime = runtime
         let world = runtime.world
         communicator = world
-        let problems = job.problems(forRanks: world.size)
-        try world.agree(describing: Failure.describe) {
-            if let problem = problems.first { throw Failure(.badData, problem.description) }
+        func agreed<Value>(_ body: () throws -> Value) throws -> Value {
+            try world.agree(describing: Failure.describe, body)
         }
-
-        let folder = RunFolder(job.run.directory)
-        let start = try Self.findStart(job, folder, resume, world, observer)
-        let recorded = try start.map { reader in
-            try JobConfiguration.parse(yaml: reader.facts.jobYAML, name: "the job recorded in \(reader.path)")
-        }
-        let threads =
-            job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
-        let engine = try world.agree(describing: Failure.describe) { try Engine(threads: threads) }
-        self.engine = engine
-        let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
-        self.job = resolved
-        let dataset = try world.agree(describing: Failure.describe) {
-            if let recorded { try Self.requireSameRun(resolved, recorded) }
-            let dataset = try ShardedDataset(path: resolved.data.path)
-            try dataset.requireFits(resolved.model)
-            return dataset
-        }
-        let trainer = try world.agree(describing: Failure.describe) {
-            try Trainer(resolved, dataset: dataset, communicator: world, engine: engine)
-        }
-        self.trainer = trainer
-        firstStep = start?.facts.step ?? 0
-        try world.agree(describing: Failure.describe) {
-            if let start {
-                try start.load(Self.tensors(of: trainer.state))
-                trainer.state.step = start.facts.step
-            } else {
-                trainer.start()
+        try agreed {
+            if let problem = job.problems(forRanks: world.size).first {
+                throw Failure(.badData, problem.description)
             }
         }
-        if let backend = start?.facts.environment["backend"], backend != engine.matrix.name {
-            observer.note(
-                "the checkpoint was computed with \(backend), this is \(engine.matrix.name): the run goes on, but not "
-                    + "to the same bits")
+        let folder = RunFolder(job.run.directory)
+        let start = try Self.findStart(job, folder, resume, world, observer)
+        let recorded = try agreed { try start?.job() }
+        let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
+        let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
+        if let recorded { try agreed { try Self.requireSameRun(resolved, recorded) } }
+        let engine = try agreed { try Engine(threads: threads) }
+        let dataset = try agreed { try Self.openData(resolved) }
+        let trainer = try agreed {
+            try Trainer(resolved, dataset: dataset, communicator: world, engine: engine)
         }
-        let firstStep = firstStep
-        metrics = try world.agree(describing: Failure.describe) {
+        try agreed { try Self.begin(trainer, from: start) }
+        Self.warnOfOtherBits(start, engine, observer)
+        let firstStep = trainer.state.step
+        metrics = try agreed {
             guard world.rank == 0, firstStep < resolved.training.steps else { return nil }
             try folder.prepare(job: resolved, exclusive: resume == .never)
             return try MetricsWriter(run: folder.path, from: firstStep)
         }
+        (self.job, self.engine, self.trainer, self.firstStep) = (resolved, engine, trainer, firstStep)
     }
 
     /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
@@ -165,6 +149,26 @@ public final class TrainingRun {
             "this job cannot go on from that checkpoint, because it would not give what the recorded job gives:\n  "
                 + changes.joined(separator: "\n  ")
                 + "\nGive the recorded values, or start anew in another run.directory")
+    }
+
+    private static func openData(_ job: JobConfiguration) throws -> ShardedDataset {
+        let dataset = try ShardedDataset(path: job.data.path)
+        try dataset.requireFits(job.model)
+        return dataset
+    }
+
+    /// Loads what the checkpoint holds, or starts anew.
+    private static func begin(_ trainer: Trainer, from start: CheckpointReader?) throws {
+        guard let start else { return trainer.start() }
+        try start.load(tensors(of: trainer.state))
+        trainer.state.step = start.facts.step
+    }
+
+    private static func warnOfOtherBits(_ start: CheckpointReader?, _ engine: Engine, _ observer: Observer) {
+        guard let backend = start?.facts.environment["backend"], backend != engine.matrix.name else { return }
+        observer.note(
+            "the checkpoint was computed with \(backend), this is \(engine.matrix.name): the run goes on, but not to "
+                + "the same bits")
     }
 
     // MARK: - Recording
