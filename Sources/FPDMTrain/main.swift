@@ -17,10 +17,13 @@ do {
     let isParsing = parsing == .success || parsing == .validationFailure
     if isParsing {
         // Help and usage errors, in the parser's words.
-        if LauncherEnvironment.rank == 0 { FPDM.exit(withError: error) }
-        Console.exit(parsing.rawValue)
+        Console.exitBeforeMPI(parsing.rawValue) { FPDM.exit(withError: error) }
     }
     let (code, message) = Failure.describe(error)
-    if LauncherEnvironment.rank == 0 { Console.error(message) }
-    Console.exit(code)
+    if let runtime = Session.runtime {
+        // Not agreed on, so the other ranks do not know: they cannot be met any more, only ended.
+        Console.error("rank \(runtime.world.rank) on \(runtime.hostName): \(message)")
+        runtime.world.abort(code: code)
+    }
+    Console.exitBeforeMPI(code) { Console.error(message) }
 }

@@ -78,12 +78,23 @@ extension ModelConfiguration {
         func check(_ holds: Bool, _ field: String, _ message: @autoclosure () -> String) {
             if !holds { found.append((field, message())) }
         }
-        check(imageSize > 0, "imageSize", "must be positive")
-        check(channels > 0, "channels", "must be positive")
+        // Upper limits are far beyond use; they keep sizes computed from them within an Int.
+        func checkCount(_ value: Int, _ field: String, upTo most: Int) {
+            check(value > 0 && value <= most, field, "must be from 1 to \(most), is \(value)")
+        }
+        checkCount(imageSize, "imageSize", upTo: 16_384)
+        checkCount(channels, "channels", upTo: 4_096)
+        check(width <= 65_536, "width", "must be at most 65536, is \(width)")
         check(patchSize > 0, "patchSize", "must be positive")
         check(width > 0 && width % 4 == 0, "width", "must be a positive multiple of 4, is \(width)")
         check(heads > 0, "heads", "must be positive")
-        check(mlpRatio > 0 && mlpWidth > 0, "mlpRatio", "must be positive")
+        if !(mlpRatio > 0 && mlpRatio <= 64) {
+            check(false, "mlpRatio", "must be more than 0 and at most 64, is \(mlpRatio)")
+        } else {
+            check(
+                mlpWidth > 0, "mlpRatio",
+                "\(mlpRatio) of the width \(width) leaves no hidden layer; choose a larger one")
+        }
         if imageSize > 0, patchSize > 0 {
             check(
                 imageSize % patchSize == 0, "patchSize",
@@ -93,13 +104,15 @@ extension ModelConfiguration {
             check(width % heads == 0, "heads", "\(heads) heads do not divide the width \(width); choose a divisor")
         }
         if conditioning != .none {
-            check(classes > 0, "classes", "must be positive; for no labels set conditioning: none")
+            check(
+                classes > 0 && classes <= 100_000_000, "classes",
+                "must be from 1 to 100000000, is \(classes); for no labels set conditioning: none")
         }
         if fixedPoint {
-            check(preDepth >= 0, "preDepth", "must not be negative")
-            check(postDepth >= 0, "postDepth", "must not be negative")
+            check(0...10_000 ~= preDepth, "preDepth", "must be from 0 to 10000, is \(preDepth)")
+            check(0...10_000 ~= postDepth, "postDepth", "must be from 0 to 10000, is \(postDepth)")
         } else {
-            check(depth > 0, "depth", "must be positive")
+            checkCount(depth, "depth", upTo: 10_000)
         }
         return found
     }

@@ -21,6 +21,12 @@ public struct Quality: Codable, Equatable, Sendable {
         guard file.images.count >= 2 * width else {
             throw Failure(.badData, "a single sample has no distribution; draw more with --count")
         }
+        guard width <= 8_192 else {
+            throw Failure(
+                .badData,
+                "images of \(width) values are too large for a distance over raw pixels, whose covariance would hold "
+                    + "\(width) x \(width) numbers; at most 8192 values can be measured")
+        }
         let real = try dataset.allImages()
         // Written so that a NaN stays one.
         let clamped = file.images.map { $0 > 1 ? 1 : ($0 < -1 ? -1 : $0) }

@@ -4,7 +4,8 @@ import Model
 
 /// Draws images from a network: a sampler's steps, with guidance and the reuse of fixed-point solutions.
 ///
-/// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing.
+/// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing. Its
+/// place in the batch can change last bits with OpenBLAS's AVX2 kernels (`Tiling`).
 public final class ImageSampler {
     /// How to sample, beyond the sampler's own settings.
     public struct Options: Equatable, Sendable {

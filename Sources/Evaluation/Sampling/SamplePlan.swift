@@ -1,5 +1,6 @@
 import Compute
 import Diffusion
+import Foundation
 import Model
 import Training
 
@@ -19,12 +20,18 @@ public struct SamplePlan: Sendable {
     public let batch: Int
     /// [count], or nil for a model without class labels.
     public let classes: [Int]?
+    /// [rows, classes] of a model with continuous labels, taken by the images in turn; nil: the zeros that training
+    /// puts in place of a dropped label.
+    public let vectors: [Float]?
 
     /// - Parameters:
     ///   - job: its model, diffusion and sampling sections.
     ///   - classes: labels to draw in turn; nil: all classes in turn.
+    ///   - vectors: [rows, model.classes], labels of a model with continuous ones.
     /// - Throws: `DiffusionError` or `Failure` for what cannot be drawn.
-    public init(_ job: JobConfiguration, seed: Int, count: Int, classes: [Int]?) throws {
+    public init(
+        _ job: JobConfiguration, seed: Int, count: Int, classes: [Int]?, vectors: [Float]? = nil
+    ) throws {
         let s = job.sampling
         model = job.model
         guard let kind = SamplerKind(rawValue: job.sampler.rawValue) else {
@@ -47,7 +54,12 @@ public struct SamplePlan: Sendable {
         self.seed = UInt64(bitPattern: Int64(seed))
         self.count = count
         batch = min(s.batch, count)
-        guard count > 0 else { throw Failure(.usage, "--count must be positive") }
+        self.vectors = vectors
+        let most = Int(ProcessInfo.processInfo.physicalMemory) / 8 / model.imageValues
+        guard 1...max(most, 1) ~= count else {
+            throw Failure(.usage, "--count must be from 1 to \(most), what this machine's memory holds; is \(count)")
+        }
+        try Self.requireVectors(vectors, model, guidance: s.guidance)
         guard model.conditioning == .classes else {
             guard classes == nil else {
                 throw Failure(.usage, "this model has no classes (conditioning \(model.conditioning.rawValue))")
@@ -62,6 +74,27 @@ public struct SamplePlan: Sendable {
             throw Failure(.usage, "class \(wrong) is outside 0...\(all.upperBound - 1)")
         }
         self.classes = (0..<count).map { turn[$0 % turn.count] }
+    }
+
+    private static func requireVectors(_ vectors: [Float]?, _ model: ModelConfiguration, guidance: Double) throws {
+        guard model.conditioning == .continuous else {
+            guard vectors == nil else {
+                throw Failure(
+                    .usage, "--labels: this model has no label vectors (conditioning \(model.conditioning.rawValue))")
+            }
+            return
+        }
+        guard let vectors else {
+            guard guidance == 1 else {
+                throw Failure(
+                    .usage,
+                    "sampling.guidance needs labels to guide towards: give vectors with --labels, or set it to 1")
+            }
+            return
+        }
+        guard !vectors.isEmpty, vectors.count % model.classes == 0 else {
+            throw Failure(.badData, "--labels: this model's label vectors have \(model.classes) values each")
+        }
     }
 
     /// Draws all images; `progress` is called after each sampling step with the images and steps done.
@@ -108,9 +141,14 @@ public struct SamplePlan: Sendable {
                 .classes([Int](repeating: model.classes, count: range.count))
             )
         case .continuous:
-            // Without a vector to follow, the one that training puts in place of a dropped label.
             let zeros = [Float](repeating: 0, count: range.count * model.classes)
-            return (.continuous(zeros), .continuous(zeros))
+            guard let vectors else { return (.continuous(zeros), .continuous(zeros)) }
+            let rows = vectors.count / model.classes
+            let chosen = range.flatMap { image -> ArraySlice<Float> in
+                let row = image % rows
+                return vectors[row * model.classes..<(row + 1) * model.classes]
+            }
+            return (.continuous(chosen), .continuous(zeros))
         case .none:
             return (.none, .none)
         }

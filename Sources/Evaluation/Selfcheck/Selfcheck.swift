@@ -9,6 +9,17 @@ public struct Selfcheck {
         public let path: String
         public let kind: String
         public let comparisons: [Comparison]
+        /// Why the case could not be checked.
+        public let problem: String?
+
+        init(path: String, kind: String, comparisons: [Comparison]) {
+            (self.path, self.kind, self.comparisons, problem) = (path, kind, comparisons, nil)
+        }
+
+        /// The report of a case that could not be checked, which does not pass.
+        public init(path: String, kind: String, problem: String) {
+            (self.path, self.kind, comparisons, self.problem) = (path, kind, [], problem)
+        }
 
         public var passes: Bool { !comparisons.isEmpty && comparisons.allSatisfy(\.passes) }
     }

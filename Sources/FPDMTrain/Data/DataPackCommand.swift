@@ -65,7 +65,12 @@ struct DataPackCommand: ParsableCommand {
 
     func validate() throws {
         if shards < 1 { throw ValidationError("--shards must be at least 1, not \(shards)") }
-        if let side, side < 1 { throw ValidationError("--side must be at least 1, not \(side)") }
+        if let side, !(1...16_384 ~= side) {
+            throw ValidationError("--side must be from 1 to 16384, not \(side)")
+        }
+        if let channels, !(1...4_096 ~= channels) {
+            throw ValidationError("--channels must be from 1 to 4096, not \(channels)")
+        }
         if let channels, channels < 1 { throw ValidationError("--channels must be at least 1, not \(channels)") }
         if let deflate, !(1...9).contains(deflate) {
             throw ValidationError("--deflate goes from 1 to 9, not to \(deflate)")

@@ -33,8 +33,8 @@ enum DataPrinting {
             return (verification.problems.map(\.description) + ["\(count) \(count == 1 ? "problem" : "problems")"])
                 .joined(separator: "\n")
         }
-        return
-            "\(verification.path): sound (\(verification.samplesRead) samples in \(verification.filesRead) files read)"
+        return verification.notes.map { "note: \($0)\n" }.joined()
+            + "\(verification.path): sound (\(verification.samplesRead) samples in \(verification.filesRead) files read)"
     }
 
     private static func table(_ rows: [(String, String)]) -> String {

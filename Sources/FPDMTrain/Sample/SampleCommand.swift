@@ -1,6 +1,7 @@
 import ArgumentParser
 import Evaluation
 import Foundation
+import Model
 import Storage
 import Training
 
@@ -15,7 +16,8 @@ struct SampleCommand: ParsableCommand {
 
             Writes the images as HDF5 (/images, /labels) and, beside it, a picture with one row a class. How to \
             sample is taken from the sampling section of the checkpoint's job; --set changes it. The same seed \
-            draws the same images, whatever the batch and the threads.
+            draws the same images, whatever the threads; with OpenBLAS's AVX-512 kernels also whatever sampling.batch \
+            (its AVX2 kernels let an image's place in the batch change last bits).
             """)
 
     @Argument(help: "A run folder (its newest good checkpoint), or a checkpoint.", completion: .directory)
@@ -32,6 +34,12 @@ struct SampleCommand: ParsableCommand {
 
     @Option(name: .long, help: "Classes to draw in turn, such as 3,7; all if not given.")
     var classes: String?
+
+    @Option(
+        name: .long,
+        help: "For models with label vectors: an HDF5 file whose /labels [N, K] the images take in turn.",
+        completion: .file(extensions: ["h5"]))
+    var labels: String?
 
     @Option(name: .long, help: "Weights to use: ema or model.")
     var weights = CheckpointExport.Weights.ema
@@ -52,9 +60,17 @@ struct SampleCommand: ParsableCommand {
         for path in [output] + (columns > 0 ? [picture] : []) where Files.exists(path) {
             throw Failure(.cannotCreate, "\(path): exists; give another --output, or remove it")
         }
+        // Before hours of drawing, not after.
+        guard AtomicFile.isWritableDirectory(Files.folder(of: output)) else {
+            throw Failure(
+                .io,
+                "\(output): \(Files.folder(of: output)) is no folder that can be written to; make it, or give another "
+                    + "--output")
+        }
         let reader = try CheckpointReader.open(try CheckpointStore.resolve(source))
         let job = try reader.job(overriding: overrides)
-        let plan = try SamplePlan(job, seed: seed, count: count, classes: try parsedClasses())
+        let plan = try SamplePlan(
+            job, seed: seed, count: count, classes: try parsedClasses(), vectors: try labelVectors(job.model))
         let weights = try reader.weights(weights, of: job.model)
         let line = ProgressLine()
         let clock = ContinuousClock()
@@ -84,6 +100,16 @@ struct SampleCommand: ParsableCommand {
 
     private func readable(_ duration: Duration) -> String {
         "\(String(format: "%.1f", Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)) s"
+    }
+
+    private func labelVectors(_ model: ModelConfiguration) throws -> [Float]? {
+        guard let labels else { return nil }
+        let values = try HDF5File.open(labels).dataset("labels")
+        guard values.shape.count == 2, values.shape[1] == model.classes else {
+            throw Failure(
+                .badData, "\(labels): /labels has shape \(values.shape), and this model takes [N, \(model.classes)]")
+        }
+        return try values.read(Float.self)
     }
 
     private func parsedClasses() throws -> [Int]? {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Evaluation
 import Foundation
 import Model
+import Storage
 import Training
 
 /// `fpdm selfcheck`
@@ -38,7 +39,7 @@ struct SelfcheckCommand: ParsableCommand {
         if !json { print("\(engine.matrix.name), \(engine.pool.threadCount) threads, float32") }
         var reports: [Selfcheck.Report] = []
         for path in cases {
-            let report = try check.run(path)
+            let report = try self.report(check, path)
             reports.append(report)
             if !json { show(report) }
         }
@@ -48,10 +49,21 @@ struct SelfcheckCommand: ParsableCommand {
         if failed > 0 { throw ExitCode(Failure.Code.badData.rawValue) }
     }
 
+    /// A case that is none fails, and does not keep the others from being checked; a file that is not there is an error.
+    private func report(_ check: Selfcheck, _ path: String) throws -> Selfcheck.Report {
+        guard Files.exists(path) else { throw StorageError(.missing, path, "there is no such file; check the path") }
+        do {
+            return try check.run(path)
+        } catch {
+            return Selfcheck.Report(path: path, kind: "not checked", problem: Failure.describe(error).message)
+        }
+    }
+
     private func show(_ report: Selfcheck.Report) {
         print(
             "\(report.passes ? "pass" : "FAIL")  \(report.path) (\(report.kind), \(report.comparisons.count) quantities)"
         )
+        if let problem = report.problem { print("      \(problem)") }
         let ranked = report.comparisons.sorted { badness($0) > badness($1) }
         for comparison in verbose
             ? report.comparisons : ranked.filter({ !$0.passes }) + ranked.prefix(1).filter(\.passes)

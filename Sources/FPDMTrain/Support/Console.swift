@@ -18,6 +18,15 @@ enum Console {
         Glibc.exit(code)
     }
 
+    /// Ends the process before MPI has started. Usually all ranks have the same to say, and rank 0 says it. The others
+    /// give it time: at the first exit with an error the launcher ends all, rank 0 perhaps before it has spoken. One
+    /// that is still there after that has something to say of its own.
+    static func exitBeforeMPI(_ code: Int32, _ speak: () -> Void) -> Never {
+        if LauncherEnvironment.rank > 0, code != 0 { sleep(5) }
+        if LauncherEnvironment.rank == 0 || code != 0 { speak() }
+        exit(code)
+    }
+
     /// Notes beside the results, on standard error.
     static let log: Logger = {
         var logger = Logger(label: "fpdm") { StreamLogHandler.standardError(label: $0) }

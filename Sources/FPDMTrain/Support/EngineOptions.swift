@@ -8,7 +8,8 @@ struct EngineOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads must be at least 1, is \(threads)") }
+        guard let threads else { return }
+        guard 1...1024 ~= threads else { throw ValidationError("--threads must be from 1 to 1024, is \(threads)") }
     }
 
     func makeEngine() throws -> Engine { try Engine(threads: threads ?? ProcessorAffinity.coreCount) }

@@ -13,8 +13,8 @@ struct TrainCommand: ParsableCommand {
 
             The run folder (run.directory) gets job.yaml, metrics.jsonl and checkpoints/. Every key of a job file is \
             explained by --keys. The number of ranks must be a power of two that divides training.gradientShards; \
-            the result is the same bits for each. Without --threads-like settings in the job, the cores that the \
-            launcher bound this process to are shared among the ranks of the node.
+            the result is the same bits for each. Unless run.threads says otherwise, the cores that the launcher bound \
+            this process to are shared among the ranks of the node.
             """)
 
     @Argument(help: "Job file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
@@ -31,6 +31,9 @@ struct TrainCommand: ParsableCommand {
             PATH: go on from this checkpoint.
             """)
     var resume = "never"
+
+    @Flag(name: .long, help: "Resume even where other matrix kernels than the recorded ones give other bits.")
+    var allowOtherKernels = false
 
     @Flag(name: .long, help: "Print the job with all its values, and stop.")
     var dryRun = false
@@ -62,12 +65,9 @@ struct TrainCommand: ParsableCommand {
             }
         let runtime = try Session.start()
         let reporter = TrainingReporter(speaks: runtime.world.rank == 0)
-        let run = try TrainingRun(configuration, resume: mode, runtime: runtime, observer: reporter)
-        if run.isFinished {
-            reporter.note("\(configuration.run.directory): step \(run.firstStep) was the last; nothing is left to do")
-        } else {
-            try run.train(reporter)
-        }
+        let run = try TrainingRun(
+            configuration, resume: mode, allowingOtherKernels: allowOtherKernels, runtime: runtime, observer: reporter)
+        try run?.train(reporter)
         Console.exit(0)
     }
 }

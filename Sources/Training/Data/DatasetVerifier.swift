@@ -19,6 +19,9 @@ public struct DatasetVerification: Codable, Equatable, Sendable {
     /// Empty for a sound data set.
     public fileprivate(set) var problems: [Problem] = []
 
+    /// What is no fault, but may surprise.
+    public fileprivate(set) var notes: [String] = []
+
     public var isSound: Bool { problems.isEmpty }
 }
 
@@ -34,7 +37,7 @@ public struct DatasetVerifier {
     ///
     /// Every shard must be there, have the right layout, and be of one data set with the first. All images and labels
     /// are read, which puts their checksums to the test; numbers must be finite, classes count from 0 and have a name if
-    /// any has. `NAME.h5` must show all shards in order.
+    /// any has. `NAME.h5`, if it is there, must show all shards in order.
     ///
     /// - Parameter path: as ``ShardedDataset/init(path:)`` takes it.
     public static func verify(path: String) -> DatasetVerification {
@@ -64,11 +67,15 @@ public struct DatasetVerifier {
         }
         for (shard, _) in shards { readEverything(of: shard) }
         guard survey.count > 0 else { return }
+        if shards.count == survey.count, shards.allSatisfy({ $0.shard.count == 0 }) {
+            report(name.base, "the data set holds no samples")
+        }
+        guard Files.exists(name.whole) else {
+            result.notes.append(
+                "\(name.whole), which would show all shards as one array, is not there; training needs none")
+            return
+        }
         attempt(name.whole) { verifier, path in
-            guard Files.exists(path) else {
-                throw DataError(
-                    .missing, path, "this file, which shows all shards as one array, is missing; copy it beside them")
-            }
             try verifier.checkWhole(path, shards, of: survey.count)
         }
     }

@@ -95,6 +95,10 @@ extension JobLimit where Value == Int? {
 
 extension JobLimit where Value == AutomaticCount {
     static var notNegative: Self { Self(text: "at least 0") { $0.value >= 0 } }
+
+    static func upTo(_ most: Int) -> Self {
+        Self(text: "from 1 to \(most)") { 0...most ~= $0.value }
+    }
 }
 
 extension JobLimit where Value == Double {

@@ -34,7 +34,7 @@ extension JobConfiguration {
         JobField(
             "run", "threads", \.run.threads.orAutomatic,
             "Worker threads of a rank; auto: the cores it may use over the node's ranks. Changes speed only.",
-            .notNegative, onResume: .free),
+            .upTo(1_024), onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),
         JobField(
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
@@ -105,7 +105,7 @@ extension JobConfiguration {
 
     private static let trainingFields: [JobField] = [
         JobField(
-            "training", "steps", \.training.steps, "Steps of the whole run.", .within(1...1_000_000_000_000),
+            "training", "steps", \.training.steps, "Steps of the whole run.", .within(1...4_294_967_295),
             onResume: .grows),
         JobField(
             "training", "globalBatch", \.training.globalBatch, "Samples of a step, over all ranks.",
@@ -139,7 +139,8 @@ extension JobConfiguration {
         JobField(
             "optimizer", "decaySteps", \.optimizer.decaySteps.orAutomatic,
             "cosine, linear: the step at which the last learning rate is reached; auto: `training.steps`. A number "
-                + "lets a run be lengthened later, or cut into pieces, to the same bits."),
+                + "lets a run be lengthened later, or cut into pieces, to the same bits.",
+            .notNegative),
         JobField(
             "optimizer", "finalLearningRate", \.optimizer.finalLearningRate,
             "cosine, linear: the last learning rate, as a fraction of the peak.", .fraction),

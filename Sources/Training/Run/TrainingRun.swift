@@ -33,13 +33,19 @@ public final class TrainingRun {
     public let runtime: MPIRuntime
 
     private let communicator: Communicator
+    private let folder: RunFolder
     /// On rank 0.
     private let metrics: MetricsWriter?
 
     /// Prepares a run: checks, opens, resumes. Collective.
     ///
+    /// - Parameter allowingOtherKernels: whether a resume may go on to other bits on another processor or BLAS.
+    /// - Returns: nil if the run has no steps left to do.
     /// - Throws: `RankFailure`, on all ranks alike.
-    public init(_ job: JobConfiguration, resume: Resume, runtime: MPIRuntime, observer: Observer) throws {
+    public init?(
+        _ job: JobConfiguration, resume: Resume, allowingOtherKernels: Bool = false, runtime: MPIRuntime,
+        observer: Observer
+    ) throws {
         self.runtime = runtime
         let world = runtime.world
         communicator = world
@@ -51,22 +57,36 @@ public final class TrainingRun {
                 throw Failure(.badData, problem.description)
             }
         }
+        let first = try world.broadcast(job.yaml(), root: 0)
+        try agreed {
+            guard job.yaml() != first else { return }
+            throw Failure(
+                .badData,
+                "this rank read another job than rank 0: do all nodes see the same job file, and is every "
+                    + "rank given the same options?")
+        }
         let folder = RunFolder(job.run.directory)
+        self.folder = folder
         let start = try Self.findStart(job, folder, resume, world, observer)
         let recorded = try agreed { try start?.job() }
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
         if let recorded { try agreed { try Self.requireSameRun(resolved, recorded) } }
+        if let step = start?.facts.step, step >= resolved.training.steps {
+            observer.note("\(folder.path): step \(step) was the last; nothing is left to do")
+            return nil
+        }
         let engine = try agreed { try Engine(threads: threads) }
+        try agreed { try Self.requireSameKernels(start, engine, allowingOthers: allowingOtherKernels) }
+        try agreed { try Self.requireMemory(resolved, threads: threads, runtime: runtime) }
         let dataset = try agreed { try Self.openData(resolved) }
         let trainer = try agreed {
             try Trainer(resolved, dataset: dataset, communicator: world, engine: engine)
         }
         try agreed { try Self.begin(trainer, from: start) }
-        Self.warnOfOtherBits(start, engine, observer)
         let firstStep = trainer.state.step
         metrics = try agreed {
-            guard world.rank == 0, firstStep < resolved.training.steps else { return nil }
+            guard world.rank == 0 else { return nil }
             try folder.prepare(job: resolved, exclusive: resume == .never)
             return try MetricsWriter(run: folder.path, from: firstStep)
         }
@@ -93,8 +113,6 @@ public final class TrainingRun {
         }
     }
 
-    public var isFinished: Bool { trainer.state.step >= job.training.steps }
-
     // MARK: - Starting
 
     /// The checkpoint to go on from, chosen by rank 0 and opened by all; nil to start anew.
@@ -108,10 +126,12 @@ public final class TrainingRun {
                 try folder.requireNew()
                 return ""
             case .auto:
+                try folder.claim()
                 return try folder.store.newestGood { path, reason in
                     observer.note("passing over \(path): \(reason)")
                 }?.path ?? ""
             case .checkpoint(let path):
+                try folder.claim()
                 let checkpoint = try CheckpointStore.resolve(path)
                 try folder.requireNothingLater(than: try CheckpointReader.open(checkpoint))
                 return checkpoint
@@ -164,11 +184,39 @@ public final class TrainingRun {
         trainer.state.step = start.facts.step
     }
 
-    private static func warnOfOtherBits(_ start: CheckpointReader?, _ engine: Engine, _ observer: Observer) {
-        guard let backend = start?.facts.environment["backend"], backend != engine.matrix.name else { return }
-        observer.note(
-            "the checkpoint was computed with \(backend), this is \(engine.matrix.name): the run goes on, but not to "
-                + "the same bits")
+    /// Refuses to go on with other kernels than those that the checkpoint was computed with, unless told otherwise.
+    private static func requireSameKernels(
+        _ start: CheckpointReader?, _ engine: Engine, allowingOthers: Bool
+    ) throws {
+        guard let recorded = start?.facts.environment["backend"], recorded != engine.matrix.name, !allowingOthers
+        else { return }
+        let core = recorded.split(separator: " ").last.map(String.init) ?? recorded
+        throw Failure(
+            .badData,
+            "the checkpoint was computed with \(recorded), and this is \(engine.matrix.name), which gives other bits. Go "
+                + "on with OPENBLAS_CORETYPE=\(core) in the environment where this processor can run that, or with "
+                + "--allow-other-kernels where other bits do not matter")
+    }
+
+    /// Refuses what cannot fit before any of it is taken.
+    private static func requireMemory(_ job: JobConfiguration, threads: Int, runtime: MPIRuntime) throws {
+        let table = ParameterTable(job.model)
+        let (capacity, size) = (job.training.microbatchSize, runtime.world.size)
+        // Weights, average and two moments; the tree of gradients; the exchange.
+        let vectors = 4 + (job.training.gradientShards / size).trailingZeroBitCount + 1 + (size > 1 ? 1 : 0)
+        let activations = Network.bytes(
+            job.model, capacity: capacity,
+            use: .training(
+                activations: job.training.activations == .keep ? .keep : .recompute,
+                iterations: job.training.iterationsWithGradient.max), threads: threads)
+        let needed = Double(vectors) * Double(table.flatCount) * 4 + Double(activations)
+        let available = Double(ProcessInfo.processInfo.physicalMemory) / Double(runtime.nodeLocal.size)
+        guard needed > available else { return }
+        throw Failure(
+            .badData,
+            "a rank needs \(Int(needed / 1e9)) GB, and its share of this node's memory is \(Int(available / 1e9)) GB; "
+                + "lower training.microbatch (now \(capacity)), set training.activations: recompute, or choose a "
+                + "smaller model or fewer ranks a node")
     }
 
     // MARK: - Recording

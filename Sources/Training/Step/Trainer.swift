@@ -175,9 +175,10 @@ public final class Trainer {
             gradientNorm: squares.reduce(0, +).squareRoot(), learningRate: optimizer.learningRate(step: step),
             iterations: iterations)
         guard report.loss.isFinite && report.gradientNorm.isFinite else {
-            throw Failure(
-                .software,
-                "step \(step + 1): the loss is \(report.loss) and the gradient's norm \(report.gradientNorm); the "
+            throw communicator.failure(
+                code: Failure.Code.software.rawValue,
+                message:
+                    "step \(step + 1): the loss is \(report.loss) and the gradient's norm \(report.gradientNorm); the "
                     + "weights were left as they were. Lower optimizer.learningRate or lengthen "
                     + "optimizer.warmupSteps, and resume from a checkpoint before the loss grew")
         }
