@@ -156,7 +156,7 @@ import Training
         ("trainng.steps=4", "unknown section; did you mean training?"),
         ("training.steps=many", "found the text \"many\", wanted a whole number"),
         ("training.steps=", "found nothing, wanted a whole number"),
-        ("training.steps={", "the value is not YAML; wanted a whole number, from 1 to 1000000000000"),
+        ("training.steps={", "the value is not YAML; wanted a whole number, from 1 to 4294967295"),
         ("training=4", "wanted section.key=value, such as training.steps=300"),
         ("training.steps", "wanted section.key=value, such as training.steps=300"),
         ("training.microbatch=33", "33 is more than the 32 samples of a gradient shard"),
