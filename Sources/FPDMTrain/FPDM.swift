@@ -14,8 +14,12 @@ struct FPDM: ParsableCommand {
               fpdm sample runs/digits --count 100         pictures
               fpdm checkpoint inspect runs/digits         what is in there
 
-            Exit codes: 0 done, 1 different, 64 usage, 65 bad data, 66 no input, 70 internal, 73 would overwrite,
-            74 input or output failed, 75 try again.
+            Exit codes (sysexits.h):
+              0   done                    70  internal error, or a loss that is not finite
+              1   checkpoints differ      73  would overwrite
+              64  usage                   74  input or output failed, disk full
+              65  bad data                75  try again
+              66  no input
             """,
         version: ProgramVersion.current,
         subcommands: [

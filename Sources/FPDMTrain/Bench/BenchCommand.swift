@@ -13,8 +13,8 @@ struct BenchCommand: ParsableCommand {
             commandName: "kernels",
             abstract: "Measure the kernels, as training calls them.",
             discussion: """
-                The first line is what the processor's multipliers can do at most; no matrix product is faster. The \
-                fastest repetition of each kernel counts: run it on an otherwise idle machine.
+                The first line is what the processor's multipliers can do at most. The fastest repetition of each \
+                kernel counts; on a machine that is busy with other things even that is too slow.
                 """)
 
         @Option(name: .long, help: "Seconds spent on each kernel.")

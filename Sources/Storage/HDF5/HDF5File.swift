@@ -44,6 +44,7 @@ public final class HDF5File: @unchecked Sendable {
             let handle = try HDF5Library.call("create", path) {
                 H5Fcreate(path, fpdm_create_exclusive, creation, access)
             }
+            keepFromChildren(handle)
             return HDF5File(path: path, handle: handle)
         }
     }
@@ -59,18 +60,38 @@ public final class HDF5File: @unchecked Sendable {
         }
         Glibc.close(descriptor)
         if Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
-        return try HDF5Library.locked {
+        // Who writes it may be about to close it: a second is waited.
+        for _ in 0..<20 {
+            do {
+                return try openNow(path, mode)
+            } catch let error as StorageError where error.message.contains(HDF5Library.openElsewhere) {
+                usleep(50_000)
+            }
+        }
+        return try openNow(path, mode)
+    }
+
+    private static func openNow(_ path: String, _ mode: Mode) throws -> HDF5File {
+        try HDF5Library.locked {
             let access = try accessProperties(path)
             defer { H5Pclose(access) }
             let flags = mode == .read ? fpdm_open_read : fpdm_open_read_write
             do {
                 let handle = try HDF5Library.call("open", path) { H5Fopen(path, flags, access) }
+                keepFromChildren(handle)
                 return HDF5File(path: path, handle: handle)
             } catch let error as StorageError where error.kind == .library {
                 throw StorageError(
                     .malformed, path, "not an HDF5 file, or damaged: copy or make it anew (\(error.message))")
             }
         }
+    }
+
+    /// A process that this one starts must not inherit the file: it would hold its lock for as long as it runs.
+    private static func keepFromChildren(_ handle: hid_t) {
+        var descriptor: UnsafeMutableRawPointer?
+        guard H5Fget_vfd_handle(handle, fpdm_default, &descriptor) >= 0, let descriptor else { return }
+        _ = fcntl(descriptor.load(as: Int32.self), F_SETFD, FD_CLOEXEC)
     }
 
     private static func accessProperties(_ path: String) throws -> hid_t {

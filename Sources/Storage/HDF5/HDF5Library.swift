@@ -9,6 +9,9 @@ enum HDF5Library {
     /// have owners here, so nothing is left for it to do; it must be told before its first use.
     private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
 
+    /// How an error says that another process holds a file's lock.
+    static let openElsewhere = "the file is open elsewhere, for writing"
+
     /// Runs a group of HDF5 calls that belong together.
     static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
         try lock.withLock {
@@ -109,7 +112,7 @@ extension HDF5Library {
         if deepest.text.hasPrefix("unable to lock file") {
             return StorageError(
                 .io, path,
-                "\(place)cannot \(operation): the file is open elsewhere, for writing; wait or close it. \(reason)")
+                "\(place)cannot \(operation): \(openElsewhere); wait or close it. \(reason)")
         }
         if let code = systemCode(in: deepest.text) {
             let system = StorageError.system(code, operation, path)
