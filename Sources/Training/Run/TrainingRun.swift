@@ -238,7 +238,10 @@ public final class TrainingRun {
 
     /// Saves the present state. Collective; rank 0 writes.
     private func save() throws -> String {
-        let hosts = try communicator.allGather(runtime.hostName)
+        // Each host once, in the order of its first rank.
+        let hosts = try communicator.allGather(runtime.hostName).reduce(into: [String]()) { known, host in
+            if !known.contains(host) { known.append(host) }
+        }
         let written = try communicator.agree(describing: Failure.describe) { () -> String in
             guard communicator.rank == 0 else { return "" }
             return try CheckpointWriter.write(
