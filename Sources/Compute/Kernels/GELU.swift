@@ -1,6 +1,6 @@
 /// GELU in its tanh form (Hendrycks & Gimpel, arXiv 1606.08415), forward beside backward.
 public enum GELU {
-    /// Sum of the tanh form's argument and its derivative: u = c (x + k x^3), 2u is what the logistic form takes.
+    /// The tanh form has u = c (x + k x^3); the logistic form takes 2u.
     private static let twiceC: Float = 2 * 0.797_884_560_8
     private static let k: Float = 0.044_715
 
