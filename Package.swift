@@ -45,41 +45,61 @@ let package = Package(
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
-        // 0: what Swift cannot import by itself.
+        // 0: what Swift cannot import by itself, and words for a person.
         .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi", providers: [.apt(["libopenmpi-dev"])]),
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
         .target(name: "CPlatform", path: "Sources/CPlatform"),
+        .target(name: "Reporting", swiftSettings: strict),
 
         // 1: bytes and messages.
-        .target(name: "Distributed", dependencies: ["CMPI"], swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["CHDF5", "CPNG"], swiftSettings: strict),
+        .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "Reporting"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
-        .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform"], swiftSettings: arithmetic),
+        .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic),
 
         // 3: what is trained, and towards what.
         .target(name: "Model", dependencies: ["Compute"], swiftSettings: strict),
-        .target(name: "Diffusion", dependencies: ["Compute"], swiftSettings: strict),
+        .target(name: "Diffusion", dependencies: ["Compute", "Reporting"], swiftSettings: strict),
 
-        // 4: the conductor and the judge.
+        // 4: what is written down: jobs, data sets, checkpoints.
+        .target(
+            name: "Jobs",
+            dependencies: ["Diffusion", "Model", "Reporting", "Storage", .product(name: "Yams", package: "Yams")],
+            swiftSettings: strict),
+        .target(name: "Datasets", dependencies: ["Compute", "Reporting", "Storage"], swiftSettings: strict),
+        .target(name: "Checkpoints", dependencies: ["Compute", "Reporting", "Storage"], swiftSettings: strict),
+
+        // 5: the conductors.
         .target(
             name: "Training",
             dependencies: [
-                "Model", "Diffusion", "Compute", "Distributed", "Storage", logging,
-                .product(name: "Yams", package: "Yams"),
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
+                "Storage",
             ],
             swiftSettings: strict),
         .target(
-            name: "Evaluation", dependencies: ["Training", "Model", "Diffusion", "Compute", "Storage", logging],
+            name: "Sampling",
+            dependencies: ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Storage"],
             swiftSettings: strict),
 
-        // 5: the program `fpdm`.
+        // 6: the judge.
+        .target(
+            name: "Evaluation",
+            dependencies: [
+                "Compute", "Datasets", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage", "Training",
+            ],
+            swiftSettings: strict),
+
+        // 7: the program `fpdm`.
         .executableTarget(
             name: "FPDMTrain",
             dependencies: [
-                "Training", "Evaluation", logging,
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Evaluation", "Jobs", "Model",
+                "Reporting",
+                "Sampling", "Storage", "Training", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict,
@@ -90,14 +110,36 @@ let package = Package(
 
         // Runs under mpirun (Tests/ranks/run): what several ranks must do together.
         .executableTarget(
-            name: "rank-tests", dependencies: ["Distributed"], path: "Tests/ranks/RankTests", swiftSettings: strict),
+            name: "rank-tests", dependencies: ["Distributed", "Reporting"], path: "Tests/ranks/RankTests",
+            swiftSettings: strict),
 
-        tests("ComputeTests", ["Compute"]),
+        .target(
+            name: "TestSupport", dependencies: ["Compute", "Datasets", "Model", "Reporting", "Storage"], path: "Tests/TestSupport",
+            swiftSettings: strict),
+
         tests("DistributedTests", ["Distributed"]),
-        tests("StorageTests", ["Storage"]),
-        tests("ModelTests", ["Model"]),
-        tests("DiffusionTests", ["Diffusion"], exclude: ["golden"]),
-        tests("TrainingTests", ["Training"]),
-        tests("EvaluationTests", ["Evaluation"]),
+        tests("StorageTests", ["Storage", "TestSupport"]),
+        tests("ComputeTests", ["Compute", "TestSupport"]),
+        tests("ModelTests", ["Compute", "Model", "TestSupport"]),
+        tests("DiffusionTests", ["Compute", "Diffusion"], exclude: ["golden"]),
+        tests("JobsTests", ["Diffusion", "Jobs", "Model", "TestSupport"]),
+        tests("DatasetsTests", ["Compute", "Datasets", "Storage", "TestSupport"]),
+        tests("CheckpointsTests", ["Checkpoints", "Compute", "Storage", "TestSupport"]),
+        tests(
+            "TrainingTests",
+            [
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Storage",
+                "TestSupport",
+                "Training",
+            ]),
+        tests(
+            "SamplingTests",
+            ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Sampling", "Storage", "TestSupport"]),
+        tests(
+            "EvaluationTests",
+            [
+                "Compute", "Datasets", "Diffusion", "Evaluation", "Jobs", "Model", "Sampling", "Storage", "TestSupport",
+                "Training",
+            ]),
     ]
 )

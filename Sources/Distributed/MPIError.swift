@@ -1,7 +1,8 @@
 internal import CMPI
+import Reporting
 
 /// An MPI call that did not succeed: which one, on which rank, and what the library says about it.
-public struct MPIError: Error, CustomStringConvertible, Equatable, Sendable {
+public struct MPIError: Reportable, Equatable {
     /// The call, by its name in the standard, such as `MPI_Bcast`.
     public let operation: String
     /// The calling rank within its communicator; the launcher's rank while there is none yet.
@@ -18,6 +19,7 @@ public struct MPIError: Error, CustomStringConvertible, Equatable, Sendable {
         self.message = message
     }
 
+    public var exitCode: Int32 { ExitStatus.software.rawValue }
     public var description: String { "\(operation) on rank \(rank): \(message) (MPI code \(code))" }
 }
 

@@ -1,5 +1,7 @@
+import Reporting
+
 /// The failure of one rank, as every rank throws it: one rank prints it, all leave by `MPIRuntime.exit(code:)`.
-public struct RankFailure: Error, CustomStringConvertible, Equatable, Sendable {
+public struct RankFailure: Reportable, Equatable {
     /// The lowest rank that failed.
     public let rank: Int
     /// The node it runs on.
@@ -16,6 +18,7 @@ public struct RankFailure: Error, CustomStringConvertible, Equatable, Sendable {
         self.message = message
     }
 
+    public var exitCode: Int32 { code }
     public var description: String { "rank \(rank) on \(host): \(message)" }
 }
 
@@ -26,11 +29,8 @@ extension Communicator {
     /// Collective. `body` is local work, reading files for instance: communication inside it would leave the
     /// other ranks waiting for the one that failed. The inner `agree` of another is the exception: its
     /// `RankFailure` reaches all ranks alike and passes through unchanged.
-    /// - Parameter describe: turns this rank's error into an exit code and a message for a person.
     /// - Throws: `RankFailure`, equal on all ranks; `MPIError` when the agreement itself fails.
-    public func agree<T>(
-        describing describe: (any Error) -> (code: Int32, message: String), _ body: () throws -> T
-    ) throws -> T {
+    public func agree<T>(_ body: () throws -> T) throws -> T {
         let outcome = Result { try body() }
         guard case .failure(let error) = outcome else {
             try agree(on: nil)
@@ -40,7 +40,7 @@ extension Communicator {
             try agree(on: shared)
             throw shared
         }
-        let (code, message) = describe(error)
+        let (code, message) = Failure.describe(error)
         let own = RankFailure(rank: rank, host: hostName, code: code, message: message)
         try agree(on: own)
         throw own

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Reporting
 
 /// The program.
 struct FPDM: ParsableCommand {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Distributed
-import Training
+import Reporting
 
 // Every rank of a launched job runs this: before MPI starts, rank 0 of the launcher speaks for all.
 do {

@@ -54,23 +54,6 @@ public struct ModelConfiguration: Equatable, Hashable, Sendable {
 }
 
 extension ModelConfiguration {
-    /// The published sizes (arXiv 2212.09748, table 1).
-    public static let namedSizes: [String: (depth: Int, width: Int, heads: Int)] = [
-        "S": (12, 384, 6), "B": (12, 768, 12), "L": (24, 1024, 16), "XL": (28, 1152, 16),
-    ]
-
-    /// Takes depth, width, heads and patch size from a published name such as `DiT-XL/2`; false if there is no such.
-    public mutating func apply(named name: String) -> Bool {
-        let parts = name.split(separator: "/")
-        guard parts.count == 2, parts[0].hasPrefix("DiT-") || parts[0].hasPrefix("FPDM-"),
-            let size = Self.namedSizes[String(parts[0].drop { $0 != "-" }.dropFirst())],
-            let patch = Int(parts[1]), [2, 4, 8].contains(patch)
-        else { return false }
-        (depth, width, heads) = size
-        patchSize = patch
-        return true
-    }
-
     /// What makes this network impossible, each with its remedy; empty when it can be built.
     /// The field comes first, named as in a job's `model` section.
     public var problems: [(field: String, message: String)] {

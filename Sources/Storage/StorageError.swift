@@ -1,36 +1,31 @@
 import Foundation
+import Reporting
 
 /// What went wrong with a file, where, and what to do about it.
-///
-/// Printed on one line as `PATH: message`; an object inside a file is named in the message.
-public struct StorageError: Error, CustomStringConvertible, Equatable, Sendable {
-    /// The kinds that callers tell apart, for instance to choose an exit code.
-    public enum Kind: Sendable {
-        /// No such file, or no such object in a file.
-        case missing
-        /// The content is not what it should be: truncated, corrupted, another type or shape.
-        case malformed
-        /// Something stands where something new was to be made.
-        case exists
-        /// The operating system refused: disk full, read-only, not permitted.
-        case io
-        /// A library failed in a way that none of the others describes.
-        case library
+public typealias StorageError = LocatedError<StorageTrouble>
+
+/// The kinds of trouble with files.
+public enum StorageTrouble: TroubleKind {
+    /// No such file, or no such object in a file.
+    case missing
+    /// The content is not what it should be: truncated, corrupted, another type or shape.
+    case malformed
+    /// Something stands where something new was to be made.
+    case exists
+    /// The operating system refused: disk full, read-only, not permitted.
+    case io
+    /// A library failed in a way that none of the others describes.
+    case library
+
+    public var status: ExitStatus {
+        switch self {
+        case .missing: .noInput
+        case .malformed: .badData
+        case .exists: .cannotCreate
+        case .io: .io
+        case .library: .software
+        }
     }
-
-    public let kind: Kind
-    /// The file or folder.
-    public let path: String
-    /// What happened and what to do.
-    public let message: String
-
-    public init(_ kind: Kind, _ path: String, _ message: String) {
-        self.kind = kind
-        self.path = path
-        self.message = message
-    }
-
-    public var description: String { "\(path): \(message)" }
 }
 
 extension StorageError {
@@ -40,7 +35,7 @@ extension StorageError {
     ///   - code: `errno` right after the failed call.
     ///   - operation: what was tried, as it follows "cannot": "write", "open for reading".
     static func system(_ code: Int32, _ operation: String, _ path: String) -> StorageError {
-        let kind: Kind =
+        let kind: StorageTrouble =
             switch code {
             case ENOENT: .missing
             case EEXIST, ENOTEMPTY: .exists

@@ -1,5 +1,6 @@
 import Compute
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("GELU, SiLU and the exponential")

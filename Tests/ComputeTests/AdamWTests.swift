@@ -1,5 +1,6 @@
 import Compute
 import Glibc
+import TestSupport
 import Testing
 
 @Suite("AdamW and the moving average")

@@ -1,4 +1,5 @@
 import Compute
+import TestSupport
 import Testing
 
 /// One shape and form of a linear layer.

@@ -1,4 +1,5 @@
 import Compute
+import TestSupport
 import Testing
 
 /// B samples of T tokens of width D.

@@ -1,4 +1,5 @@
 import Compute
+import TestSupport
 import Testing
 
 /// Every kernel that runs on a pool, at a shape of several tasks.

@@ -1,6 +1,7 @@
 import Compute
 import Glibc
 import Synchronization
+import TestSupport
 import Testing
 
 @Suite("WorkerPool")

@@ -1,8 +1,7 @@
-import Compute
+import Evaluation
 import Model
+import TestSupport
 import Testing
-
-@testable import Evaluation
 
 @Suite("Comparison")
 struct ComparisonTests {
@@ -73,17 +72,17 @@ struct ComparisonTests {
 
     @Test("the key third of an attention's bias is judged absolutely, and apart")
     func keyBias() throws {
-        let table = ParameterTable(tinyModel())
+        let table = ParameterTable(tinyModel { $0.fixedPoint = true })
         let bias = try #require(table.parameter(named: "block_fixed_point.attn.qkv.bias"))
-        let third = bias.slot.count / 3
-        var expected = normals(bias.slot.count, seed: 1)
+        let third = bias.range.count / 3
+        var expected = testNormals(bias.range.count, seed: 1)
         for i in third..<2 * third { expected[i] = 1e-9 }
         func compare(_ change: (inout [Float]) -> Void) -> [Comparison] {
             withMemory { memory in
                 let flat = memory.zeros(table.flatCount)
                 var actual = expected
                 change(&actual)
-                flat[bias.slot].copy(from: actual)
+                flat[bias.range].copy(from: actual)
                 return Comparison.ofTensor("gradients", bias, flat, expected)
             }
         }
@@ -101,7 +100,7 @@ struct ComparisonTests {
         let weight = try #require(table.parameter(named: "block_fixed_point.attn.qkv.weight"))
         withMemory { memory in
             let flat = memory.zeros(table.flatCount)
-            let zeros = [Float](repeating: 0, count: weight.slot.count)
+            let zeros = [Float](repeating: 0, count: weight.range.count)
             #expect(Comparison.ofTensor("weights", weight, flat, zeros).count == 1)
             #expect(!Comparison.ofTensor("weights", weight, flat, []).contains { $0.passes })
             #expect(!Comparison.ofTensor("gradients", bias, flat, [1]).contains { $0.passes })

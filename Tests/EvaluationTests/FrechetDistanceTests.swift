@@ -1,8 +1,8 @@
 import Compute
+import Evaluation
 import Foundation
+import TestSupport
 import Testing
-
-@testable import Evaluation
 
 @Suite("Frechet distance")
 struct FrechetDistanceTests {
@@ -14,8 +14,8 @@ struct FrechetDistanceTests {
 
     /// Vectors whose values depend on each other.
     private func mixed(_ count: Int, _ width: Int, seed: UInt64) -> [Float] {
-        let values = normals(count * width, seed: seed)
-        let weights = normals(width * width, seed: seed + 100)
+        let values = testNormals(count * width, seed: seed)
+        let weights = testNormals(width * width, seed: seed + 100)
         var mixed = [Float](repeating: 0, count: count * width)
         for row in 0..<count {
             for i in 0..<width {
@@ -83,8 +83,8 @@ struct FrechetDistanceTests {
         let (count, width) = (20_000, 3)
         let (one, two): ([Float], [Float]) = ([1, 2, 0.5], [1.5, 1, 0.5])
         let shift: [Float] = [0, 1, -0.5]
-        let a = normals(count * width, seed: 5).enumerated().map { $1 * one[$0 % width] }
-        let b = normals(count * width, seed: 6).enumerated().map { $1 * two[$0 % width] + shift[$0 % width] }
+        let a = testNormals(count * width, seed: 5).enumerated().map { $1 * one[$0 % width] }
+        let b = testNormals(count * width, seed: 6).enumerated().map { $1 * two[$0 % width] + shift[$0 % width] }
         // 0.25 + 1 for the deviations, 1.25 for the means.
         #expect(abs(try distance(a, b, width) - 2.5) < 0.1)
     }

@@ -1,8 +1,8 @@
 import Compute
+import Evaluation
+import Sampling
+import TestSupport
 import Testing
-import Training
-
-@testable import Evaluation
 
 @Suite("Quality of samples")
 struct QualityTests {
@@ -41,7 +41,7 @@ struct QualityTests {
     }
 
     private func file(_ images: [Float], classes: [Int32]?, channels: Int = 1, side: Int = 8) -> SampleFile {
-        SampleFile(channels: channels, side: side, images: images, classes: classes, facts: [:])
+        SampleFile(channels: channels, side: side, images: images, classes: classes, metadata: [:])
     }
 
     @Test("of the digits themselves")
@@ -72,11 +72,11 @@ struct QualityTests {
     @Test("what cannot be compared is refused")
     func refused() throws {
         let digits = try digits()
-        let other = failure {
+        let other = statedFailure {
             _ = try Quality(file([Float](repeating: 0, count: 64), classes: nil, side: 4), against: digits)
         }
         #expect(other?.code == .badData && other?.description.contains("1 x 4 x 4") == true)
-        let single = failure { _ = try Quality(file([Float](repeating: 0, count: 64), classes: [1]), against: digits) }
+        let single = statedFailure { _ = try Quality(file([Float](repeating: 0, count: 64), classes: [1]), against: digits) }
         #expect(single?.code == .badData && single?.description.contains("--count") == true)
     }
 }

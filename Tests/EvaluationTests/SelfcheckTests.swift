@@ -1,10 +1,10 @@
 import Compute
+import Evaluation
 import Foundation
 import Model
 import Storage
+import TestSupport
 import Testing
-
-@testable import Evaluation
 
 @Suite("Selfcheck")
 struct SelfcheckTests {
@@ -42,7 +42,7 @@ struct SelfcheckTests {
     // MARK: - Changed cases
 
     /// A copy of a case whose values are changed in place.
-    private func changed(_ name: String, _ scratch: Scratch, _ change: (HDF5File) throws -> Void) throws -> String {
+    private func changed(_ name: String, _ scratch: TestFolder, _ change: (HDF5File) throws -> Void) throws -> String {
         let path = scratch("changed.h5")
         try AtomicFile.write(try Files.read("\(Self.folder)/\(name)"), to: path)
         let file = try HDF5File.open(path, .readWrite)
@@ -52,7 +52,7 @@ struct SelfcheckTests {
     }
 
     /// A copy of a case that lacks a data set, or everything in a group.
-    private func lacking(_ left: String, of name: String, _ scratch: Scratch) throws -> String {
+    private func lacking(_ left: String, of name: String, _ scratch: TestFolder) throws -> String {
         let path = scratch("lacking.h5")
         try AtomicFile.removeTree(path)
         let source = try HDF5File.open("\(Self.folder)/\(name)")
@@ -126,7 +126,7 @@ struct SelfcheckTests {
                 noticed: "iteration_budgets/increasing-520-20"),
         ])
     func perturbed(_ test: Perturbation) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let path = try changed(test.name, scratch) { file in
             let dataset = try file.dataset(test.changes)
             var values = try dataset.read(Double.self)
@@ -159,7 +159,7 @@ struct SelfcheckTests {
             ("sampling-ddim.h5", "@respacing"),
         ])
     func missing(_ name: String, _ left: String) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let path = try lacking(left, of: name, scratch)
         let error = storageError { _ = try check(path) }
         #expect(error?.path == path && (error?.kind == .missing || error?.kind == .malformed))
@@ -170,7 +170,7 @@ struct SelfcheckTests {
 
     @Test("an unknown kind is told, with those that are known")
     func unknownKind() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let path = try changed("step-dit-eps.h5", scratch) { try $0.setAttribute("kind", "vae") }
         let error = storageError { _ = try check(path) }
         #expect(error?.kind == .malformed && error?.path == path)
@@ -180,7 +180,7 @@ struct SelfcheckTests {
 
     @Test("what cannot be computed is an error, not a crash")
     func impossible() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         func refused(_ name: String, _ says: String, _ change: (HDF5File) throws -> Void) throws {
             let path = try changed(name, scratch, change)
             let error = storageError { _ = try check(path) }
@@ -218,7 +218,7 @@ struct SelfcheckTests {
 
     @Test("a file that is no case, or is not there")
     func noCase() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try AtomicFile.write("text", to: scratch("text.h5"))
         #expect(storageError { _ = try check(scratch("text.h5")) }?.kind == .malformed)
         #expect(storageError { _ = try check(scratch("none.h5")) }?.kind == .missing)

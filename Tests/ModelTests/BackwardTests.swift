@@ -1,5 +1,6 @@
 import Compute
 import Model
+import TestSupport
 import Testing
 
 @Suite("Backward against finite differences of the naive network")
@@ -34,10 +35,10 @@ struct BackwardTests {
             return sum
         }
         for p in table.parameters {
-            let order = randomFloats(p.slot.count, seed: 3)
+            let order = randomFloats(p.range.count, seed: 3)
             let elements = order.indices.sorted { order[$0] < order[$1] }.prefix(Self.sampled)
             let expected = elements.map { element in
-                let (place, step) = (p.slot.offset + element, 1e-5)
+                let (place, step) = (p.range.lowerBound + element, 1e-5)
                 let old = naive.weights[place]
                 naive.weights[place] = old + step
                 let above = loss()
@@ -46,7 +47,7 @@ struct BackwardTests {
                 naive.weights[place] = old
                 return (above - below) / (2 * step)
             }
-            let actual = elements.map { gradients[p.slot.offset + $0] }
+            let actual = elements.map { gradients[p.range.lowerBound + $0] }
             // Differences of numbers of order 10 in double leave an error of about 1e-10 / 1e-5.
             if expected.allSatisfy({ abs($0) < 1e-8 }) {
                 #expect(actual.allSatisfy { abs($0) < 1e-6 }, "\(p.name) has no gradient")
@@ -57,7 +58,7 @@ struct BackwardTests {
         // The padding between tensors stays zero, or optimizers and norms would see it.
         var padding = gradients
         for p in table.parameters {
-            for i in p.slot.offset..<p.slot.offset + p.slot.count { padding[i] = 0 }
+            for i in p.range { padding[i] = 0 }
         }
         #expect(padding.allSatisfy { $0 == 0 })
     }
@@ -71,7 +72,7 @@ struct BackwardTests {
         let gradients = harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
         for p in harness.network.table.parameters
         where p.name.hasPrefix("block_") || p.name.hasPrefix("blocks_pre") || p.name.hasPrefix("x_embedder") {
-            #expect(gradients[p.slot.offset..<p.slot.offset + p.slot.count].allSatisfy { $0 == 0 }, "\(p.name)")
+            #expect(gradients[p.range].allSatisfy { $0 == 0 }, "\(p.name)")
         }
         #expect(gradients.contains { $0 != 0 })
     }

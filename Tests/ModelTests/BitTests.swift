@@ -1,5 +1,6 @@
 import Compute
 import Model
+import TestSupport
 import Testing
 
 /// Properties of bits, which hold for each of OpenBLAS's kernels: run with `OPENBLAS_CORETYPE=Haswell` too.

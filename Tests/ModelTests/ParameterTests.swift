@@ -1,5 +1,6 @@
 import Compute
 import Model
+import TestSupport
 import Testing
 
 @Suite("Parameters")
@@ -50,14 +51,14 @@ struct ParameterTests {
         #expect(table.parameter(named: "pos_embed") == nil)
     }
 
-    @Test("slots are aligned, in order and apart", arguments: Variant.all)
-    func slots(_ variant: Variant) {
+    @Test("ranges are aligned, in order and apart", arguments: Variant.all)
+    func ranges(_ variant: Variant) {
         let table = ParameterTable(variant.configuration)
         var end = 0
         for p in table.parameters {
-            #expect(p.slot.offset % 16 == 0 && p.slot.offset >= end && p.slot.offset < end + 16)
-            #expect(p.slot.count == p.shape.reduce(1, *))
-            end = p.slot.offset + p.slot.count
+            #expect(p.range.lowerBound % 16 == 0 && p.range.lowerBound >= end && p.range.lowerBound < end + 16)
+            #expect(p.range.count == p.shape.reduce(1, *))
+            end = p.range.lowerBound + p.range.count
         }
         #expect(table.flatCount >= end && table.flatCount < end + 16 && table.flatCount % 16 == 0)
     }
@@ -110,7 +111,7 @@ struct ParameterTests {
             table.initialize(weights, seed: 5, purpose: 1)
             #expect(weights.array.allSatisfy { $0.isFinite })
             for p in table.parameters {
-                let values = weights[p.slot].array.map(Double.init)
+                let values = weights[p.range].array.map(Double.init)
                 let count = Double(values.count)
                 let mean = values.reduce(0, +) / count
                 let deviation = (values.reduce(0) { $0 + $1 * $1 } / count).squareRoot()
@@ -123,7 +124,7 @@ struct ParameterTests {
                 }
                 let normal = p.name.hasPrefix("t_embedder") || p.name.hasPrefix("y_embedder")
                 // Xavier's bound sees a convolution's weight flattened to [D, C P P].
-                let bound = (6 / Double(p.shape[0] + p.slot.count / p.shape[0])).squareRoot()
+                let bound = (6 / Double(p.shape[0] + p.range.count / p.shape[0])).squareRoot()
                 let expected = normal ? 0.02 : bound / 3.0.squareRoot()
                 #expect(abs(mean) < 5 * expected / count.squareRoot(), "\(p.name)")
                 #expect(abs(deviation / expected - 1) < 5 / (2 * count).squareRoot(), "\(p.name)")
@@ -137,12 +138,12 @@ struct ParameterTests {
             let other = fixedPoint ? "blocks_post.0" : "blocks.1"
             let a = try #require(table.parameter(named: "\(name).attn.qkv.weight"))
             let b = try #require(table.parameter(named: "\(other).attn.qkv.weight"))
-            #expect(weights[a.slot].array != weights[b.slot].array)
+            #expect(weights[a.range].array != weights[b.range].array)
             let before = weights.array
             table.initialize(weights, seed: 5, purpose: 1)
             #expect(weights.array == before)
             table.initialize(weights, seed: 6, purpose: 1)
-            #expect(weights[a.slot].array != Array(before[a.slot.offset..<a.slot.offset + a.slot.count]))
+            #expect(weights[a.range].array != Array(before[a.range]))
         }
     }
 

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -35,7 +36,7 @@ import Testing
     }
 
     @Test func ofFiles() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let bytes = (0..<(3 << 20) + 5).map { UInt8(truncatingIfNeeded: $0 &* 17) }
         try AtomicFile.write(bytes, to: scratch("file"))
         #expect(try CRC32C.of(file: scratch("file")) == crc(bytes))
@@ -47,7 +48,7 @@ import Testing
 
 @Suite struct AtomicFileTests {
     @Test func writesAndReplaces() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try AtomicFile.write("one", to: scratch("file"))
         try AtomicFile.write("two", to: scratch("file"))
         #expect(try Files.read(scratch("file")) == Array("two".utf8))
@@ -57,7 +58,7 @@ import Testing
     }
 
     @Test func aFailedWriteLeavesWhatWasThere() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try AtomicFile.write("old", to: scratch("file"))
         let error = try failure {
             try AtomicFile.write(to: scratch("file")) { file in
@@ -88,7 +89,7 @@ import Testing
     }
 
     @Test func foldersAndTrees() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try AtomicFile.createDirectory(scratch("a/b/c"))
         try AtomicFile.createDirectory(scratch("a/b/c"))
         #expect(try failure { try AtomicFile.createDirectory(scratch("a/b/c"), exclusive: true) }.kind == .exists)

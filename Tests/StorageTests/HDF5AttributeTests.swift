@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
 
 @Suite struct HDF5AttributeTests {
     @Test func roundTrips() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         try file.createGroup("/g")
         try file.setAttribute("int", Int.min)
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func whatIsWrongIsNamed() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         try file.setAttribute("scale", 2.5)
         try file.setAttribute("many", [1, 2])
@@ -60,7 +61,7 @@ import Testing
     }
 
     @Test func readsWhatH5pyWrites() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         _ = try Peer.python(
             """
             import sys, h5py, numpy as np
@@ -127,7 +128,7 @@ import Testing
     }
 
     @Test func h5pyReadsWhatWeWrite() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         try file.setAttribute("int", -3)
         try file.setAttribute("yes", true)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -8,7 +9,7 @@ import Testing
 
     @Test(arguments: shapes, [HDF5Type.float32, .float64, .float16, .int32, .int64])
     func roundTrips(shape: [Int], type: HDF5Type) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let count = shape.reduce(1, *)
         let values = (0..<count).map { Float($0) - 3 }
         let file = try HDF5File.create(scratch("a.h5"))
@@ -39,7 +40,7 @@ import Testing
 
     /// All values of float16 come back, and others are rounded to the nearest, ties to even.
     @Test func halves() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let all = (0...UInt16.max).map { Float16(bitPattern: $0) }
         let dataset = try file.createDataset("all", .float16, shape: [all.count])
@@ -55,7 +56,7 @@ import Testing
     }
 
     @Test func bytesAndFill() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let dataset = try file.createDataset("x", .uint8, shape: [2, 4], layout: .chunked([1, 4]), fill: 9)
         try [UInt8]([1, 2, 250, 255]).withUnsafeBufferPointer { try dataset.write($0, start: [1, 0], count: [1, 4]) }
@@ -65,7 +66,7 @@ import Testing
     }
 
     @Test func boxes() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let shape = [5, 4, 7]
         let values = (0..<140).map { Int32($0) }
         let file = try HDF5File.create(scratch("a.h5"))
@@ -99,7 +100,7 @@ import Testing
     /// More than one piece of 4 MiB, cut along the first and along later dimensions.
     @Test(arguments: [[1500, 1100], [2, 1_700_000], [3, 2, 450_000], [3_000_000]])
     func largerThanAPiece(shape: [Int]) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let count = shape.reduce(1, *)
         let values = (0..<count).map { Float($0 & 0xFFFF) }
         let file = try HDF5File.create(scratch("a.h5"))
@@ -137,7 +138,7 @@ import Testing
     }
 
     @Test func strings() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let dataset = try file.createDataset("/text", .string, shape: [])
         try dataset.writeString("Grüße, \"世界\"\n")
@@ -149,7 +150,7 @@ import Testing
     }
 
     @Test func chunkDamageIsFound() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let values = (0..<4096).map { Float($0) }
         try file.createDataset("/images", .float32, shape: [64, 64], layout: .chunked([8, 64])).write(values)
@@ -171,7 +172,7 @@ import Testing
     }
 
     @Test func compressedDamageIsFound() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         var seed: UInt32 = 1
         let values = (0..<20_000).map { _ -> UInt8 in

@@ -1,12 +1,13 @@
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import Storage
 
 @Suite struct HDF5FileTests {
     @Test func missingExistingAndForeignFiles() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let missing = try failure { _ = try HDF5File.open(scratch("none.h5")) }
         #expect(missing.kind == .missing)
         #expect(missing.description.hasPrefix(scratch("none.h5") + ": "))
@@ -26,7 +27,7 @@ import Testing
 
     @Test(arguments: [0.05, 0.5, 0.99])
     func truncatedFiles(part: Double) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         try file.createDataset("x", .float32, shape: [10_000]).write([Float](repeating: 1, count: 10_000))
         try file.close()
@@ -37,7 +38,7 @@ import Testing
     }
 
     @Test func objects() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         try file.createGroup("/model/deep")
         _ = try file.createDataset("/model/blocks.10.weight", .float32, shape: [2])
@@ -61,7 +62,7 @@ import Testing
     }
 
     @Test func closing() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let dataset = try file.createDataset("x", .float32, shape: [2])
         try dataset.write([Float(1), 2])
@@ -81,7 +82,7 @@ import Testing
     }
 
     @Test func filesThatOthersWrite() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try HDF5File.create(scratch("a.h5")).close()
         let script = """
             import fcntl, sys
@@ -108,7 +109,7 @@ import Testing
     }
 
     @Test func goingOnInAFile() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try HDF5File.create(scratch("a.h5")).close()
         let file = try HDF5File.open(scratch("a.h5"), .readWrite)
         try file.createDataset("x", .int64, shape: []).write([42])
@@ -118,7 +119,7 @@ import Testing
 
     /// Digests of checkpoints are compared: equal content is equal bytes, at any time.
     @Test func equalContentIsEqualBytes() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         for name in ["a.h5", "b.h5"] {
             let file = try HDF5File.create(scratch(name))
             try file.createGroup("/g")
@@ -150,7 +151,7 @@ import Testing
     }
 
     @Test func manyThreads() async throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let root = scratch.path
         try await withThrowingTaskGroup(of: Bool.self) { group in
             for index in 0..<8 {

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -6,7 +7,7 @@ import Testing
 @Suite struct ImageTests {
     @Test(arguments: [1, 3], [(1, 1), (3, 5), (64, 7)])
     func pngRoundTrip(channels: Int, size: (Int, Int)) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let pixels = (0..<size.0 * size.1 * channels).map { UInt8(truncatingIfNeeded: $0 &* 37) }
         let image = PNGImage(width: size.0, height: size.1, channels: channels, pixels: pixels)
         try image.write(to: scratch("a.png"))
@@ -17,7 +18,7 @@ import Testing
     }
 
     @Test func damagedImages() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try PNGImage(width: 9, height: 9, channels: 1, pixels: [UInt8](0..<81)).write(to: scratch("a.png"))
         try damage(scratch("a.png")) { $0.removeLast(40) }
         #expect(try failure { _ = try PNGImage.read(scratch("a.png")) }.kind == .malformed)

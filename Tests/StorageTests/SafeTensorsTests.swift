@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -23,7 +24,7 @@ import Testing
     ]
 
     @Test func roundTrip() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try write(tensors, metadata: ["format": "pt", "note": "a\"b\nü"], to: scratch("a.safetensors"))
         let file = try SafeTensors.open(scratch("a.safetensors"))
         #expect(file.metadata == ["format": "pt", "note": "a\"b\nü"])
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func thePythonPackageReadsOurs() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try write(tensors, metadata: ["format": "pt"], to: scratch("a.safetensors"))
         let output = try Peer.python(
             """
@@ -65,7 +66,7 @@ import Testing
     }
 
     @Test func weReadThePythonPackages() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         _ = try Peer.python(
             """
             import sys, json, numpy as np
@@ -109,7 +110,7 @@ import Testing
         (#"["a"]"#, 0, "damaged"), ("{", 0, "damaged"),
     ])
     func damagedHeaders(header: String, bytes: Int, fault: String?) throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let length = withUnsafeBytes(of: UInt64(header.utf8.count).littleEndian) { Array($0) }
         try AtomicFile.write(length + Array(header.utf8) + [UInt8](repeating: 0, count: bytes), to: scratch("x"))
         guard let fault else {
@@ -122,7 +123,7 @@ import Testing
     }
 
     @Test func foreignFiles() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         try AtomicFile.write("short", to: scratch("short"))
         try AtomicFile.write([UInt8](repeating: 0xFF, count: 100), to: scratch("huge"))
         #expect(try failure { _ = try SafeTensors.open(scratch("short")) }.kind == .malformed)

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Storage
@@ -33,7 +34,7 @@ import Testing
     let values = (0..<20).map { Float($0) }
 
     @Test func readsAndTellsItsSources() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let pieces = try make(in: scratch("run"))
         let file = try HDF5File.open(scratch("run/all.h5"))
         let dataset = try file.dataset("/model/a.b")
@@ -43,7 +44,7 @@ import Testing
     }
 
     @Test func peersReadItWhereverItIsMoved() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         _ = try make(in: scratch("run"))
         try AtomicFile.createDirectory(scratch("elsewhere"))
         try AtomicFile.rename(from: scratch("run"), to: scratch("elsewhere/moved"))
@@ -59,7 +60,7 @@ import Testing
     }
 
     @Test func aMissingSourceReadsAsFill() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let pieces = try make(in: scratch("run"))
         try AtomicFile.removeTree(scratch("run/\(pieces[2].file)"))
         let read = try HDF5File.open(scratch("run/all.h5")).dataset("/model/a.b").read(Float.self)
@@ -68,7 +69,7 @@ import Testing
     }
 
     @Test func piecesThatDoNotFit() throws {
-        let scratch = try Scratch()
+        let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))
         let piece = VirtualPiece(file: "b.h5", dataset: "x", sourceShape: [4], sourceStart: [2], start: [0], count: [3])
         let error = try failure {

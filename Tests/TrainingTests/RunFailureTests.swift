@@ -1,6 +1,11 @@
+import Checkpoints
+import Datasets
 import Diffusion
 import Distributed
+import Jobs
+import Reporting
 import Storage
+import TestSupport
 import Testing
 
 @testable import Compute
@@ -20,7 +25,7 @@ struct RunFailureTests {
 
     /// sysexits.h, and what schedulers and scripts are told in the documentation.
     @Test func failures() {
-        let codes: [(Failure.Code, Int32)] = [
+        let codes: [(ExitStatus, Int32)] = [
             (.usage, 64), (.badData, 65), (.noInput, 66), (.software, 70), (.cannotCreate, 73), (.io, 74),
             (.tryAgain, 75),
         ]
@@ -28,19 +33,19 @@ struct RunFailureTests {
     }
 
     @Test func storage() {
-        let kinds: [(StorageError.Kind, Int32)] = [
+        let kinds: [(StorageTrouble, Int32)] = [
             (.missing, 66), (.malformed, 65), (.exists, 73), (.io, 74), (.library, 70),
         ]
         for (kind, number) in kinds { expect(StorageError(kind, "a/b", "is so"), number, "a/b: is so") }
     }
 
     @Test func data() {
-        let kinds: [(DataError.Kind, Int32)] = [(.missing, 66), (.malformed, 65), (.usage, 64)]
-        for (kind, number) in kinds { expect(DataError(kind, "a/b", "is so"), number, "a/b: is so") }
+        let kinds: [(DatasetTrouble, Int32)] = [(.missing, 66), (.malformed, 65), (.usage, 64)]
+        for (kind, number) in kinds { expect(DatasetError(kind, "a/b", "is so"), number, "a/b: is so") }
     }
 
     @Test func checkpoints() {
-        let kinds: [(CheckpointError.Kind, Int32)] = [
+        let kinds: [(CheckpointTrouble, Int32)] = [
             (.missing, 66), (.damaged, 65), (.otherModel, 65), (.tooNew, 65), (.exists, 73),
         ]
         for (kind, number) in kinds { expect(CheckpointError(kind, "a/b", "is so"), number, "a/b: is so") }

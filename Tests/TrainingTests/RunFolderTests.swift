@@ -1,5 +1,8 @@
-import Compute
+import Checkpoints
+import Jobs
+import Reporting
 import Storage
+import TestSupport
 import Testing
 
 @testable import Training
@@ -15,7 +18,7 @@ struct RunFolderTests {
                         CheckpointTensor(
                             group: "model", name: "w", shape: [3], values: memory.floats([1, 2, Float(step)]))
                     ],
-                    facts: CheckpointFacts(
+                    metadata: CheckpointMetadata(
                         step: step, jobYAML: leastJob, worldSize: 1, hosts: ["here"], version: "test"),
                     run: run)
             }
@@ -37,7 +40,7 @@ struct RunFolderTests {
 
     @Test("a new run refuses what exists, with the remedy")
     func new() throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         try RunFolder(folder("run")).requireNew()
         // An empty folder and a file are refused too: whose they are is not known.
         try AtomicFile.createDirectory(folder("empty"))
@@ -50,7 +53,7 @@ struct RunFolderTests {
 
     @Test("a run goes on from its last checkpoint, not from one before")
     func later() throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         let run = RunFolder(folder("run"))
         try save([2, 10], run.path)
         let checkpoints = try run.store.committed()
@@ -67,7 +70,7 @@ struct RunFolderTests {
 
     @Test("a run's folder records its job, and is taken by one run only")
     func prepare() throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         let run = RunFolder(folder("runs/digits"))
         let first = try job("training.steps=12", "run.seed=5")
         try run.prepare(job: first, exclusive: true)

@@ -1,5 +1,6 @@
 import Foundation
 import Storage
+import TestSupport
 import Testing
 
 @testable import Training
@@ -18,13 +19,13 @@ struct RunMetricsTests {
         for line in lines { try writer.append(line) }
     }
 
-    private func text(_ folder: DataFolder) throws -> String {
+    private func text(_ folder: TestFolder) throws -> String {
         String(decoding: try Files.read(folder("metrics.jsonl")), as: UTF8.self)
     }
 
     @Test("lines are appended, and read back exactly")
     func append() throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         #expect(try MetricsWriter.lines(run: folder.path).isEmpty)
         let lines = (1...5).map { line($0, loss: 1 / Double($0)) }
         let writer = try MetricsWriter(run: folder.path, from: 0)
@@ -39,7 +40,7 @@ struct RunMetricsTests {
 
     @Test("a resume cuts later lines, and the file reads as that of one run")
     func resume() throws {
-        let (stopped, straight) = (try DataFolder(), try DataFolder())
+        let (stopped, straight) = (try TestFolder(), try TestFolder())
         try write(straight.path, from: 0, (1...8).map { line($0) })
         try write(stopped.path, from: 0, (1...6).map { line($0) })
         // From the checkpoint of step 4, though two more had been done.
@@ -52,7 +53,7 @@ struct RunMetricsTests {
 
     @Test("a last line that was cut short is passed over, and gone after a resume", arguments: [1, 20, 60])
     func torn(_ missing: Int) throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         try write(folder.path, from: 0, (1...3).map { line($0) })
         try damage(folder("metrics.jsonl")) { $0.removeLast(missing + 1) }
         #expect(try MetricsWriter.lines(run: folder.path) == [line(1), line(2)])
@@ -63,7 +64,7 @@ struct RunMetricsTests {
 
     @Test("a place that cannot be written is a storage error that names it")
     func unwritable() throws {
-        let folder = try DataFolder()
+        let folder = try TestFolder()
         // Neither permissions nor a full disk can be counted on where tests run as root.
         try AtomicFile.write("a file", to: folder("run"))
         for run in [folder("run"), folder("none")] {

@@ -1,3 +1,5 @@
+import Jobs
+import TestSupport
 import Testing
 
 @testable import Training
@@ -11,7 +13,7 @@ struct StepBatchPlanTests {
         job.run.seed = seed
         job.data.shuffle = shuffle
         job.training.globalBatch = batch
-        job.training.gradientShards = shards
+        job.training.virtualRanks = shards
         job.training.microbatch = microbatch
         return BatchPlan(job, sampleCount: samples)
     }

@@ -1,5 +1,6 @@
-import Compute
+import Jobs
 import Model
+import TestSupport
 import Testing
 
 @testable import Training
@@ -161,7 +162,7 @@ struct StepDrawsTests {
             Draws(seed: 12).initialize(table, c)
             #expect(a.array == b.array && a.array != c.array)
             for p in table.parameters {
-                #expect(a[p.slot].array.allSatisfy { $0 == 0 } == (p.initialization == .zeros), "\(p.name)")
+                #expect(a[p.range].array.allSatisfy { $0 == 0 } == (p.initialization == .zeros), "\(p.name)")
             }
         }
     }

@@ -1,6 +1,7 @@
 import Compute
 import Diffusion
 import Model
+import TestSupport
 import Testing
 
 @testable import Training
@@ -94,22 +95,22 @@ struct StepLossGradientTests {
 
         /// Sum of the samples' losses, or of one part of them, with `direction` x `step` added to some weights.
         private func value(
-            _ slot: Slot, _ direction: [Double], step: Double, of part: (Objective.Loss) -> Double
+            _ range: Range<Int>, _ direction: [Double], step: Double, of part: (Objective.Loss) -> Double
         ) -> Double {
-            let old = weights[slot].array
-            for i in 0..<slot.count { weights[slot.offset + i] = Float(Double(old[i]) + step * direction[i]) }
-            defer { weights[slot].copy(from: old) }
+            let old = weights[range].array
+            for i in 0..<range.count { weights[range.lowerBound + i] = Float(Double(old[i]) + step * direction[i]) }
+            defer { weights[range].copy(from: old) }
             return run(0..<StepLossGradientTests.samples).reduce(0) { $0 + part($1) }
         }
 
         /// Differences of the loss along `direction`, of unit length.
         func slope(
-            _ slot: Slot, _ direction: [Double], of part: (Objective.Loss) -> Double = { $0.loss }
+            _ range: Range<Int>, _ direction: [Double], of part: (Objective.Loss) -> Double = { $0.loss }
         ) -> Double {
             // Errors of the third derivative fall with it, those of float32 rise.
             let step = 5e-3
-            let above = value(slot, direction, step: step, of: part)
-            return (above - value(slot, direction, step: -step, of: part)) / (2 * step)
+            let above = value(range, direction, step: step, of: part)
+            return (above - value(range, direction, step: -step, of: part)) / (2 * step)
         }
     }
 
@@ -126,15 +127,15 @@ struct StepLossGradientTests {
         var checked = 0
         for p in setup.loss.network.table.parameters
         where test.tensors.isEmpty || test.tensors.contains(where: { p.name.hasPrefix($0) }) {
-            let gradient = setup.gradients[p.slot].array.map { Double($0) }
+            let gradient = setup.gradients[p.range].array.map { Double($0) }
             let size = gradient.reduce(0) { $0 + $1 * $1 }.squareRoot()
             // Along the gradient, where its size shows, and across, where a wrong element does.
-            let random = unit(testNormals(p.slot.count, seed: UInt64(7 + checked)).map { Double($0) })
+            let random = unit(testNormals(p.range.count, seed: UInt64(7 + checked)).map { Double($0) })
             var directions = [random]
             if size > 1e-6 { directions.append(unit(gradient)) }
             for direction in directions {
                 let expected = zip(gradient, direction).reduce(0) { $0 + $1.0 * $1.1 }
-                let actual = scale * setup.slope(p.slot, direction)
+                let actual = scale * setup.slope(p.range, direction)
                 #expect(
                     abs(actual - expected) < 2e-3 * size + 4e-5,
                     "\(p.name): slope \(actual), gradient \(expected) of size \(size)")
@@ -151,7 +152,7 @@ struct StepLossGradientTests {
         let losses = setup.run(0..<Self.samples, gradient: true, scale: 1)
         #expect(losses.allSatisfy { $0.vb > 0 && $0.loss == $0.mse + $0.vb })
         let c = test.model
-        let bias = try #require(setup.loss.network.table.parameter(named: "final_layer.linear.bias")).slot
+        let bias = try #require(setup.loss.network.table.parameter(named: "final_layer.linear.bias")).range
         let gradient = setup.gradients[bias].array.map { Double($0) }
         // Biases of a patch's pixels, channels last; the second half of channels are variances.
         let isVariance = (0..<bias.count).map { $0 % c.outputChannels >= c.channels }

@@ -1,5 +1,7 @@
 import Compute
+import Jobs
 import Model
+import TestSupport
 import Testing
 
 @testable import Training
@@ -81,7 +83,7 @@ struct StepOptimizerTests {
         let table = ParameterTable(tinyModel())
         let state = TrainingState(table)
         state.start(Draws(seed: 1))
-        let place = try #require(table.parameter(named: "blocks.0.attn.qkv.weight")).slot.offset + 5
+        let place = try #require(table.parameter(named: "blocks.0.attn.qkv.weight")).range.lowerBound + 5
         let start = Double(state.weights[place])
         var (w, average, m, v) = (start, start, 0.0, 0.0)
         var (c1, c2) = (1.0, 1.0)

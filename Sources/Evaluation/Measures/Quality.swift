@@ -1,4 +1,6 @@
-import Training
+import Datasets
+import Reporting
+import Sampling
 
 /// How good samples are, measured against real images of the same kind.
 public struct Quality: Codable, Equatable, Sendable {

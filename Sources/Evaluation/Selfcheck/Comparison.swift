@@ -68,7 +68,7 @@ extension Comparison {
     static func ofTensor(
         _ group: String, _ parameter: Parameter, _ flat: FloatBuffer, _ expected: [Float]
     ) -> [Comparison] {
-        let actual = flat[parameter.slot].array
+        let actual = flat[parameter.range].array
         let name = "\(group)/\(parameter.name)"
         guard parameter.name.hasSuffix("attn.qkv.bias"), actual.count == expected.count else {
             return [of(name, actual, expected, Tolerance.gradient)]

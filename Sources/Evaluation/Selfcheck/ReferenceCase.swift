@@ -156,8 +156,8 @@ final class ReferenceCase {
     /// Every parameter of the network from `group`, into a flat vector.
     func readWeights(_ group: String, _ table: ParameterTable, into weights: FloatBuffer) throws {
         for parameter in table.parameters {
-            weights[parameter.slot].copy(
-                from: try floats("\(group)/\(parameter.name)", count: parameter.slot.count))
+            weights[parameter.range].copy(
+                from: try floats("\(group)/\(parameter.name)", count: parameter.range.count))
         }
         let unknown = try file.names(in: group).filter { table.parameter(named: $0) == nil }
         if let name = unknown.first { throw malformed("\(group)/\(name) is no parameter of this model") }

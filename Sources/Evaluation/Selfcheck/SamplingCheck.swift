@@ -1,7 +1,7 @@
 import Compute
 import Diffusion
 import Model
-import Storage
+import Sampling
 
 extension ReferenceCase {
     /// Kind `sampling`: every image on the way from noise.

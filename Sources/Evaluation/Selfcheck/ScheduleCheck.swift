@@ -1,6 +1,5 @@
 import Compute
 import Diffusion
-import Storage
 
 extension ReferenceCase {
     /// Kind `schedule`: tables of noise schedules, fixed embeddings, and iteration budgets.

@@ -1,7 +1,7 @@
 import Compute
 import Diffusion
+import Jobs
 import Model
-import Storage
 import Training
 
 /// Checks of one forward and backward pass, and of training.
@@ -42,8 +42,8 @@ extension ReferenceCase {
         for parameter in table.parameters {
             let name = "gradients/\(parameter.name)"
             // The reference leaves out what no gradient reaches; what one does reach must not go unchecked.
-            if !file.exists(name), gradients[parameter.slot].readable.allSatisfy({ $0 == 0 }) { continue }
-            let expected = try floats(name, count: parameter.slot.count)
+            if !file.exists(name), gradients[parameter.range].readable.allSatisfy({ $0 == 0 }) { continue }
+            let expected = try floats(name, count: parameter.range.count)
             results += Comparison.ofTensor("gradients", parameter, gradients, expected)
         }
         return results
@@ -88,7 +88,7 @@ extension ReferenceCase {
         ]
         for (group, flat) in [("final_weights", state.weights), ("final_ema", state.ema)] {
             for parameter in table.parameters {
-                let expected = try floats("\(group)/\(parameter.name)", count: parameter.slot.count)
+                let expected = try floats("\(group)/\(parameter.name)", count: parameter.range.count)
                 results += Comparison.ofTensor(group, parameter, flat, expected)
             }
         }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Training
 
 /// `fpdm checkpoint`: looking at what a run has saved, and handing it on.
 struct CheckpointCommand: ParsableCommand {

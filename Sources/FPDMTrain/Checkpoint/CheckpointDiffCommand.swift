@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Checkpoints
 
 struct CheckpointDiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,10 +30,10 @@ struct CheckpointDiffCommand: ParsableCommand {
     }
 
     private func text(_ difference: CheckpointDifference) -> String {
-        var facts = [["", "A", "B"], ["path", difference.pathA, difference.pathB]]
-        facts.append(["step", String(difference.stepA), String(difference.stepB)])
-        facts += difference.facts.map { [$0.name, $0.a, $0.b] }
-        var text = CheckpointSupport.table(facts, texts: 3) + "\n\n"
+        var metadata = [["", "A", "B"], ["path", difference.pathA, difference.pathB]]
+        metadata.append(["step", String(difference.stepA), String(difference.stepB)])
+        metadata += difference.metadata.map { [$0.name, $0.a, $0.b] }
+        var text = CheckpointSupport.table(metadata, texts: 3) + "\n\n"
         let unequal = difference.tensors.filter { $0.verdict != .equal }
         if !unequal.isEmpty {
             let short = CheckpointSupport.short

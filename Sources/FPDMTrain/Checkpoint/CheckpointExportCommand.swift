@@ -1,8 +1,9 @@
 import ArgumentParser
+import Jobs
 import Model
-import Training
+import Sampling
 
-extension CheckpointExport.Weights: ExpressibleByArgument {}
+extension SavedWeights: ExpressibleByArgument {}
 
 struct CheckpointExportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,12 +12,12 @@ struct CheckpointExportCommand: ParsableCommand {
     @Argument(help: "A checkpoint's folder, or a run's.") var path: String
     @Option(help: "The file to write; it must not exist.") var output: String
     @Option(help: "The moving average of the weights (ema), or the weights themselves (model).")
-    var weights: CheckpointExport.Weights = .ema
+    var weights: SavedWeights = .ema
 
     func run() throws {
         let reader = try CheckpointSupport.open(path)
-        let table = ParameterTable(try reader.job().model)
-        try CheckpointExport.write(reader, weights: weights, to: output, table: table)
-        print("\(output): \(weights.rawValue) of step \(reader.facts.step), \(reader.path)")
+        let table = ParameterTable(try JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path).model)
+        try WeightsExport.write(reader, weights: weights, to: output, table: table)
+        print("\(output): \(weights.rawValue) of step \(reader.metadata.step), \(reader.path)")
     }
 }

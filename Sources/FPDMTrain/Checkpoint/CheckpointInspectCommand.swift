@@ -1,6 +1,8 @@
 import ArgumentParser
+import Checkpoints
 import Foundation
-import Training
+import Jobs
+import Model
 
 struct CheckpointInspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -13,27 +15,30 @@ struct CheckpointInspectCommand: ParsableCommand {
     @Flag(help: "Print JSON.") var json = false
 
     func run() throws {
-        let inspection = try CheckpointInspection(CheckpointSupport.open(path), tensors: tensors)
+        let reader = try CheckpointSupport.open(path)
+        let model = try? JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path).model
+        let inspection = try CheckpointInspection(
+            reader, model: model.map { ($0.inWords, ParameterTable($0).trainableCount) }, tensors: tensors)
         if json { try Console.printJSON(inspection) } else { print(text(inspection)) }
     }
 
     private func text(_ inspection: CheckpointInspection) -> String {
-        let facts = inspection.facts
+        let metadata = inspection.metadata
         let grouped = CheckpointSupport.grouped
         var rows = [
             ["checkpoint", inspection.path],
-            ["step", grouped(facts.step)],
+            ["step", grouped(metadata.step)],
             ["model", inspection.model ?? "not understood: its job is of another version"],
         ]
         if let parameters = inspection.parameters { rows.append(["parameters", grouped(parameters)]) }
         rows += [
-            ["world size", String(facts.worldSize)],
-            ["hosts", facts.hosts.joined(separator: " ")],
-            ["created", "\(facts.created), fpdm \(facts.version)"],
+            ["world size", String(metadata.worldSize)],
+            ["hosts", metadata.hosts.joined(separator: " ")],
+            ["created", "\(metadata.created), fpdm \(metadata.version)"],
             ["on disk", "\(grouped(inspection.bytes)) bytes, \(inspection.rankFiles) rank file(s)"],
         ]
         rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \(grouped($0.values)) values"] }
-        rows += facts.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
+        rows += metadata.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
         guard let tensors = inspection.tensors else { return CheckpointSupport.table(rows, texts: 2) }
         let short = CheckpointSupport.short
         let listed = tensors.map { tensor in

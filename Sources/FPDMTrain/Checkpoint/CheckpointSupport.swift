@@ -1,7 +1,6 @@
 import ArgumentParser
+import Checkpoints
 import Foundation
-import Storage
-import Training
 
 /// What the checkpoint commands share.
 enum CheckpointSupport {

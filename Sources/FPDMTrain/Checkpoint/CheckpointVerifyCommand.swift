@@ -1,5 +1,6 @@
 import ArgumentParser
-import Training
+import Checkpoints
+import Reporting
 
 struct CheckpointVerifyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -20,6 +21,6 @@ struct CheckpointVerifyCommand: ParsableCommand {
                 }
             }
         }
-        if !found.allSatisfy(\.isGood) { throw ExitCode(Failure.Code.badData.rawValue) }
+        if !found.allSatisfy(\.isGood) { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 }

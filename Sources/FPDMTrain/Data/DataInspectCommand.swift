@@ -1,5 +1,5 @@
 import ArgumentParser
-import Training
+import Datasets
 
 /// `fpdm data inspect`.
 struct DataInspectCommand: ParsableCommand {

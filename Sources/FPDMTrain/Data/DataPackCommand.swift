@@ -1,6 +1,6 @@
 import ArgumentParser
+import Datasets
 import Foundation
-import Training
 
 /// `fpdm data pack`.
 struct DataPackCommand: ParsableCommand {

@@ -1,5 +1,5 @@
+import Datasets
 import Foundation
-import Training
 
 /// The facts about data sets as text for a terminal.
 enum DataPrinting {

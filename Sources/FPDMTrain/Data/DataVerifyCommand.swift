@@ -1,5 +1,6 @@
 import ArgumentParser
-import Training
+import Datasets
+import Reporting
 
 /// `fpdm data verify`.
 struct DataVerifyCommand: ParsableCommand {
@@ -22,6 +23,6 @@ struct DataVerifyCommand: ParsableCommand {
     func run() throws {
         let verification = DatasetVerifier.verify(path: path)
         if json { try Console.printJSON(verification) } else { print(DataPrinting.text(verification)) }
-        if !verification.isSound { throw ExitCode(Failure.Code.badData.rawValue) }
+        if !verification.isSound { throw ExitCode(ExitStatus.badData.rawValue) }
     }
 }

@@ -1,7 +1,10 @@
 import ArgumentParser
+import Datasets
 import Evaluation
 import Foundation
-import Training
+import Jobs
+import Reporting
+import Sampling
 
 /// `fpdm evaluate`
 struct EvaluateCommand: ParsableCommand {
@@ -39,7 +42,7 @@ struct EvaluateCommand: ParsableCommand {
 
     private func dataPath(_ file: SampleFile) throws -> String {
         if let data { return data }
-        guard let text = file.facts["job"] else {
+        guard let text = file.metadata["job"] else {
             throw Failure(.usage, "\(samples) does not say what data its model was trained on; name it with --data")
         }
         return try JobConfiguration.parse(yaml: text, name: "the job recorded in \(samples)", overrides: []).data.path

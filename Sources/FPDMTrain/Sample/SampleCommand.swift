@@ -1,9 +1,12 @@
 import ArgumentParser
+import Checkpoints
+import Compute
 import Evaluation
 import Foundation
 import Model
+import Reporting
+import Sampling
 import Storage
-import Training
 
 /// `fpdm sample`
 struct SampleCommand: ParsableCommand {
@@ -42,7 +45,7 @@ struct SampleCommand: ParsableCommand {
     var labels: String?
 
     @Option(name: .long, help: "Weights to use: ema or model.")
-    var weights = CheckpointExport.Weights.ema
+    var weights = SavedWeights.ema
 
     @Option(
         name: .customLong("set"),
@@ -86,12 +89,12 @@ struct SampleCommand: ParsableCommand {
         let file = SampleFile(
             channels: job.model.channels, side: job.model.imageSize, images: images,
             classes: plan.classes.map { $0.map { Int32($0) } },
-            facts: [
-                "checkpoint": reader.path, "step": String(reader.facts.step), "seed": String(seed),
+            metadata: [
+                "checkpoint": reader.path, "step": String(reader.metadata.step), "seed": String(seed),
                 "weights": self.weights.rawValue, "job": job.yaml(),
             ])
         try file.write(to: output)
-        print("\(output): \(count) images of step \(reader.facts.step) in \(readable(took))")
+        print("\(output): \(count) images of step \(reader.metadata.step) in \(readable(took))")
         if columns > 0 {
             try SamplePicture(file, columns: columns).write(to: picture)
             print("\(picture): the same as a picture")

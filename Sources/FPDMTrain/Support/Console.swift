@@ -2,7 +2,7 @@ import Distributed
 import Foundation
 import Glibc
 import Logging
-import Training
+import Reporting
 
 /// The terminal, and the end of the program.
 enum Console {

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Distributed
+import Jobs
+import Reporting
 import Training
 
 /// `fpdm train`
@@ -12,7 +14,7 @@ struct TrainCommand: ParsableCommand {
             mpirun -n 2 fpdm train jobs/digits.yaml --set training.steps=500 --resume auto
 
             The run folder (run.directory) gets job.yaml, metrics.jsonl and checkpoints/. Every key of a job file is \
-            explained by --keys. The number of ranks must be a power of two that divides training.gradientShards; \
+            explained by --keys. The number of ranks must be a power of two that divides training.virtualRanks; \
             the result is the same bits for each. Unless run.threads says otherwise, the cores that the launcher bound \
             this process to are shared among the ranks of the node.
             """)

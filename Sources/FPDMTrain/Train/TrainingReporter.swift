@@ -22,7 +22,7 @@ final class TrainingReporter: TrainingRun.Observer {
         line.note(
             "\(kind), \(significant(Double(table.trainableCount) / 1e6)) million parameters; \(ranks) rank\(ranks == 1 ? "" : "s") x "
                 + "\(run.engine.pool.threadCount) thread\(run.engine.pool.threadCount == 1 ? "" : "s"), "
-                + "\(run.engine.matrix.name); batch \(job.training.globalBatch) in \(job.training.gradientShards) "
+                + "\(run.engine.matrix.name); batch \(job.training.globalBatch) in \(job.training.virtualRanks) "
                 + "shards, activations: \(job.training.activations.rawValue)")
         let memory = run.trainer.memory.map { "\($0.name) \($0.bytes >> 20) MiB" }.joined(separator: ", ")
         line.note("memory of a rank: \(memory)")

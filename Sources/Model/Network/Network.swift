@@ -40,12 +40,12 @@ public final class Network {
         self.capacity = capacity
         self.use = use
         let table = ParameterTable(configuration)
-        let layers = NetworkLayers(table.slots, configuration)
+        let layers = NetworkLayers(table.ranges, configuration)
         self.table = table
         self.layers = layers
         (arena, memory) = Arena.build("activations") { arena in
             NetworkMemory(
-                arena, layers, table.slots, configuration, samples: capacity, use: use,
+                arena, layers, table.ranges, configuration, samples: capacity, use: use,
                 threads: engine.pool.threadCount)
         }
         memory.patches.setPositions(configuration)
@@ -61,7 +61,7 @@ public final class Network {
         let table = ParameterTable(configuration)
         let floats = Arena.measure("activations") { arena in
             NetworkMemory(
-                arena, NetworkLayers(table.slots, configuration), table.slots, configuration, samples: capacity,
+                arena, NetworkLayers(table.ranges, configuration), table.ranges, configuration, samples: capacity,
                 use: use, threads: threads)
         }
         return floats * MemoryLayout<Float>.stride

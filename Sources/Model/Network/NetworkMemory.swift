@@ -44,7 +44,7 @@ struct NetworkMemory {
     let attentionScratch: FloatBuffer
 
     init(
-        _ arena: Arena, _ layers: NetworkLayers, _ slots: NetworkSlots, _ c: ModelConfiguration, samples: Int,
+        _ arena: Arena, _ layers: NetworkLayers, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int,
         use: NetworkUse, threads: Int
     ) {
         let rows = samples * c.tokens
@@ -57,10 +57,10 @@ struct NetworkMemory {
             gradientIterations = c.fixedPoint ? iterations : 0
         }
 
-        patches = PatchEmbedding(arena, slots, c, rows: rows)
-        let stem = ConditioningStem(arena, slots, c, samples: samples)
+        patches = PatchEmbedding(arena, ranges, c, rows: rows)
+        let stem = ConditioningStem(arena, ranges, c, samples: samples)
         self.stem = stem
-        final = FinalLayer(arena, slots, c, samples: samples)
+        final = FinalLayer(arena, ranges, c, samples: samples)
 
         func modulator(_ layer: LinearLayer, parts: Int, _ source: ConditioningStem.Source) -> Modulator {
             Modulator(
@@ -114,10 +114,10 @@ struct NetworkLayers: Sendable {
     let postBlocks: [Block]
     let finalModulation: LinearLayer
 
-    init(_ slots: NetworkSlots, _ c: ModelConfiguration) {
-        blocks = slots.blocks.map { Block($0, c) }
-        fixedPoint = slots.fixedPoint.map { FixedPointLayer($0, c) }
-        postBlocks = slots.postBlocks.map { Block($0, c) }
-        finalModulation = LinearLayer(slots.finalModulation, inputs: c.width, outputs: 2 * c.width, tiling: .samples)
+    init(_ ranges: NetworkRanges, _ c: ModelConfiguration) {
+        blocks = ranges.blocks.map { Block($0, c) }
+        fixedPoint = ranges.fixedPoint.map { FixedPointLayer($0, c) }
+        postBlocks = ranges.postBlocks.map { Block($0, c) }
+        finalModulation = LinearLayer(ranges.finalModulation, inputs: c.width, outputs: 2 * c.width, tiling: .samples)
     }
 }

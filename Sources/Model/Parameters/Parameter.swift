@@ -7,18 +7,7 @@ public struct Parameter: Sendable {
     public let shape: [Int]
     public let initialization: Initialization
     /// Where it stands in the flat vectors of weights, gradients and moments.
-    public let slot: Slot
-}
-
-/// A place in a flat vector.
-public struct Slot: Sendable, Equatable {
-    public let offset: Int
-    public let count: Int
-
-    public init(offset: Int, count: Int) {
-        self.offset = offset
-        self.count = count
-    }
+    public let range: Range<Int>
 }
 
 /// How a parameter starts.
@@ -30,7 +19,7 @@ public enum Initialization: Sendable, Equatable {
 }
 
 extension FloatBuffer {
-    /// The part of a flat vector that `slot` names.
+    /// The part of a flat vector that `range` names.
     @inlinable
-    public subscript(slot: Slot) -> FloatBuffer { slice(slot.offset, slot.count) }
+    public subscript(range: Range<Int>) -> FloatBuffer { slice(range.lowerBound, range.count) }
 }

@@ -8,18 +8,18 @@ public struct ParameterTable: Sendable {
     public let parameters: [Parameter]
     /// Floats of a flat vector, padding included.
     public let flatCount: Int
-    let slots: NetworkSlots
+    let ranges: NetworkRanges
 
     public init(_ configuration: ModelConfiguration) {
         var builder = ParameterTableBuilder()
-        slots = NetworkSlots(configuration, &builder)
+        ranges = NetworkRanges(configuration, &builder)
         parameters = builder.parameters
         flatCount = builder.flatCount
         self.configuration = configuration
     }
 
     /// Number of trainable values.
-    public var trainableCount: Int { parameters.reduce(0) { $0 + $1.slot.count } }
+    public var trainableCount: Int { parameters.reduce(0) { $0 + $1.range.count } }
 
     public func parameter(named name: String) -> Parameter? { parameters.first { $0.name == name } }
 
@@ -30,7 +30,7 @@ public struct ParameterTable: Sendable {
         weights.fill(0)
         for (index, parameter) in parameters.enumerated() {
             let stream = RandomStream(seed: seed, purpose: purpose, sample: index)
-            let values = weights[parameter.slot]
+            let values = weights[parameter.range]
             switch parameter.initialization {
             case .zeros:
                 continue
@@ -50,18 +50,18 @@ struct ParameterTableBuilder {
     private(set) var parameters: [Parameter] = []
     private(set) var flatCount = 0
 
-    mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Slot {
-        let slot = Slot(offset: flatCount, count: shape.reduce(1, *))
-        parameters.append(Parameter(name: name, shape: shape, initialization: initialization, slot: slot))
-        flatCount += (slot.count + 15) / 16 * 16
-        return slot
+    mutating func add(_ name: String, _ shape: [Int], _ initialization: Initialization) -> Range<Int> {
+        let range = flatCount..<flatCount + shape.reduce(1, *)
+        parameters.append(Parameter(name: name, shape: shape, initialization: initialization, range: range))
+        flatCount += (range.count + 15) / 16 * 16
+        return range
     }
 
     /// A linear layer, `weight` [outputs, inputs] and `bias` [outputs]; the weight is Xavier-uniform unless told.
     mutating func linear(
         _ name: String, inputs: Int, outputs: Int, shape: [Int]? = nil, _ initialization: Initialization? = nil
-    ) -> LinearSlots {
-        LinearSlots(
+    ) -> LinearRanges {
+        LinearRanges(
             weight: add(
                 "\(name).weight", shape ?? [outputs, inputs],
                 initialization ?? .xavierUniform(fanIn: inputs, fanOut: outputs)),

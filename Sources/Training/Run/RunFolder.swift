@@ -1,3 +1,6 @@
+import Checkpoints
+import Jobs
+import Reporting
 import Storage
 
 /// The folder of a run: `job.yaml`, `metrics.jsonl`, `checkpoints/`, and `lock`, which the run holds that writes here.
@@ -32,7 +35,7 @@ public final class RunFolder {
 
     /// Refuses to go on from a checkpoint when the folder holds later ones, which would be in the way.
     func requireNothingLater(than reader: CheckpointReader) throws {
-        let step = reader.facts.step
+        let step = reader.metadata.step
         guard let last = try store.committed().last, last.step > step else { return }
         throw Failure(
             .cannotCreate,

@@ -1,8 +1,11 @@
+import Checkpoints
 import Compute
+import Datasets
 import Distributed
 import Foundation
+import Jobs
 import Model
-import Storage
+import Reporting
 
 /// A run in its folder: starts or goes on, trains, measures, and saves.
 public final class TrainingRun {
@@ -50,7 +53,7 @@ public final class TrainingRun {
         let world = runtime.world
         communicator = world
         func agreed<Value>(_ body: () throws -> Value) throws -> Value {
-            try world.agree(describing: Failure.describe, body)
+            try world.agree(body)
         }
         try agreed {
             if let problem = job.problems(forRanks: world.size).first {
@@ -68,11 +71,11 @@ public final class TrainingRun {
         let folder = RunFolder(job.run.directory)
         self.folder = folder
         let start = try Self.findStart(job, folder, resume, world, observer)
-        let recorded = try agreed { try start?.job() }
+        let recorded = try agreed { try start.map { try JobConfiguration.recorded($0.metadata.jobYAML, in: $0.path) } }
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
         if let recorded { try agreed { try Self.requireSameRun(resolved, recorded) } }
-        if let step = start?.facts.step, step >= resolved.training.steps {
+        if let step = start?.metadata.step, step >= resolved.training.steps {
             observer.note("\(folder.path): step \(step) was the last; nothing is left to do")
             return nil
         }
@@ -119,7 +122,7 @@ public final class TrainingRun {
     private static func findStart(
         _ job: JobConfiguration, _ folder: RunFolder, _ resume: Resume, _ world: Communicator, _ observer: Observer
     ) throws -> CheckpointReader? {
-        let chosen = try world.agree(describing: Failure.describe) { () -> String in
+        let chosen = try world.agree { () -> String in
             guard world.rank == 0 else { return "" }
             switch resume {
             case .never:
@@ -127,7 +130,7 @@ public final class TrainingRun {
                 return ""
             case .auto:
                 try folder.claim()
-                return try folder.store.newestGood { path, reason in
+                return try folder.store.latestValid { path, reason in
                     observer.note("passing over \(path): \(reason)")
                 }?.path ?? ""
             case .checkpoint(let path):
@@ -138,7 +141,7 @@ public final class TrainingRun {
             }
         }
         let path = try world.broadcast(chosen, root: 0)
-        return try world.agree(describing: Failure.describe) { path.isEmpty ? nil : try CheckpointReader.open(path) }
+        return try world.agree { path.isEmpty ? nil : try CheckpointReader.open(path) }
     }
 
     /// The job with every `auto` replaced by what was recorded, or by what suits this machine; decided by rank 0.
@@ -181,14 +184,14 @@ public final class TrainingRun {
     private static func begin(_ trainer: Trainer, from start: CheckpointReader?) throws {
         guard let start else { return trainer.start() }
         try start.load(tensors(of: trainer.state))
-        trainer.state.step = start.facts.step
+        trainer.state.step = start.metadata.step
     }
 
     /// Refuses to go on with other kernels than those that the checkpoint was computed with, unless told otherwise.
     private static func requireSameKernels(
         _ start: CheckpointReader?, _ engine: Engine, allowingOthers: Bool
     ) throws {
-        guard let recorded = start?.facts.environment["backend"], recorded != engine.matrix.name, !allowingOthers
+        guard let recorded = start?.metadata.environment["backend"], recorded != engine.matrix.name, !allowingOthers
         else { return }
         let core = recorded.split(separator: " ").last.map(String.init) ?? recorded
         throw Failure(
@@ -203,7 +206,7 @@ public final class TrainingRun {
         let table = ParameterTable(job.model)
         let (capacity, size) = (job.training.microbatchSize, runtime.world.size)
         // Weights, average and two moments; the tree of gradients; the exchange.
-        let vectors = 4 + (job.training.gradientShards / size).trailingZeroBitCount + 1 + (size > 1 ? 1 : 0)
+        let vectors = 4 + (job.training.virtualRanks / size).trailingZeroBitCount + 1 + (size > 1 ? 1 : 0)
         let activations = Network.bytes(
             job.model, capacity: capacity,
             use: .training(
@@ -225,7 +228,7 @@ public final class TrainingRun {
         // Rank 0 alone writes; a full disk is noticed where all ranks meet next, at the checkpoint, or here.
         let last = report.step == job.training.steps
         guard report.step % max(job.run.metricsEvery, 1) == 0 || last else { return }
-        try communicator.agree(describing: Failure.describe) {
+        try communicator.agree {
             try metrics?.append(
                 MetricsLine(
                     step: report.step, epoch: trainer.plan.epochs(step: report.step), loss: report.loss,
@@ -242,18 +245,18 @@ public final class TrainingRun {
         let hosts = try communicator.allGather(runtime.hostName).reduce(into: [String]()) { known, host in
             if !known.contains(host) { known.append(host) }
         }
-        let written = try communicator.agree(describing: Failure.describe) { () -> String in
+        let written = try communicator.agree { () -> String in
             guard communicator.rank == 0 else { return "" }
             return try CheckpointWriter.write(
-                Self.tensors(of: trainer.state), facts: facts(hosts: hosts), run: job.run.directory)
+                Self.tensors(of: trainer.state), metadata: metadata(hosts: hosts), run: job.run.directory)
         }
         return try communicator.broadcast(written, root: 0)
     }
 
-    private func facts(hosts: [String]) -> CheckpointFacts {
-        CheckpointFacts(
+    private func metadata(hosts: [String]) -> CheckpointMetadata {
+        CheckpointMetadata(
             step: trainer.state.step, jobYAML: job.yaml(), worldSize: communicator.size, hosts: hosts,
-            version: ProgramVersion.current, created: CheckpointFacts.now(),
+            version: ProgramVersion.current, created: CheckpointMetadata.now(),
             environment: [
                 "backend": engine.matrix.name, "precision": job.training.precision.rawValue,
                 "threads": String(engine.pool.threadCount),
@@ -268,7 +271,7 @@ public final class TrainingRun {
         ]
         return groups.flatMap { group, flat in
             state.table.parameters.map {
-                CheckpointTensor(group: group, name: $0.name, shape: $0.shape, values: flat[$0.slot])
+                CheckpointTensor(group: group, name: $0.name, shape: $0.shape, values: flat[$0.range])
             }
         }
     }
@@ -276,9 +279,4 @@ public final class TrainingRun {
 
 extension Duration {
     var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
-/// The program's version, as `--version` prints it and checkpoints record it.
-public enum ProgramVersion {
-    public static let current = "0.1.0"
 }

@@ -1,12 +1,13 @@
 import Compute
+import Jobs
 
 /// Which sample stands where: a pure function of (seed, step), the same for every number of ranks.
 ///
-/// The global batch is cut into `gradientShards` of equal size, a shard into microbatches; a microbatch never
+/// The global batch is cut into `virtualRanks` of equal size, a shard into microbatches; a microbatch never
 /// crosses a shard. Rank r of R computes the r-th R-th of the shards.
 public struct BatchPlan: Sendable {
     public let globalBatch: Int
-    public let gradientShards: Int
+    public let virtualRanks: Int
     public let microbatch: Int
     private let seed: UInt64
     private let sampleCount: Int
@@ -15,18 +16,18 @@ public struct BatchPlan: Sendable {
     public init(_ job: JobConfiguration, sampleCount: Int) {
         precondition(sampleCount > 0, "a data set without samples")
         globalBatch = job.training.globalBatch
-        gradientShards = job.training.gradientShards
+        virtualRanks = job.training.virtualRanks
         microbatch = job.training.microbatchSize
         seed = Draws(seed: job.run.seed).seed
         shuffle = job.data.shuffle
         self.sampleCount = sampleCount
     }
 
-    public var shardSize: Int { globalBatch / gradientShards }
+    public var shardSize: Int { globalBatch / virtualRanks }
 
     /// Shards of one rank.
     public func shards(rank: Int, of ranks: Int) -> Range<Int> {
-        let each = gradientShards / ranks
+        let each = virtualRanks / ranks
         return rank * each..<(rank + 1) * each
     }
 
@@ -45,14 +46,15 @@ public struct BatchPlan: Sendable {
     /// its own; a batch may hold the end of one and the start of the next.
     public func samples(step: Int, places: Range<Int>) -> [Int] {
         var epoch = -1
-        var order = IndexPermutation(count: sampleCount, seed: seed, purpose: Purpose.permutation.rawValue, epoch: 0)
+        var order = IndexPermutation(
+            count: sampleCount, seed: seed, purpose: RandomPurpose.permutation.rawValue, epoch: 0)
         return places.map { place in
             let position = step * globalBatch + place
             guard shuffle else { return position % sampleCount }
             if position / sampleCount != epoch {
                 epoch = position / sampleCount
                 order = IndexPermutation(
-                    count: sampleCount, seed: seed, purpose: Purpose.permutation.rawValue, epoch: epoch)
+                    count: sampleCount, seed: seed, purpose: RandomPurpose.permutation.rawValue, epoch: epoch)
             }
             return order[position % sampleCount]
         }

@@ -1,18 +1,6 @@
 import Compute
-import Diffusion
+import Jobs
 import Model
-
-/// What a random number is for. Streams of different purpose never meet; the numbers are part of what makes a run
-/// repeatable, so none is ever reused.
-enum Purpose: UInt8 {
-    case initialization = 1
-    case permutation = 2
-    case timestep = 3
-    case noise = 4
-    case labelDrop = 5
-    case iterations = 6
-    case flip = 7
-}
 
 /// Every random value of training, as a pure function of (seed, step, place in the global batch).
 public struct Draws: Sendable {
@@ -20,13 +8,13 @@ public struct Draws: Sendable {
 
     public init(seed: Int) { self.seed = UInt64(bitPattern: Int64(seed)) }
 
-    private func stream(_ purpose: Purpose, _ step: Int, _ sample: Int = 0) -> RandomStream {
+    private func stream(_ purpose: RandomPurpose, _ step: Int, _ sample: Int = 0) -> RandomStream {
         RandomStream(seed: seed, purpose: purpose.rawValue, step: step, sample: sample)
     }
 
     /// Fills a flat vector with the network's start.
     public func initialize(_ table: ParameterTable, _ weights: FloatBuffer) {
-        table.initialize(weights, seed: seed, purpose: Purpose.initialization.rawValue)
+        table.initialize(weights, seed: seed, purpose: RandomPurpose.initialization.rawValue)
     }
 
     /// Uniform in [0, 1).

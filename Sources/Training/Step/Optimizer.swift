@@ -1,5 +1,6 @@
 import Compute
 import Glibc
+import Jobs
 
 /// AdamW with the job's learning-rate schedule, and the average of the weights.
 public struct Optimizer: Sendable {

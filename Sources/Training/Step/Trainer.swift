@@ -1,7 +1,10 @@
 import Compute
+import Datasets
 import Diffusion
 import Distributed
+import Jobs
 import Model
+import Reporting
 
 /// One training step after another, the same bits on any number of ranks.
 public final class Trainer {
@@ -58,7 +61,7 @@ public final class Trainer {
         let table = lossGradient.network.table
         state = TrainingState(table)
         tree = GradientTree(
-            engine, shards: training.gradientShards / communicator.size, count: table.flatCount)
+            engine, shards: training.virtualRanks / communicator.size, count: table.flatCount)
         exchange = GradientExchange(communicator, engine, count: table.flatCount)
         (noiseArena, noise) = Arena.build("noise") { $0.take(training.microbatchSize * job.model.imageValues) }
         losses = [Double](repeating: 0, count: 2 * training.globalBatch)
@@ -85,7 +88,7 @@ public final class Trainer {
         let iterations = draws.iterations(
             step: step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
-        let samples = try communicator.agree(describing: Failure.describe) { try nextSamples() }
+        let samples = try communicator.agree { try nextSamples() }
         for i in losses.indices { losses[i] = 0 }
         for shard in shards {
             let gradient = tree.nextBuffer()
@@ -176,7 +179,7 @@ public final class Trainer {
             iterations: iterations)
         guard report.loss.isFinite && report.gradientNorm.isFinite else {
             throw communicator.failure(
-                code: Failure.Code.software.rawValue,
+                code: ExitStatus.software.rawValue,
                 message:
                     "step \(step + 1): the loss is \(report.loss) and the gradient's norm \(report.gradientNorm); the "
                     + "weights were left as they were. Lower optimizer.learningRate or lengthen "

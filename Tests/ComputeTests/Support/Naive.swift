@@ -1,3 +1,4 @@
+import TestSupport
 import Glibc
 
 /// Each kernel again, in double and in the plainest form: what the fast ones are measured by.

@@ -1,3 +1,4 @@
+import TestSupport
 import Compute
 
 /// Memory for one test: every buffer starts as NaN, so that reading what was never written shows.
@@ -28,17 +29,4 @@ final class Workspace {
 func withWorkspace<Value>(_ body: (Workspace) throws -> Value) rethrows -> Value {
     let workspace = Workspace()
     return try withExtendedLifetime(workspace) { try body(workspace) }
-}
-
-/// Deterministic values in -1 ..< 1, from a generator (SplitMix64) that shares nothing with those under test.
-func randomFloats(_ count: Int, seed: UInt64, scale: Float = 1) -> [Float] {
-    var state = seed &* 0x9E37_79B9_7F4A_7C15
-    return (0..<count).map { _ in
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        z ^= z >> 31
-        return (Float(z >> 40) * 0x1p-23 - 1) * scale
-    }
 }

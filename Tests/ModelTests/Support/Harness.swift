@@ -1,3 +1,4 @@
+import TestSupport
 import Compute
 import Model
 
@@ -31,12 +32,12 @@ final class Harness {
         for (i, p) in table.parameters.enumerated() {
             let scale: Float
             if p.shape.count > 1 {
-                scale = 1.5 / Float(p.slot.count / p.shape[0]).squareRoot()
+                scale = 1.5 / Float(p.range.count / p.shape[0]).squareRoot()
             } else {
                 scale = 0.3
             }
-            let values = randomFloats(p.slot.count, seed: UInt64(1000 + i), scale: scale)
-            flat.replaceSubrange(p.slot.offset..<p.slot.offset + p.slot.count, with: values)
+            let values = randomFloats(p.range.count, seed: UInt64(1000 + i), scale: scale)
+            flat.replaceSubrange(p.range, with: values)
         }
         return flat
     }

@@ -1,3 +1,4 @@
+import TestSupport
 import Foundation
 import Model
 
@@ -7,7 +8,7 @@ import Model
 /// and multiplied in every iteration, attention holds all scores, nothing is shared or reused.
 struct NaiveNetwork {
     let c: ModelConfiguration
-    let slots: [String: Slot]
+    let ranges: [String: Range<Int>]
     /// Laid out as the fast network's flat vector.
     var weights: [Double]
 
@@ -25,7 +26,7 @@ struct NaiveNetwork {
 
     init(_ table: ParameterTable, _ weights: [Float]) {
         c = table.configuration
-        slots = Dictionary(uniqueKeysWithValues: table.parameters.map { ($0.name, $0.slot) })
+        ranges = Dictionary(uniqueKeysWithValues: table.parameters.map { ($0.name, $0.range) })
         self.weights = weights.map(Double.init)
     }
 
@@ -62,18 +63,18 @@ struct NaiveNetwork {
     // MARK: - Layers
 
     private func value(_ name: String, _ index: Int) -> Double {
-        guard let slot = slots[name] else { fatalError("no parameter \(name)") }
-        return weights[slot.offset + index]
+        guard let range = ranges[name] else { fatalError("no parameter \(name)") }
+        return weights[range.lowerBound + index]
     }
 
     private func linear(_ name: String, _ x: Rows) -> Rows {
-        guard let weight = slots["\(name).weight"], let bias = slots["\(name).bias"] else {
+        guard let weight = ranges["\(name).weight"], let bias = ranges["\(name).bias"] else {
             fatalError("no layer \(name)")
         }
         return x.map { row in
             (0..<bias.count).map { output in
-                var sum = weights[bias.offset + output]
-                let start = weight.offset + output * row.count
+                var sum = weights[bias.lowerBound + output]
+                let start = weight.lowerBound + output * row.count
                 for i in 0..<row.count { sum += weights[start + i] * row[i] }
                 return sum
             }

@@ -1,4 +1,5 @@
 import Model
+import TestSupport
 import Testing
 
 /// One kind of network that the tests sweep over, tiny.

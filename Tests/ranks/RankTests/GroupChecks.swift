@@ -1,12 +1,11 @@
 import Distributed
+import Reporting
 
-private struct Broken: Error {
+private struct Broken: Reportable {
     let rank: Int
-}
 
-private func describe(_ error: any Error) -> (code: Int32, message: String) {
-    guard let broken = error as? Broken else { return (70, "\(error)") }
-    return (Int32(60 + broken.rank), "part \(broken.rank) is broken")
+    var exitCode: Int32 { Int32(60 + rank) }
+    var description: String { "part \(rank) is broken" }
 }
 
 func groupChecks() -> [Check] {
@@ -33,13 +32,13 @@ func groupChecks() -> [Check] {
             try part?.free()
         },
         Check("all succeed: agree gives each its own value") { world in
-            try expect(world.agree(describing: describe) { world.rank * 2 }, equals: world.rank * 2)
+            try expect(world.agree { world.rank * 2 }, equals: world.rank * 2)
             try world.agree(on: nil)
         },
         Check("one rank fails: all throw its failure") { world in
             for failing in 0..<world.size {
                 let failure = try expectError(RankFailure.self) {
-                    try world.agree(describing: describe) { if world.rank == failing { throw Broken(rank: failing) } }
+                    try world.agree { if world.rank == failing { throw Broken(rank: failing) } }
                 }
                 try expect(failure.rank, equals: failing)
                 try expect(failure.code, equals: Int32(60 + failing))
@@ -50,15 +49,15 @@ func groupChecks() -> [Check] {
         Check("several ranks fail: all throw the lowest one's failure") { world in
             let failing = world.size / 2
             let failure = try expectError(RankFailure.self) {
-                try world.agree(describing: describe) { if world.rank >= failing { throw Broken(rank: world.rank) } }
+                try world.agree { if world.rank >= failing { throw Broken(rank: world.rank) } }
             }
             try expect(failure.rank, equals: failing)
         },
         Check("agreements inside agreements keep the failing rank") { world in
             let failing = world.size - 1
             let failure = try expectError(RankFailure.self) {
-                try world.agree(describing: describe) {
-                    try world.agree(describing: describe) { if world.rank == failing { throw Broken(rank: failing) } }
+                try world.agree {
+                    try world.agree { if world.rank == failing { throw Broken(rank: failing) } }
                 }
             }
             try expect(failure.rank, equals: failing)

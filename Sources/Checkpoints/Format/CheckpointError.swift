@@ -1,0 +1,40 @@
+import Reporting
+import Storage
+
+/// What is wrong with a checkpoint; `path` is the file, or the checkpoint's folder.
+///
+/// A disk that is full or fails is a `StorageError` of kind `.io` instead: it says nothing about the checkpoint.
+public typealias CheckpointError = LocatedError<CheckpointTrouble>
+
+/// The kinds of trouble with checkpoints.
+public enum CheckpointTrouble: TroubleKind {
+    /// There is no checkpoint at the path.
+    case missing
+    /// A part of it is missing or has other bytes than were written.
+    case damaged
+    /// It is whole, but of another model than is asked for.
+    case otherModel
+    /// It was written by a later version of this program.
+    case tooNew
+    /// A valid checkpoint of that step stands there already.
+    case exists
+
+    public var status: ExitStatus {
+        switch self {
+        case .missing: .noInput
+        case .damaged, .otherModel, .tooNew: .badData
+        case .exists: .cannotCreate
+        }
+    }
+}
+
+extension CheckpointError {
+    /// Runs `body`, whose files belong to a checkpoint: a file that is missing or malformed is damage to it.
+    static func translating<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as StorageError where error.kind != .io {
+            throw CheckpointError(.damaged, error.path, error.message)
+        }
+    }
+}

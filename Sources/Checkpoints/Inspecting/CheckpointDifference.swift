@@ -1,0 +1,127 @@
+import Compute
+import Foundation
+
+/// How two checkpoints differ: in tensors and step, which count, and in what else they say, which does not.
+public struct CheckpointDifference: Codable, Sendable {
+    /// How a tensor of A stands to the one of that name in B.
+    public enum Verdict: String, Codable, Sendable {
+        /// All bits are equal.
+        case equal
+        case different
+        /// The shapes differ; values are not compared.
+        case shape
+        case onlyInA
+        case onlyInB
+    }
+
+    public struct Tensor: Codable, Sendable {
+        public let group: String
+        public let name: String
+        public let verdict: Verdict
+        /// In A; in B where A has none.
+        public let shape: [Int]
+        /// In B, where it differs from A's.
+        public let otherShape: [Int]?
+        /// Elements whose bits differ: NaN equals NaN of the same bits, 0 differs from -0.
+        public let differing: Int
+        /// The largest |a - b|; NaN if there is one.
+        public let maximum: Double
+        /// ||a - b|| / ||a||, summed in double; infinite if a is zero and b is not.
+        public let relative: Double
+    }
+
+    /// What the two say of a matter other than tensors and step.
+    public struct Entry: Codable, Equatable, Sendable {
+        public let name: String
+        public let a: String
+        public let b: String
+    }
+
+    public let pathA: String
+    public let pathB: String
+    public let stepA: Int
+    public let stepB: Int
+    public let tensors: [Tensor]
+    /// World size and hosts, and whatever else is unequal; of the job, the lines that differ.
+    public let metadata: [Entry]
+
+    /// Whether tensors and step are the same. Job, world size, hosts and times do not count.
+    public var isEqual: Bool { stepA == stepB && tensors.allSatisfy { $0.verdict == .equal } }
+
+    /// Compares two checkpoints, tensor by tensor; takes memory for two tensors.
+    ///
+    /// - Throws: as ``CheckpointReader/read(group:name:into:)``.
+    public init(_ a: CheckpointReader, _ b: CheckpointReader) throws {
+        (pathA, pathB) = (a.path, b.path)
+        (stepA, stepB) = (a.metadata.step, b.metadata.step)
+        metadata = Self.metadata(a.metadata, b.metadata)
+        let scratch = (CheckpointReader.Scratch(for: a, b), CheckpointReader.Scratch(for: a, b))
+        var tensors: [Tensor] = []
+        for tensor in a.index.tensors {
+            guard let other = b.tensor(tensor.group, tensor.name) else {
+                tensors.append(Tensor(tensor, .onlyInA))
+                continue
+            }
+            guard tensor.shape == other.shape else {
+                tensors.append(Tensor(tensor, .shape, otherShape: other.shape))
+                continue
+            }
+            tensors.append(
+                try scratch.0.with(tensor, of: a) { x in
+                    try scratch.1.with(other, of: b) { y in Tensor(tensor, comparing: x, y) }
+                })
+        }
+        tensors += b.index.tensors.filter { a.tensor($0.group, $0.name) == nil }.map { Tensor($0, .onlyInB) }
+        self.tensors = tensors
+    }
+
+    private static func metadata(_ a: CheckpointMetadata, _ b: CheckpointMetadata) -> [Entry] {
+        let linesA = a.jobYAML.split(separator: "\n")
+        let linesB = b.jobYAML.split(separator: "\n")
+        func lines(_ of: [Substring], besides other: [Substring]) -> String {
+            let known = Set(other)
+            return of.filter { !known.contains($0) }.map { $0.trimmingCharacters(in: .whitespaces) }
+                .joined(separator: ", ")
+        }
+        let always = [
+            Entry(name: "worldSize", a: String(a.worldSize), b: String(b.worldSize)),
+            Entry(name: "hosts", a: a.hosts.joined(separator: " "), b: b.hosts.joined(separator: " ")),
+        ]
+        var metadata = [
+            Entry(name: "version", a: a.version, b: b.version),
+            Entry(name: "created", a: a.created, b: b.created),
+            Entry(name: "job", a: lines(linesA, besides: linesB), b: lines(linesB, besides: linesA)),
+        ]
+        for key in Set(a.environment.keys).union(b.environment.keys).sorted() {
+            metadata.append(Entry(name: key, a: a.environment[key] ?? "", b: b.environment[key] ?? ""))
+        }
+        return always + metadata.filter { $0.a != $0.b }
+    }
+}
+
+extension CheckpointDifference.Tensor {
+    init(_ tensor: CheckpointIndex.Tensor, _ verdict: CheckpointDifference.Verdict, otherShape: [Int]? = nil) {
+        self.init(
+            group: tensor.group, name: tensor.name, verdict: verdict, shape: tensor.shape, otherShape: otherShape,
+            differing: 0, maximum: 0, relative: 0)
+    }
+
+    init(_ tensor: CheckpointIndex.Tensor, comparing a: FloatBuffer, _ b: FloatBuffer) {
+        var differing = 0
+        var maximum = 0.0
+        var (squares, norm) = (0.0, 0.0)
+        for i in 0..<a.count {
+            norm += Double(a[i]) * Double(a[i])
+            guard a[i].bitPattern != b[i].bitPattern else { continue }
+            differing += 1
+            // Equal infinities of the same sign have the same bits, so this is NaN only where a NaN is.
+            let distance = abs(Double(a[i]) - Double(b[i]))
+            if !(distance <= maximum) { maximum = maximum.isNaN ? maximum : distance }
+            squares += distance * distance
+        }
+        self.init(
+            group: tensor.group, name: tensor.name, verdict: differing == 0 ? .equal : .different,
+            shape: tensor.shape, otherShape: nil, differing: differing, maximum: maximum,
+            relative: squares == 0 ? 0 : (squares / norm).squareRoot())
+    }
+}

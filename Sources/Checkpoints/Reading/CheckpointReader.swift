@@ -1,0 +1,98 @@
+import Compute
+import Storage
+import Synchronization
+
+/// A checkpoint whose every byte has been checked.
+///
+/// Tensors are read from the rank files piece by piece, each against its own checksum too; never through the virtual
+/// data sets of `checkpoint.h5`, where a missing file would read as NaN.
+public struct CheckpointReader: Sendable {
+    /// The checkpoint's folder, as it was given.
+    public let path: String
+    let index: CheckpointIndex
+    private let positions: [String: Int]
+    private let files: OpenRankFile
+
+    public var metadata: CheckpointMetadata { index.metadata }
+
+    /// What it holds, group by group, names in the order that people count in.
+    public var tensors: [(group: String, name: String, shape: [Int])] {
+        index.tensors.map { ($0.group, $0.name, $0.shape) }
+    }
+
+    /// Checks a checkpoint's folder from `COMMIT` down: the length and CRC-32C of each file, before HDF5 sees it.
+    ///
+    /// - Throws: ``CheckpointError``: `.missing` if there is no such folder, `.damaged` with the file and what is wrong,
+    ///   `.tooNew`; `StorageError` of kind `.io` if the disk fails.
+    public static func open(_ path: String) throws -> CheckpointReader {
+        guard Files.isDirectory(path) else {
+            throw CheckpointError(
+                .missing, path, Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
+            )
+        }
+        try CheckpointCommit.read(in: path).check(in: path)
+        let index = try CheckpointIndex(readingIn: path)
+        for file in index.files { try file.check(in: path) }
+        return CheckpointReader(path, index)
+    }
+
+    init(_ path: String, _ index: CheckpointIndex) {
+        self.path = path
+        self.index = index
+        positions = Dictionary(
+            index.tensors.enumerated().map { ($1.path, $0) }, uniquingKeysWith: { first, _ in first })
+        files = OpenRankFile(folder: path)
+    }
+
+    func tensor(_ group: String, _ name: String) -> CheckpointIndex.Tensor? {
+        positions["\(group)/\(name)"].map { index.tensors[$0] }
+    }
+
+    /// Reads a tensor.
+    ///
+    /// - Parameter target: room for exactly its elements.
+    /// - Throws: ``CheckpointError``: `.otherModel` if there is no such tensor or it has another size, `.damaged` if a
+    ///   piece is not as it was written.
+    public func read(group: String, name: String, into target: FloatBuffer) throws {
+        guard let tensor = tensor(group, name) else {
+            throw CheckpointError(
+                .otherModel, path, "holds no tensor \(group)/\(name): it is a checkpoint of another model")
+        }
+        guard tensor.count == target.count else {
+            throw CheckpointError(
+                .otherModel, path,
+                "\(tensor.path): has shape \(tensor.shape), \(tensor.count) values, where \(target.count) are wanted: "
+                    + "it is a checkpoint of another model")
+        }
+        let rowCount = tensor.count / max(1, tensor.shape[0])
+        for piece in tensor.pieces {
+            let part = target.slice(piece.rows.lowerBound * rowCount, piece.rows.count * rowCount)
+            try read(piece, of: tensor, into: part)
+        }
+    }
+
+    func read(_ piece: CheckpointIndex.Piece, of tensor: CheckpointIndex.Tensor, into part: FloatBuffer) throws {
+        try files.withFile(piece.file) { try CheckpointRankFile.read(piece, of: tensor, from: $0, into: part) }
+    }
+}
+
+/// The rank file read last, kept open: most reads go on in the same one, and a checkpoint may have more files than a
+/// process may open.
+private final class OpenRankFile: Sendable {
+    private let folder: String
+    private let current = Mutex<HDF5File?>(nil)
+
+    init(folder: String) { self.folder = folder }
+
+    func withFile(_ name: String, _ body: (HDF5File) throws -> Void) throws {
+        let path = "\(folder)/\(name)"
+        let file = try current.withLock { current in
+            if let current, current.path == path { return current }
+            let file = try CheckpointError.translating { try HDF5File.open(path) }
+            // Whoever still reads the other holds it open.
+            current = file
+            return file
+        }
+        try body(file)
+    }
+}

@@ -1,0 +1,200 @@
+import Storage
+
+/// A data set over its shards, read through one index 0 ..< `count` as if it were one array.
+///
+/// Opening it checks every shard's presence, layout and attributes and reads all class labels; images are read when
+/// they are asked for. One thread at a time may use it.
+public final class ShardedDataset: @unchecked Sendable {
+    /// Images (and label vectors) of at most this many bytes are kept in memory from their first read on.
+    public static let mostHeldBytes = 64 << 20
+
+    public let name: DatasetName
+    /// The shards' files, in order.
+    public let shardPaths: [String]
+    /// The number of samples in each shard.
+    public let shardCounts: [Int]
+    /// What the attributes say.
+    public let attributes: DatasetAttributes
+    /// N, the number of samples.
+    public let count: Int
+    /// C, the channels of an image as they are stored.
+    public let channels: Int
+    /// H and W, in pixels (or latents).
+    public let side: Int
+    public let labels: DatasetLabels
+    /// The type of images in the files.
+    public let type: HDF5Type
+    /// Every sample's class, in order; empty unless `labels` is `.classes`.
+    public let classLabels: [Int32]
+
+    /// Images in the type in which they are kept.
+    private enum Images {
+        case bytes(RowReader<UInt8>)
+        case floats(RowReader<Float>)
+    }
+    private let images: Images
+    private let vectors: RowReader<Float>?
+    /// The samples asked for, rising; kept for its memory.
+    private var order: [(row: Int, position: Int)] = []
+
+    /// Opens a data set.
+    ///
+    /// - Parameter path: its base path: `data/digits` means `data/digits-00000-of-00002.h5` and so on. `data/digits.h5`
+    ///   and the name of any shard mean the same.
+    /// - Throws: ``DatasetError`` or `StorageError`, naming the file: a shard is missing, truncated, damaged, of another
+    ///   layout, or not of one data set with the first.
+    public convenience init(path: String) throws {
+        try self.init(path: path, mostHeldBytes: Self.mostHeldBytes)
+    }
+
+    /// - Parameter mostHeldBytes: for tests of both ways of reading.
+    init(path: String, mostHeldBytes: Int) throws {
+        name = DatasetName(path)
+        shardPaths = try ShardSurvey(name).paths()
+        let first = try Shard(shardPaths[0])
+        let files = ShardFiles(paths: shardPaths, first: first)
+        attributes = first.attributes
+        channels = first.channels
+        side = first.side
+        labels = first.labels
+        type = first.images.type
+        var starts = [0]
+        var classLabels: [Int32] = []
+        for index in shardPaths.indices {
+            let shard = try files.shard(index)
+            starts.append(starts[index] + shard.count)
+            classLabels += try shard.classLabels()
+        }
+        self.classLabels = classLabels
+        count = starts[shardPaths.count]
+        shardCounts = zip(starts, starts.dropFirst()).map { $1 - $0 }
+        guard count > 0 else { throw DatasetError(.malformed, name.base, "the data set holds no samples") }
+        let shape = [first.channels, first.side, first.side]
+        images =
+            first.images.type == .uint8
+            ? .bytes(RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) { $0.images })
+            : .floats(
+                RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) { $0.images })
+        if case .continuous(let length) = first.labels {
+            vectors = RowReader(files: files, rowShape: [length], starts: starts, holdingUpTo: mostHeldBytes) {
+                $0.labelValues
+            }
+        } else {
+            vectors = nil
+        }
+    }
+}
+
+extension ShardedDataset {
+    /// `pixels`; `latents` of an autoencoder; or `moments`, their means and then the logarithms of their variances.
+    public var content: String { attributes.content }
+    /// A stored value times `scale` plus `shift` is what is read.
+    public var scale: Double { attributes.scale }
+    public var shift: Double { attributes.shift }
+    /// What the classes are called, by number.
+    public var labelNames: [String]? { attributes.labelNames }
+    /// Where the data come from, as one cites it; empty if the files do not tell.
+    public var source: String { attributes.source ?? "" }
+    /// Values of one image.
+    public var imageValues: Int { channels * side * side }
+    /// Bytes that stay in memory once every sample has been read.
+    public var heldBytes: Int {
+        let imageBytes =
+            switch images {
+            case .bytes(let reader): reader.heldBytes
+            case .floats(let reader): reader.heldBytes
+            }
+        return imageBytes + (vectors?.heldBytes ?? 0) + classLabels.count * MemoryLayout<Int32>.stride
+    }
+
+    /// The smallest and the largest class; nil unless `labels` is `.classes`.
+    public func labelRange() -> (min: Int32, max: Int32)? {
+        guard let least = classLabels.min(), let most = classLabels.max() else { return nil }
+        return (least, most)
+    }
+
+    /// The file of a sample, and its row there.
+    public func place(of index: Int) -> (file: String, row: Int) {
+        precondition(index >= 0 && index < count, "sample \(index) of \(count)")
+        var row = index
+        var shard = 0
+        while row >= shardCounts[shard] {
+            row -= shardCounts[shard]
+            shard += 1
+        }
+        return (shardPaths[shard], row)
+    }
+}
+
+extension ShardedDataset {
+    /// Reads samples.
+    ///
+    /// - Parameters:
+    ///   - indices: B samples in 0 ..< `count`, in any order, also several times the same.
+    ///   - images: takes [B, C, H, W], stored values times `scale` plus `shift`.
+    ///   - classes: takes [B] where `labels` is `.classes`; nil if they are not wanted.
+    ///   - vectors: takes [B, K] where `labels` is `.continuous(K)`; nil if they are not wanted.
+    /// - Throws: `StorageError` if stored bytes are damaged, ``DatasetError`` if a value is not finite, naming the file.
+    public func read(
+        _ indices: UnsafeBufferPointer<Int>, images: UnsafeMutablePointer<Float>,
+        classes: UnsafeMutablePointer<Int32>?, vectors: UnsafeMutablePointer<Float>?
+    ) throws {
+        order.removeAll(keepingCapacity: true)
+        for (position, index) in indices.enumerated() {
+            precondition(index >= 0 && index < count, "sample \(index) of \(count)")
+            order.append((index, position))
+        }
+        order.sort { $0.row < $1.row }
+        if let classes {
+            precondition(labels == .classes, "\(name.base) has no class labels")
+            for (position, index) in indices.enumerated() { classes[position] = classLabels[index] }
+        }
+        switch self.images {
+        case .bytes(let reader): try readImages(reader, into: images) { Float($0) }
+        case .floats(let reader): try readImages(reader, into: images) { $0 }
+        }
+        guard let vectors else { return }
+        guard let reader = self.vectors else { preconditionFailure("\(name.base) has no label vectors") }
+        try reader.forEachRow(order) { values, position, shard, row in
+            let target = vectors + position * values.count
+            var largest: UInt32 = 0
+            for index in values.indices {
+                target[index] = values[index]
+                largest = max(largest, values[index].magnitude.bitPattern)
+            }
+            if largest >= Float.infinity.bitPattern { throw notFinite("/labels", shard, row) }
+        }
+    }
+
+    /// Reads samples.
+    public func read(
+        _ indices: [Int], images: UnsafeMutablePointer<Float>, classes: UnsafeMutablePointer<Int32>?,
+        vectors: UnsafeMutablePointer<Float>?
+    ) throws {
+        try indices.withUnsafeBufferPointer { try read($0, images: images, classes: classes, vectors: vectors) }
+    }
+
+    private func readImages<Element>(
+        _ reader: RowReader<Element>, into images: UnsafeMutablePointer<Float>, _ float: (Element) -> Float
+    ) throws {
+        let scale = Float(scale)
+        let shift = Float(shift)
+        try reader.forEachRow(order) { values, position, shard, row in
+            let target = images + position * values.count
+            // As integers, infinity and every NaN lie above all numbers: a comparison for many values at once.
+            var largest: UInt32 = 0
+            for index in values.indices {
+                let value = float(values[index]) * scale + shift
+                target[index] = value
+                largest = max(largest, value.magnitude.bitPattern)
+            }
+            if largest >= Float.infinity.bitPattern { throw notFinite("/images", shard, row) }
+        }
+    }
+
+    private func notFinite(_ object: String, _ shard: Int, _ row: Int) -> DatasetError {
+        DatasetError(
+            .malformed, shardPaths[shard],
+            "\(object): sample \(row) has a value that is not a finite number; `fpdm data verify` lists all of them")
+    }
+}

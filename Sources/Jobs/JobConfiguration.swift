@@ -1,0 +1,196 @@
+import Diffusion
+import Model
+
+/// A job: everything that a run is, as one typed value, written by people as a YAML file.
+///
+/// The keys of the file are the names of the sections and properties below; `JobConfiguration.sections` is the one
+/// table of them, from which parsing, printing, checking and docs/jobs.md follow. A value made by `load` or `parse`
+/// has passed `problems`; one put together in code has not.
+public struct JobConfiguration: Equatable, Sendable {
+    public var run = Run()
+    public var model = ModelConfiguration()
+    public var diffusion = DiffusionConfiguration()
+    public var data = Data()
+    public var training = Training()
+    public var optimizer = Optimizer()
+    public var ema = EMA()
+    public var checkpoint = Checkpoint()
+    public var sampling = Sampling()
+
+    public init() {}
+
+    /// Where a run lives and how it reports.
+    public struct Run: Equatable, Sendable {
+        /// The run folder, relative to the working directory; empty until it is given.
+        public var directory = ""
+        /// What people call the run.
+        public var name: String?
+        /// Every random value of the run is a function of it.
+        public var seed = 0
+        /// Worker threads of a rank; 0: the cores of the affinity mask over the node's ranks.
+        public var threads = 0
+        /// Steps between progress lines.
+        public var logEvery = 10
+        /// Steps between lines of `metrics.jsonl`.
+        public var metricsEvery = 1
+
+        public init() {}
+    }
+
+    /// What is learnt from.
+    public struct Data: Equatable, Sendable {
+        /// Base path of the data set: `data/digits` means `data/digits-00000-of-00002.h5` and so on; empty until given.
+        public var path = ""
+        /// Whether each epoch has an order of its own.
+        public var shuffle = true
+        /// Whether half of the images are mirrored, drawn for each sample and step.
+        public var horizontalFlip = false
+        /// Probability that a sample's label is dropped, which is what guidance needs.
+        public var labelDropout = 0.1
+
+        public init() {}
+    }
+
+    /// How a step is made.
+    public struct Training: Equatable, Sendable {
+        /// Number format of activations and products.
+        public enum Precision: String, CaseIterable, Sendable {
+            case float32
+        }
+
+        /// What happens to the activations of the gradient iterations between forward and backward.
+        public enum Activations: String, CaseIterable, Sendable {
+            /// Kept if they fit into memory, decided before the first step and recorded.
+            case auto
+            case keep
+            case recompute
+        }
+
+        /// Steps of the whole run.
+        public var steps = 400_000
+        /// Samples of a step, over all ranks.
+        public var globalBatch = 256
+        /// Parts of the global batch whose gradients are added in one fixed tree, whatever the number of ranks.
+        public var virtualRanks = 8
+        /// Samples that pass through the network at once; 0: a whole shard. `microbatchSize` is the resolved one.
+        public var microbatch = 0
+        /// n: FPDM iterations before those that are differentiated.
+        public var iterationsWithoutGradient = IterationRange(0, 12)
+        /// m: the last FPDM iterations, which are differentiated.
+        public var iterationsWithGradient = IterationRange(1, 12)
+        public var precision = Precision.float32
+        public var activations = Activations.auto
+
+        public init() {}
+
+        /// Samples of one gradient shard; meaningful once the job has no problems.
+        public var shardSize: Int { virtualRanks > 0 ? globalBatch / virtualRanks : 0 }
+        /// Samples of a microbatch; the last one of a shard may be smaller.
+        public var microbatchSize: Int { microbatch == 0 ? shardSize : microbatch }
+    }
+
+    /// AdamW (arXiv 1711.05101), and its learning rate over the steps.
+    public struct Optimizer: Equatable, Sendable {
+        /// The learning rate after warm-up.
+        public enum Schedule: String, CaseIterable, Sendable {
+            case constant
+            /// Half a cosine down to the final learning rate at `decaySteps`.
+            case cosine
+            /// A straight line down to the final learning rate at `decaySteps`.
+            case linear
+        }
+
+        /// The peak learning rate.
+        public var learningRate = 1e-4
+        /// Steps over which the learning rate rises in a straight line to its peak.
+        public var warmupSteps = 0
+        public var schedule = Schedule.constant
+        /// 0 stands for `training.steps`.
+        public var decaySteps = 0
+        /// The last learning rate over the peak; schedules cosine and linear only.
+        public var finalLearningRate = 0.0
+        public var beta1 = 0.9
+        public var beta2 = 0.999
+        public var epsilon = 1e-8
+        /// Each step multiplies the weights by 1 - learning rate x this.
+        public var weightDecay = 0.0
+
+        public init() {}
+    }
+
+    /// The exponential moving average of the weights, which is what is sampled from.
+    public struct EMA: Equatable, Sendable {
+        /// Weight of the old average in each step.
+        public var decay = 0.9999
+        /// Whether step s uses min(decay, (1 + s) / (10 + s)), which forgets the initial weights sooner.
+        public var warmup = false
+
+        public init() {}
+    }
+
+    /// When a run is saved. The last step always is.
+    public struct Checkpoint: Equatable, Sendable {
+        /// Steps between checkpoints; 0: only at the end.
+        public var every = 1000
+
+        public init() {}
+    }
+
+    /// What `fpdm sample` does unless told otherwise.
+    public struct Sampling: Equatable, Sendable {
+        public enum Sampler: String, CaseIterable, Sendable {
+            /// `flow` for target flow, otherwise `ddpm`.
+            case auto
+            case ddpm
+            case ddim
+            case flow
+        }
+
+        /// How the iterations are spread over the sampling steps, in sampling order.
+        public enum Allocation: String, CaseIterable, Sendable {
+            case constant
+            /// More iterations near the end, where the image is nearly clean.
+            case increasing
+            case decreasing
+        }
+
+        /// `JobConfiguration.sampler` is the resolved one.
+        public var sampler = Sampler.auto
+        /// Number of steps ("50"), `ddimN`, or numbers for equal parts of the schedule ("10,15,25"); "": all.
+        public var respacing = "50"
+        /// FPDM iterations of a step; of their mean where the allocation is not constant.
+        public var iterations = 8
+        public var allocation = Allocation.constant
+        /// Whether a step's solve starts from the solution of the step before.
+        public var reuseSolution = false
+        /// Noise of DDIM: 0 for none, 1 for as much as DDPM.
+        public var eta = 0.0
+        /// Scale of classifier-free guidance; 1: none.
+        public var guidance = 1.0
+        /// How many channels, from the first, guidance acts on; nil: all.
+        public var guidedChannels: Int?
+        /// Whether the predicted clean image is clamped to [-1, 1] in each step.
+        public var clip = false
+        /// Images made at once.
+        public var batch = 64
+
+        public init() {}
+    }
+
+    /// The sampler with `auto` resolved.
+    public var sampler: Sampling.Sampler {
+        guard sampling.sampler == .auto else { return sampling.sampler }
+        return diffusion.target == .flow ? .flow : .ddpm
+    }
+}
+
+/// Both ends included; a count is drawn uniformly from it once a step, for all ranks. Written `[0, 12]`.
+public struct IterationRange: Equatable, Hashable, Sendable {
+    public var min: Int
+    public var max: Int
+
+    public init(_ min: Int, _ max: Int) {
+        self.min = min
+        self.max = max
+    }
+}

@@ -1,0 +1,40 @@
+import Checkpoints
+import Compute
+import Jobs
+import Model
+import Reporting
+
+/// One set of weights of a checkpoint, as a flat vector with its memory.
+public final class LoadedWeights {
+    /// A flat vector; valid as long as this object.
+    public let values: FloatBuffer
+    private let arena: Arena
+
+    init(count: Int) { (arena, values) = Arena.build("weights") { $0.take(count) } }
+}
+
+/// What sampling takes from a checkpoint.
+extension CheckpointReader {
+    /// The recorded job, with keys of its sampling section overridden.
+    ///
+    /// - Parameter overrides: `sampling.key=value` each.
+    /// - Throws: `JobErrors`, or `Failure` for a key of another section.
+    public func job(overriding overrides: [String]) throws -> JobConfiguration {
+        if let other = overrides.first(where: { !$0.hasPrefix("sampling.") }) {
+            throw Failure(.usage, "--set \(other): only keys of the sampling section can change what was trained")
+        }
+        return try JobConfiguration.recorded(metadata.jobYAML, in: path, overrides: overrides)
+    }
+
+    /// - Throws: `CheckpointError` where the checkpoint does not fit the model, or is damaged.
+    public func weights(_ kind: SavedWeights, of model: ModelConfiguration) throws -> LoadedWeights {
+        let table = ParameterTable(model)
+        let weights = LoadedWeights(count: table.flatCount)
+        try load(
+            table.parameters.map {
+                CheckpointTensor(
+                    group: kind.rawValue, name: $0.name, shape: $0.shape, values: weights.values[$0.range])
+            })
+        return weights
+    }
+}

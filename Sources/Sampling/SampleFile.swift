@@ -1,0 +1,71 @@
+import Storage
+
+/// Samples as a file: HDF5 with `/images` [N, C, S, S] float32, `/labels` [N] int32, and metadata as attributes.
+public struct SampleFile: Sendable {
+    public let channels: Int
+    public let side: Int
+    /// [N, C, S, S]
+    public let images: [Float]
+    /// [N], or nil without class labels.
+    public let classes: [Int32]?
+    public let metadata: [String: String]
+
+    public init(channels: Int, side: Int, images: [Float], classes: [Int32]?, metadata: [String: String]) {
+        self.channels = channels
+        self.side = side
+        self.images = images
+        self.classes = classes
+        self.metadata = metadata
+    }
+
+    public var count: Int { images.count / (channels * side * side) }
+
+    /// - Throws: `StorageError`
+    public init(path: String) throws {
+        let file = try HDF5File.open(path)
+        guard file.exists("images") else {
+            throw StorageError(.malformed, path, "holds no /images; is it a file that fpdm sample wrote?")
+        }
+        let dataset = try file.dataset("images")
+        guard dataset.shape.count == 4, dataset.shape[2] == dataset.shape[3], !dataset.shape.contains(0) else {
+            throw StorageError(.malformed, path, "/images has shape \(dataset.shape), not [N, C, S, S]")
+        }
+        let images = try dataset.read(Float.self)
+        var classes: [Int32]?
+        if file.exists("labels") {
+            let labels = try file.dataset("labels")
+            guard labels.shape == [dataset.shape[0]] else {
+                throw StorageError(
+                    .malformed, path, "/labels has shape \(labels.shape), not [\(dataset.shape[0])]: one for each image"
+                )
+            }
+            classes = try labels.read(Int32.self)
+        }
+        var metadata: [String: String] = [:]
+        for name in try file.attributeNames() { metadata[name] = try? file.attribute(name, as: String.self) }
+        self.init(
+            channels: dataset.shape[1], side: dataset.shape[2], images: images, classes: classes, metadata: metadata)
+    }
+
+    /// Writes the file whole or not at all; an existing one is refused.
+    /// - Throws: `StorageError`
+    public func write(to path: String) throws {
+        guard !Files.exists(path) else {
+            throw StorageError(.exists, path, "exists; give another --output, or remove it")
+        }
+        let partial = path + ".partial"
+        if Files.exists(partial) { try AtomicFile.removeTree(partial) }
+        do {
+            let file = try HDF5File.create(partial)
+            try file.createDataset("images", .float32, shape: [count, channels, side, side]).write(images)
+            if let classes { try file.createDataset("labels", .int32, shape: [classes.count]).write(classes) }
+            for (name, value) in metadata.sorted(by: { $0.key < $1.key }) { try file.setAttribute(name, value) }
+            try file.close()
+            try AtomicFile.syncFile(partial)
+            try AtomicFile.rename(from: partial, to: path)
+        } catch {
+            try? AtomicFile.removeTree(partial)
+            throw error
+        }
+    }
+}

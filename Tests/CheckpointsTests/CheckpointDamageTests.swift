@@ -1,0 +1,103 @@
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+
+@Suite struct CheckpointDamageTests {
+    /// Every byte of COMMIT, and every 257th and each of the first and last 64 of the others: changed by a bit, found.
+    @Test(arguments: [1, 3]) func aChangedByteIsFoundBeforeUse(writers: Int) throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1, writers: writers)
+        for name in try names(in: path) {
+            let file = "\(path)/\(name)"
+            let bytes = try Files.read(file)
+            let offsets = bytes.indices.filter {
+                name == "COMMIT" || $0 < 64 || $0 >= bytes.count - 64 || $0 % 257 == 0
+            }
+            for offset in offsets {
+                var damaged = bytes
+                damaged[offset] ^= 1 << UInt8(offset % 8)
+                try Foundation.Data(damaged).write(to: URL(fileURLWithPath: file))
+                do {
+                    _ = try CheckpointReader.open(path)
+                    Issue.record("\(name): a change of byte \(offset) went unnoticed")
+                } catch let error as CheckpointError {
+                    #expect(error.kind == .damaged && error.path == file, "byte \(offset): \(error)")
+                }
+            }
+            try Foundation.Data(bytes).write(to: URL(fileURLWithPath: file))
+            _ = try CheckpointReader.open(path)
+        }
+    }
+
+    @Test func aShortenedFileIsFound() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1)
+        for name in try names(in: path) {
+            let file = "\(path)/\(name)"
+            let bytes = try Files.read(file)
+            for count in [0, 1, bytes.count / 2, bytes.count - 1, bytes.count + 1] {
+                try Foundation.Data((bytes + [0]).prefix(count)).write(to: URL(fileURLWithPath: file))
+                try checkpointFailure(.damaged, naming: file) { _ = try CheckpointReader.open(path) }
+            }
+            try AtomicFile.removeTree(file)
+            try checkpointFailure(.damaged, naming: file) { _ = try CheckpointReader.open(path) }
+            #expect(try !CheckpointVerification(path).isGood)
+            try Foundation.Data(bytes).write(to: URL(fileURLWithPath: file))
+        }
+        _ = try CheckpointReader.open(path)
+    }
+
+    /// What whole-file digests would not show, were they made after the damage: a value changed in the file, and a
+    /// piece of another place.
+    @Test func aPieceIsCheckedByItself() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1, writers: 2)
+        let index = try CheckpointIndex(readingIn: path)
+        func reseal(_ change: (HDF5File) throws -> Void) throws {
+            let name = CheckpointNames.rank(0, of: 2)
+            let file = try HDF5File.open("\(path)/\(name)", .readWrite)
+            try change(file)
+            try file.close()
+            let digests = try index.files.map { try CheckpointDigest(of: $0.name, in: path) }
+            try AtomicFile.removeTree("\(path)/checkpoint.h5")
+            try CheckpointIndex(metadata: index.metadata, files: digests, tensors: index.tensors)
+                .write(to: "\(path)/checkpoint.h5")
+            let digest = try CheckpointDigest(of: "checkpoint.h5", in: path)
+            try AtomicFile.write(CheckpointCommit.text(digest), to: "\(path)/COMMIT")
+        }
+        let room = fixture.room(like: fixture.tensors())
+        try reseal { _ in }
+        try CheckpointReader.open(path).load(room)
+        try reseal { try $0.dataset("/ema/x_embedder.proj.bias").write([Float(1)], start: [2]) }
+        try checkpointFailure(.damaged, naming: "/ema/x_embedder.proj.bias", "rank-00000-of-00002.h5") {
+            try CheckpointReader.open(path).load(room)
+        }
+        let verification = try CheckpointVerification(path)
+        #expect(verification.files.map { $0.problem == nil } == [true, true, false, true])
+        #expect(verification.files.map(\.name).first == "COMMIT")
+        try reseal { try $0.setAttribute("start_row", 1, of: "/model/x_embedder.proj.bias") }
+        try checkpointFailure(.damaged, naming: "/model/x_embedder.proj.bias", "another place") {
+            try CheckpointReader.open(path).load(room)
+        }
+    }
+
+    @Test func aLaterFormatIsNoDamage() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1)
+        let digest = try CheckpointDigest(of: "checkpoint.h5", in: path)
+        try AtomicFile.write(CheckpointCommit.text(digest, format: 2), to: "\(path)/COMMIT")
+        try checkpointFailure(.tooNew, naming: "newer fpdm") { _ = try CheckpointReader.open(path) }
+        // And is not taken out of sight, nor gone past.
+        try checkpointFailure(.tooNew) { _ = try fixture.store.latestValid { _, _ in } }
+        #expect(Files.exists(path))
+    }
+}
+
+extension HDF5Dataset {
+    fileprivate func write(_ values: [Float], start: [Int]) throws {
+        try values.withUnsafeBufferPointer { try write($0, start: start, count: [values.count]) }
+    }
+}

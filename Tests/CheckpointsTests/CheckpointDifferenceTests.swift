@@ -1,0 +1,89 @@
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+
+@Suite struct CheckpointDifferenceTests {
+    private func difference(
+        _ a: [CheckpointTensor], _ b: [CheckpointTensor], _ fixture: CheckpointFixture, stepB: Int = 3,
+        writersB: Int = 1, _ change: (inout CheckpointMetadata) -> Void = { _ in }
+    ) throws -> CheckpointDifference {
+        var metadata = CheckpointFixture.metadata(step: stepB)
+        change(&metadata)
+        let pathA = try CheckpointWriter.write(a, metadata: CheckpointFixture.metadata(step: 3), run: fixture("a"))
+        let pathB = try CheckpointWriter.write(b, metadata: metadata, run: fixture("b"), writers: writersB) { _ in }
+        return try CheckpointDifference(CheckpointReader.open(pathA), CheckpointReader.open(pathB))
+    }
+
+    @Test func onlyTensorsAndStepCount() throws {
+        let fixture = try CheckpointFixture()
+        let found = try difference(fixture.tensors(), fixture.tensors(), fixture, writersB: 4) {
+            $0.worldSize = 4
+            $0.hosts = ["elsewhere"]
+            $0.created = "2001-01-01T00:00:00Z"
+            $0.jobYAML += "training: {steps: 9}\n"
+            $0.environment["precision"] = "bf16"
+        }
+        #expect(found.isEqual)
+        #expect(found.tensors.allSatisfy { $0.verdict == .equal })
+        #expect(Set(found.metadata.map(\.name)) == ["worldSize", "hosts", "created", "job", "precision"])
+        let job = found.metadata.first { $0.name == "job" }
+        #expect(job == .init(name: "job", a: "", b: "training: {steps: 9}"))
+    }
+
+    @Test func theStepCounts() throws {
+        let fixture = try CheckpointFixture()
+        let found = try difference(fixture.tensors(), fixture.tensors(), fixture, stepB: 4)
+        #expect(!found.isEqual && found.tensors.allSatisfy { $0.verdict == .equal })
+    }
+
+    @Test func differencesAreMeasured() throws {
+        let fixture = try CheckpointFixture()
+        func make(_ name: String, _ values: [Float]) -> CheckpointTensor {
+            fixture.tensor("model", name, [values.count]) { values[$0] }
+        }
+        let found = try difference(
+            [
+                make("a", [3, 4]), make("zero", [0, 1]), make("nan", [.nan, 1]), make("shape", [1]), make("gone", [1]),
+            ],
+            [
+                make("a", [3, 4.5]), make("zero", [-0.0, 1]), make("nan", [2, 1]), make("shape", [1, 1]),
+                make("new", [1]),
+            ],
+            fixture)
+        let by = Dictionary(uniqueKeysWithValues: found.tensors.map { ($0.name, $0) })
+        #expect(!found.isEqual && found.tensors.count == 6)
+        #expect(by["a"]?.verdict == .different && by["a"]?.differing == 1)
+        #expect(by["a"]?.maximum == 0.5 && by["a"]?.relative == 0.1)
+        #expect(by["zero"]?.verdict == .different && by["zero"]?.maximum == 0 && by["zero"]?.relative == 0)
+        #expect(by["nan"]?.maximum.isNaN == true)
+        #expect(by["shape"]?.verdict == .shape && by["shape"]?.otherShape == [2])
+        #expect(by["gone"]?.verdict == .onlyInA && by["new"]?.verdict == .onlyInB)
+    }
+
+    @Test func oneBitIsEnough() throws {
+        let fixture = try CheckpointFixture()
+        let changed = fixture.tensors()
+        let last = changed[changed.count - 1].values
+        last[last.count - 1] = last[last.count - 1].nextUp
+        let found = try difference(fixture.tensors(), changed, fixture)
+        #expect(!found.isEqual)
+        #expect(found.tensors.filter { $0.verdict != .equal }.map(\.name) == ["wide"])
+    }
+
+    @Test func inspectionCounts() throws {
+        let fixture = try CheckpointFixture()
+        let tensor = fixture.tensor("ema", "t", [5]) { [3, .nan, -4, 0, 0][$0] }
+        let path = try CheckpointWriter.write([tensor], metadata: CheckpointFixture.metadata(step: 3), run: fixture.run)
+        let found = try CheckpointInspection(CheckpointReader.open(path), tensors: true)
+        #expect(found.groups == [.init(name: "ema", tensors: 1, values: 5)])
+        #expect(
+            found.tensors == [
+                .init(group: "ema", name: "t", shape: [5], rms: 2.5, minimum: -4, maximum: 3, nan: 1)
+            ])
+        #expect(try found.bytes == names(in: path).reduce(0) { try $0 + Files.size(of: "\(path)/\($1)") })
+        #expect(found.model?.hasPrefix("DiT-S/2") == true || found.model?.hasPrefix("DiT") == true)
+    }
+}

@@ -1,0 +1,90 @@
+import Compute
+import Foundation
+import Storage
+import TestSupport
+import Testing
+
+@testable import Checkpoints
+
+/// A folder for one test, and tensors that stay alive as long as it.
+final class CheckpointFixture {
+    private let place: TestFolder
+    var folder: String { place.path }
+    private var arenas: [Arena] = []
+
+    init() throws {
+        place = try TestFolder()
+    }
+
+    func callAsFunction(_ name: String) -> String { "\(folder)/\(name)" }
+
+    var run: String { self("run") }
+    var store: CheckpointStore { CheckpointStore(run: run) }
+
+    func tensor(_ group: String, _ name: String, _ shape: [Int], _ value: (Int) -> Float) -> CheckpointTensor {
+        let count = shape.reduce(1, *)
+        let (arena, buffer) = Arena.build(name) { $0.take(count) }
+        arenas.append(arena)
+        for i in 0..<count { buffer[i] = value(i) }
+        return CheckpointTensor(group: group, name: name, shape: shape, values: buffer)
+    }
+
+    static let shapes: [(String, [Int])] = [
+        ("x_embedder.proj.weight", [7, 1, 3, 3]), ("x_embedder.proj.bias", [7]),
+        ("blocks.2.mlp.fc1.weight", [5, 13]), ("blocks.10.mlp.fc1.weight", [1, 3]),
+        ("one", [1]), ("empty", [0, 4]), ("tall", [101, 1]), ("wide", [1, 997]),
+    ]
+
+    /// Odd shapes in all groups; values of all kinds, NaN with a payload and -0 among them.
+    func tensors(seed: Int = 0) -> [CheckpointTensor] {
+        ["model", "ema", "optimizer/m", "optimizer/v"].enumerated().flatMap { number, group in
+            Self.shapes.map { name, shape in
+                tensor(group, name, shape) { i in
+                    switch (i + number) % 50 {
+                    case 7: Float(bitPattern: 0x7fc0_1234)
+                    case 8: -0.0
+                    case 9: .infinity
+                    case 10: Float.leastNonzeroMagnitude
+                    default: Float(seed) + Float(number) * 100 + Float(i) / 7
+                    }
+                }
+            }
+        }
+    }
+
+    /// Room of the same names and shapes, filled with something else.
+    func room(like tensors: [CheckpointTensor]) -> [CheckpointTensor] {
+        tensors.map { tensor($0.group, $0.name, $0.shape) { _ in -777 } }
+    }
+
+    static func metadata(step: Int) -> CheckpointMetadata {
+        CheckpointMetadata(
+            step: step, jobYAML: "run: {directory: runs/x}\ndata: {path: data/x}\n", worldSize: 3, hosts: ["node-1", "node-2"], version: "0.1",
+            environment: ["precision": "float32", "backend": "OpenBLAS \"Haswell\"", "ü/=": "\n"])
+    }
+
+    @discardableResult
+    func write(step: Int, writers: Int = 1, seed: Int? = nil) throws -> String {
+        try CheckpointWriter.write(
+            tensors(seed: seed ?? step), metadata: Self.metadata(step: step), run: run, writers: writers
+        ) { _ in }
+    }
+}
+
+func bits(_ tensor: CheckpointTensor) -> [UInt32] { tensor.values.readable.map(\.bitPattern) }
+
+/// Names in a folder, those of work in progress included.
+func names(in folder: String) throws -> [String] { try Files.names(in: folder) }
+
+/// The checkpoint error that a call throws.
+@discardableResult
+func checkpointFailure(
+    _ kind: CheckpointTrouble, naming parts: String..., location: SourceLocation = #_sourceLocation,
+    _ body: () throws -> Void
+) throws -> CheckpointError {
+    let error = try #require(throws: CheckpointError.self, sourceLocation: location) { try body() }
+    #expect(error.kind == kind, "\(error)", sourceLocation: location)
+    for part in parts { #expect(error.description.contains(part), "\(error)", sourceLocation: location) }
+    #expect(!error.description.contains("\n"), "errors are one line", sourceLocation: location)
+    return error
+}

@@ -1,0 +1,158 @@
+import Compute
+import Diffusion
+import Evaluation
+import Sampling
+import TestSupport
+import Testing
+
+@Suite("Image sampler")
+struct ImageSamplerTests {
+    /// How a test samples.
+    private struct Setting {
+        var model = tinyModel { ($0.fixedPoint, $0.learnSigma) = (true, false) }
+        var steps = 4
+        var kind = SamplerKind.ddpm
+        var guidance = 1.0
+        var guidedChannels: Int?
+        var iterations = [2, 3, 1, 2]
+        var reuse = false
+        var threads = 2
+        var labels = [1, 0, 2]
+        var unconditional = [3, 3, 3]
+        /// Which of the starts below are sampled.
+        var images = [0, 1, 2]
+        var capacity = 3
+    }
+
+    /// The images after each step.
+    private func trajectory(_ change: (inout Setting) -> Void = { _ in }) throws -> [[Float]] {
+        var s = Setting()
+        change(&s)
+        let c = s.model
+        let sampler = try Sampler(
+            .init(), learnSigma: c.learnSigma, channels: c.channels, pixels: c.imageSize * c.imageSize, kind: s.kind,
+            respacing: String(s.steps))
+        var options = ImageSampler.Options(iterations: s.iterations)
+        (options.guidance, options.guidedChannels, options.reuseSolution) = (s.guidance, s.guidedChannels, s.reuse)
+        let images = ImageSampler(
+            c, sampler: sampler, options: options, engine: try Engine(threads: s.threads), capacity: s.capacity)
+        let starts = s.images.flatMap { testNormals(c.imageValues, seed: UInt64($0)) }
+        return withMemory { memory in
+            let x = memory.floats(starts)
+            var places: [[Float]] = []
+            images.sample(
+                x, count: s.images.count, labels: .classes(s.images.map { s.labels[$0] }),
+                unconditional: .classes(s.images.map { s.unconditional[$0] }), weights: memory.floats(testWeights(ParameterTable(c)))
+            ) { index, image, output in
+                let noise = testNormals(c.imageValues, seed: UInt64(100 * (index + 1) + s.images[image]))
+                for i in 0..<c.imageValues { output[i] = noise[i] }
+            } onStep: { place, x in
+                #expect(place == places.count)
+                places.append(x.array)
+            }
+            #expect(places.count == sampler.count && places.last == x.array)
+            return places
+        }
+    }
+
+    @Test("without guidance the unconditional labels do not count")
+    func unguided() throws {
+        let plain = try trajectory()
+        #expect(plain.allSatisfy { $0.allSatisfy(\.isFinite) })
+        #expect(try trajectory { $0.unconditional = [0, 1, 2] } == plain)
+        #expect(try trajectory { $0.labels = [2, 0, 2] } != plain)
+    }
+
+    @Test("guidance between equal labels, and of no channels, changes nothing")
+    func noGuidance() throws {
+        let plain = try trajectory()
+        #expect(try trajectory { ($0.guidance, $0.unconditional) = (3, $0.labels) } == plain)
+        #expect(try trajectory { ($0.guidance, $0.guidedChannels) = (3, 0) } == plain)
+        #expect(try trajectory { $0.guidance = 3 } != plain)
+    }
+
+    @Test("guidance changes the guided channels only")
+    func guidedChannels() throws {
+        // One step: later ones mix the channels.
+        func first(_ change: @escaping (inout Setting) -> Void) throws -> [[Float]] {
+            let images = try trajectory(change)[0]
+            return (0..<6).map { Array(images[$0 * 16..<($0 + 1) * 16]) }
+        }
+        let plain = try first { _ in }
+        let one = try first { ($0.guidance, $0.guidedChannels) = (3, 1) }
+        let both = try first { $0.guidance = 3 }
+        for image in 0..<3 {
+            #expect(one[2 * image] == both[2 * image] && one[2 * image] != plain[2 * image])
+            #expect(one[2 * image + 1] == plain[2 * image + 1] && both[2 * image + 1] != plain[2 * image + 1])
+        }
+    }
+
+    @Test("what shares an image's batch changes nothing", arguments: [1.0, 2.5], [false, true])
+    func batches(_ guidance: Double, _ reuse: Bool) throws {
+        func images(_ which: [Int], capacity: Int = 3, threads: Int = 2) throws -> [[Float]] {
+            try trajectory {
+                ($0.guidance, $0.reuse, $0.images) = (guidance, reuse, which)
+                ($0.capacity, $0.threads) = (capacity, threads)
+                $0.model.learnSigma = true
+            }
+        }
+        let together = try images([0, 1, 2])
+        #expect(try images([0, 1, 2], capacity: 5, threads: 1) == together)
+        let (first, rest) = (try images([0], capacity: 1), try images([1, 2]))
+        #expect(zip(first, rest).map { $0 + $1 } == together)
+    }
+
+    @Test("reuse starts from the solution before: it changes all but the first step")
+    func reuse() throws {
+        let (fresh, reused) = (try trajectory(), try trajectory { $0.reuse = true })
+        #expect(reused[0] == fresh[0])
+        for place in 1..<4 { #expect(reused[place] != fresh[place]) }
+        // A DiT solves nothing.
+        func dit(_ reuse: Bool) throws -> [[Float]] {
+            try trajectory { ($0.reuse, $0.model.fixedPoint, $0.iterations) = (reuse, false, []) }
+        }
+        #expect(try dit(true) == dit(false))
+    }
+
+    @Test("with reuse and guidance each half goes on from its own solution")
+    func halves() throws {
+        // Guidance of no channels leaves the conditional half; of scale 0 the unconditional one.
+        let conditional = try trajectory { $0.reuse = true }
+        #expect(try trajectory { ($0.reuse, $0.guidance, $0.guidedChannels) = (true, 3, 0) } == conditional)
+        let unconditional = try trajectory { ($0.reuse, $0.labels) = (true, [3, 3, 3]) }
+        #expect(try trajectory { ($0.reuse, $0.guidance) = (true, 0) } == unconditional)
+        #expect(conditional != unconditional)
+    }
+
+    @Test("each step makes its own number of iterations, in sampling order")
+    func iterations() throws {
+        let base = try trajectory { $0.iterations = [2, 3, 1, 2] }
+        for place in 0..<4 {
+            let other = try trajectory { $0.iterations[place] += 1 }
+            for step in 0..<4 { #expect((other[step] == base[step]) == (step < place), "place \(place), step \(step)") }
+        }
+    }
+
+    @Test("noise is asked for where it is used, for every image", arguments: SamplerKind.allCases)
+    func noise(_ kind: SamplerKind) throws {
+        let c = tinyModel { ($0.fixedPoint, $0.learnSigma) = (true, false) }
+        var diffusion = DiffusionConfiguration()
+        if kind == .flow { diffusion.target = .flow }
+        let sampler = try Sampler(
+            diffusion, learnSigma: false, channels: 2, pixels: 16, kind: kind, respacing: "4")
+        let images = ImageSampler(
+            c, sampler: sampler, options: .init(iterations: [1, 1, 1, 1]), engine: try Engine(threads: 1), capacity: 2)
+        withMemory { memory in
+            var asked: [[Int]] = []
+            images.sample(
+                memory.floats(testNormals(2 * c.imageValues, seed: 1)), count: 2, labels: .classes([0, 1]),
+                unconditional: .none, weights: memory.floats(testWeights(ParameterTable(c)))
+            ) { index, image, output in
+                asked.append([index, image])
+                for i in 0..<c.imageValues { output[i] = 0 }
+            }
+            let wanted = kind == .ddpm ? [[3, 0], [3, 1], [2, 0], [2, 1], [1, 0], [1, 1]] : []
+            #expect(asked == wanted)
+        }
+    }
+}

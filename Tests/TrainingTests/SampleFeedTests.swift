@@ -1,0 +1,124 @@
+import Datasets
+import Foundation
+import Jobs
+import Storage
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite("Prefetcher")
+struct PrefetcherTests {
+    private func plan(batch: Int, samples: Int, shuffle: Bool = true) -> BatchPlan {
+        var job = JobConfiguration()
+        job.data.shuffle = shuffle
+        job.training.globalBatch = batch
+        job.training.virtualRanks = 1
+        return BatchPlan(job, sampleCount: samples)
+    }
+
+    /// A data set of 23 samples in 3 shards.
+    private func dataset(
+        _ folder: TestFolder, labels: DatasetLabels = .classes, type: PackedType = .uint8, heldBytes: Int = 1 << 20
+    ) throws -> ShardedDataset {
+        if !Files.exists(folder("set.h5")) {
+            try DatasetWriter.write(
+                MadeUpSource(count: 23, type: type, labels: labels), to: folder("set"), shards: 3)
+        }
+        return try ShardedDataset(path: folder("set"), mostHeldBytes: heldBytes)
+    }
+
+    /// Waits for something that another thread does, two seconds at most.
+    private func eventually(_ holds: () -> Bool) -> Bool {
+        for _ in 0..<400 {
+            if holds() { return true }
+            Thread.sleep(forTimeInterval: 0.005)
+        }
+        return holds()
+    }
+
+    /// From files and from memory, with all kinds of labels, batches over epochs' ends, and from a later step on.
+    @Test(
+        "hands out what direct reads give, step by step",
+        arguments: [DatasetLabels.classes, .continuous(2), .none], [0, 1 << 20])
+    func values(_ labels: DatasetLabels, _ heldBytes: Int) throws {
+        let folder = try TestFolder()
+        let set = try dataset(folder, labels: labels, heldBytes: heldBytes)
+        let plan = plan(batch: 5, samples: set.count)
+        let places = 1..<4
+        let prefetcher = Prefetcher(set, plan, places: places, steps: 3..<15)
+        defer { prefetcher.stop() }
+        // Another object: the first belongs to the prefetcher's thread.
+        let other = try dataset(folder, heldBytes: heldBytes)
+        for step in 3..<15 {
+            let batch = try prefetcher.next()
+            let expected = try read(other, plan.samples(step: step, places: places))
+            #expect(batch.images.array == expected.images, "step \(step)")
+            #expect(batch.classes == expected.classes ?? [], "step \(step)")
+            #expect(batch.vectors == expected.vectors ?? [], "step \(step)")
+        }
+    }
+
+    @Test("a batch stays as it is until the next is asked for")
+    func untouched() throws {
+        let folder = try TestFolder()
+        let set = try dataset(folder)
+        let plan = plan(batch: 23, samples: set.count)
+        let prefetcher = Prefetcher(set, plan, places: 0..<23, steps: 0..<6)
+        defer { prefetcher.stop() }
+        let other = try dataset(folder)
+        var before: SampleBatch?
+        for step in 0..<6 {
+            let batch = try prefetcher.next()
+            #expect(batch !== before)
+            // Time enough to read ahead, wherever to.
+            Thread.sleep(forTimeInterval: 0.02)
+            let expected = try read(other, plan.samples(step: step, places: 0..<23))
+            #expect(batch.images.array == expected.images && batch.classes == expected.classes)
+            // The trainer mirrors images in place: the next read must not be led astray.
+            batch.images.fill(-5)
+            before = batch
+        }
+    }
+
+    @Test("an error comes with the step whose samples cannot be read, and stays")
+    func errors() throws {
+        let folder = try TestFolder()
+        _ = try dataset(folder, type: .float32)
+        let (bad, row) = try dataset(folder).place(of: 9)
+        try edit(bad) { file in
+            let images = try file.dataset("/images")
+            var values = try images.read(Float.self)
+            values[row * images.count / images.shape[0] + 4] = .nan
+            try images.write(values)
+        }
+        let set = try dataset(folder)
+        let prefetcher = Prefetcher(
+            set, plan(batch: 4, samples: 23, shuffle: false), places: 0..<4, steps: 0..<5)
+        defer { prefetcher.stop() }
+        // Samples 0 to 7; the third step is to have 8 to 11.
+        for _ in 0..<2 { _ = try prefetcher.next() }
+        for _ in 0..<2 {
+            let failure = try dataFailure { _ = try prefetcher.next() }
+            #expect(failure.kind == .malformed && failure.file == bad && failure.message.contains("sample \(row) "))
+        }
+    }
+
+    @Test("stop ends the thread, whatever it is doing", arguments: [0, 1, 3])
+    func stopping(_ taken: Int) throws {
+        let folder = try TestFolder()
+        let set = try dataset(folder)
+        weak var gone: Prefetcher?
+        do {
+            let prefetcher = Prefetcher(set, plan(batch: 4, samples: 23), places: 0..<4, steps: 0..<3)
+            gone = prefetcher
+            // After the third the thread has nothing left to read, and waits.
+            for _ in 0..<taken { _ = try prefetcher.next() }
+            Thread.sleep(forTimeInterval: 0.02)
+            #expect(gone != nil)
+            prefetcher.stop()
+        }
+        // The thread holds the object until it ends.
+        #expect(eventually { gone == nil })
+    }
+}
