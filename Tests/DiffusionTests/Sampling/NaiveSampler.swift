@@ -2,21 +2,24 @@ import Diffusion
 import Glibc
 
 /// Reverse steps straight from the papers' equations, value by value in double, beside which `Sampler` is tested.
-/// Predicted images are clipped to [-1, 1].
 struct NaiveSampler {
     let target: DiffusionConfiguration.Target
     let kind: SamplerKind
     let learnSigma: Bool
     let eta: Double
+    /// Whether predicted images are clipped to [-1, 1].
+    let clip: Bool
     let schedule: NoiseSchedule
 
     init(
-        _ configuration: DiffusionConfiguration, kind: SamplerKind, learnSigma: Bool, respacing: String, eta: Double
+        _ configuration: DiffusionConfiguration, kind: SamplerKind, learnSigma: Bool, respacing: String, eta: Double,
+        clip: Bool
     ) throws {
         target = configuration.target
         self.kind = kind
         self.learnSigma = learnSigma
         self.eta = eta
+        self.clip = clip
         schedule = try NoiseSchedule(configuration, respacing: respacing)
     }
 
@@ -27,27 +30,66 @@ struct NaiveSampler {
     }
 
     private func value(_ i: Int, x: Double, output: Double, v: Double, noise: Double) -> Double {
-        if target == .flow { return x + output / Double(schedule.count) }
+        switch kind {
+        case .ddpm: ancestral(i, x: x, x0: image(i, x: x, output: output), v: v, noise: noise)
+        case .ddim: implicit(i, x: x, x0: image(i, x: x, output: output), noise: noise)
+        case .flow: x + output / Double(schedule.count)
+        }
+    }
+
+    private func image(_ i: Int, x: Double, output: Double) -> Double {
         let a = schedule.alphasCumprod[i]
-        let previous = i > 0 ? schedule.alphasCumprod[i - 1] : 1
-        var x0: Double
+        let x0: Double
         switch target {
         case .eps: x0 = (x - sqrt(1 - a) * output) / sqrt(a)
         case .v: x0 = sqrt(a) * x - sqrt(1 - a) * output
-        case .x0, .flow: x0 = output
+        case .x0: x0 = output
+        case .flow: x0 = .nan
         }
-        x0 = min(max(x0, -1), 1)
+        return clip ? min(max(x0, -1), 1) : x0
+    }
+
+    private func implicit(_ i: Int, x: Double, x0: Double, noise: Double) -> Double {
+        let (a, previous) = levels(i)
+        let eps = a == 0 ? x : (x - sqrt(a) * x0) / sqrt(1 - a)
+        let sigma = eta * sqrt((1 - previous) / (1 - a)) * sqrt(1 - a / previous)
+        return sqrt(previous) * x0 + sqrt(1 - previous - sigma * sigma) * eps + sigma * noise
+    }
+
+    private func ancestral(_ i: Int, x: Double, x0: Double, v: Double, noise: Double) -> Double {
+        let (a, previous) = levels(i)
         let beta = 1 - a / previous
-        if kind == .ddim {
-            let eps = a == 0 ? x : (x - sqrt(a) * x0) / sqrt(1 - a)
-            let sigma = eta * sqrt((1 - previous) / (1 - a)) * sqrt(beta)
-            return sqrt(previous) * x0 + sqrt(1 - previous - sigma * sigma) * eps + sigma * noise
-        }
         let mean = (sqrt(previous) * beta * x0 + sqrt(1 - beta) * (1 - previous) * x) / (1 - a)
         guard i > 0 else { return mean }
         let posterior = beta * (1 - previous) / (1 - a)
         let variance = learnSigma ? pow(beta, (v + 1) / 2) * pow(posterior, (1 - v) / 2) : beta
         return mean + sqrt(variance) * noise
+    }
+
+    private func levels(_ i: Int) -> (a: Double, previous: Double) {
+        (schedule.alphasCumprod[i], i > 0 ? schedule.alphasCumprod[i - 1] : 1)
+    }
+}
+
+extension SamplerKind {
+    /// The targets that a sampler can follow.
+    var targets: [DiffusionConfiguration.Target] {
+        switch self {
+        case .ddpm, .ddim: [.eps, .v, .x0]
+        case .flow: [.flow]
+        }
+    }
+
+    /// Settings under which it has a table of its own: learned variances, and zero terminal SNR where the target
+    /// allows it.
+    var settings: [(configuration: DiffusionConfiguration, learnSigma: Bool)] {
+        targets.flatMap { target in
+            (target == .flow ? [false] : [false, true]).flatMap { learnSigma in
+                (target == .v || target == .x0 ? [false, true] : [false]).map { zero in
+                    (DiffusionConfiguration(target, zeroTerminalSNR: zero), learnSigma)
+                }
+            }
+        }
     }
 }
 
