@@ -22,7 +22,7 @@ extension DiffusionConfiguration {
         return found
     }
 
-    /// Numbers of noise levels that no process, or with a schedule not the linear one, can have.
+    /// A number of noise levels that no process can have, or where there is a schedule, that the linear one cannot.
     private func impossibleSteps(scheduled: Bool) -> [(field: String, message: String)] {
         let limit = Self.stepsLimit
         guard limit.contains(steps) else {

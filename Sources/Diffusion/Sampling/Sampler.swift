@@ -41,7 +41,7 @@ public struct Sampler: Sendable {
         try configuration.requireComputable(learnSigma: learnSigma, sampling: true)
         precondition(channels > 0 && pixels > 0, "an image of \(channels) channels and \(pixels) pixels")
         guard Self.etaLimit.contains(eta) else {
-            throw DiffusionError("eta \(eta) is outside 0...1; 0 adds no noise, 1 as much as ddpm")
+            throw DiffusionError("eta \(eta) is outside \(Self.etaLimit); 0 adds no noise, 1 as much as ddpm")
         }
         self.kind = kind
         self.channels = channels
