@@ -8,18 +8,9 @@ extension DiffusionConfiguration {
     }
 
     /// What cannot be computed. `Objective` and `Sampler` refuse to be made from these.
-    public func contradictions(learnSigma: Bool) -> [(field: String, message: String)] {
-        var found: [(field: String, message: String)] = []
-        if steps < 2 {
-            found.append(("steps", "\(steps) noise levels are too few; use 2 or more, 1000 as published"))
-        } else if target != .flow && schedule == .linear && steps <= 20 {
-            found.append(
-                (
-                    "steps",
-                    "the linear schedule reaches beta = 1 with \(steps) noise levels; use more than 20, "
-                        + "or the cosine schedule"
-                ))
-        }
+    private func contradictions(learnSigma: Bool) -> [(field: String, message: String)] {
+        // A flow has no schedule.
+        var found = impossibleSteps(scheduled: target != .flow)
         if target == .flow && learnSigma {
             found.append(
                 (
@@ -29,6 +20,27 @@ extension DiffusionConfiguration {
         }
         if learnSigma { found += blindLastStep() }
         return found
+    }
+
+    /// A number of noise levels that no process can have, or where there is a schedule, that the linear one cannot.
+    private func impossibleSteps(scheduled: Bool) -> [(field: String, message: String)] {
+        let limit = Self.stepsLimit
+        guard limit.contains(steps) else {
+            return [
+                (
+                    "steps",
+                    "must be from \(limit.lowerBound) to \(limit.upperBound), 1000 as published, is \(steps)"
+                )
+            ]
+        }
+        guard scheduled && schedule == .linear && steps <= 20 else { return [] }
+        return [
+            (
+                "steps",
+                "the linear schedule reaches beta = 1 with \(steps) noise levels; use more than 20, or the cosine "
+                    + "schedule"
+            )
+        ]
     }
 
     /// A noise prediction where there is no signal: its error can be trained, but no image follows from it, so that
@@ -64,8 +76,13 @@ extension DiffusionConfiguration {
     /// Throws the first contradiction, under its field's name; for a sampler, also where no image would follow.
     func requireComputable(learnSigma: Bool, sampling: Bool = false) throws {
         let blind = sampling && !learnSigma ? blindLastStep() : []
-        if let first = (contradictions(learnSigma: learnSigma) + blind).first {
-            throw DiffusionError("diffusion.\(first.field): \(first.message)")
-        }
+        try refuse(contradictions(learnSigma: learnSigma) + blind)
+    }
+
+    /// Throws where the noise schedule cannot be made, whatever the network predicts.
+    func requireSchedule() throws { try refuse(impossibleSteps(scheduled: true)) }
+
+    private func refuse(_ problems: [(field: String, message: String)]) throws {
+        if let first = problems.first { throw DiffusionError("diffusion.\(first.field): \(first.message)") }
     }
 }

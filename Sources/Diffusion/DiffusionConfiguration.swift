@@ -1,4 +1,8 @@
 /// What noise does and what the network predicts: the one value from which schedule and objective follow.
+///
+/// Limits stand with what they limit, and jobs read them there: `stepsLimit` here, `Sampler.etaLimit`,
+/// `Guidance.scaleLimit` and `IterationAllocation.iterationsLimit`. The choices that a job has are the cases of the
+/// enums of this module.
 public struct DiffusionConfiguration: Equatable, Sendable {
     /// How the noise grows.
     public enum Schedule: String, CaseIterable, Sendable {
@@ -31,8 +35,12 @@ public struct DiffusionConfiguration: Equatable, Sendable {
         case minSNR5 = "min_snr_5"
     }
 
+    /// What `steps` may be. A single level is no process; the upper end is far beyond use, and keeps tables small
+    /// beside a network. The linear schedule needs more than the lower end (`problems`).
+    public static let stepsLimit = 2...1_000_000
+
     public var schedule = Schedule.linear
-    /// Number of noise levels, T in the papers.
+    /// Number of noise levels, T in the papers; within `stepsLimit`.
     public var steps = 1000
     /// Rescales the schedule so that the last step holds no signal (Lin et al., arXiv 2305.08891, algorithm 1).
     public var zeroTerminalSNR = false

@@ -24,6 +24,24 @@ import Testing
         #expect(fields(DiffusionConfiguration(.flow, steps: 1)) == ["steps"])
     }
 
+    /// Problems, schedules and objectives refuse just what lies outside the limits that jobs read.
+    @Test func stepsBeyondTheLimitAreRefused() {
+        let limit = DiffusionConfiguration.stepsLimit
+        for target in DiffusionConfiguration.Target.allCases {
+            for steps in [limit.lowerBound, limit.upperBound] {
+                #expect(fields(DiffusionConfiguration(target, schedule: .cosine, steps: steps)).isEmpty)
+            }
+            for steps in [limit.lowerBound - 1, limit.upperBound + 1, 0, .min, .max] {
+                let configuration = DiffusionConfiguration(target, schedule: .cosine, steps: steps)
+                #expect(fields(configuration) == ["steps"])
+                #expect(throws: DiffusionError.self) { try NoiseSchedule(configuration) }
+                #expect(throws: DiffusionError.self) {
+                    try Objective(configuration, learnSigma: false, channels: 1, pixels: 1)
+                }
+            }
+        }
+    }
+
     @Test func settingsThatDoNothingAreNamed() {
         #expect(fields(DiffusionConfiguration(.eps, .snr)) == ["weighting"])
         #expect(fields(DiffusionConfiguration(.flow, schedule: .cosine)).isEmpty)

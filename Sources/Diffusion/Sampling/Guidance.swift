@@ -1,11 +1,14 @@
 /// Classifier-free guidance (Ho & Salimans, arXiv 2207.12598, eq. 6).
-public struct Guidance: Sendable {
+public enum Guidance {
+    /// The scales that a person may ask for; below 0 images would be led away from their labels.
+    public static let scaleLimit: PartialRangeFrom<Double> = 0...
+
     /// Writes `unconditional + scale * (conditional - unconditional)` for the guided channels of one sample, and the
     /// conditional output for the others.
     ///
     /// - Parameters:
     ///   - conditional, unconditional: the network's outputs [outputChannels, pixels] with the label and without.
-    ///   - scale: 1 gives the conditional output.
+    ///   - scale: within `scaleLimit`; 1 gives the conditional output, 0 the unconditional one.
     ///   - guidedChannels: the first so many output channels are guided; variance channels count too, behind the
     ///     image's. Nil guides all `channels`; published DiT results have 3 of 4.
     ///   - channels: channels of the image.

@@ -56,7 +56,7 @@ import Testing
         x0[3] = -0.9995
         x0[4] = 0.998
         let noise = draws.normals(channels * pixels)
-        var output = draws.normals(objective.outputChannels * pixels)
+        var output = draws.normals((learnSigma ? 2 : 1) * channels * pixels)
         if t == 0 {
             // Near the truth, where the likelihood of a pixel is off its floor and has a gradient.
             let truth = perfectOutput(configuration, x0: x0, noise: noise, t: t)

@@ -2,24 +2,17 @@ import Glibc
 
 /// The variances of the forward process, beta_t of arXiv 2006.11239, before any respacing.
 enum Betas {
-    /// - Throws: `DiffusionError` where a beta leaves (0, 1].
+    /// Each in (0, 1), or 1 where nothing of the signal is to be left.
+    ///
+    /// - Throws: `DiffusionError` for a number of noise levels that the schedule cannot have.
     static func make(_ configuration: DiffusionConfiguration) throws -> [Double] {
-        let steps = configuration.steps
-        guard steps >= 2 else {
-            throw DiffusionError("diffusion.steps: \(steps) noise levels are too few; use 2 or more")
-        }
-        var betas: [Double]
+        try configuration.requireSchedule()
+        let betas: [Double]
         switch configuration.schedule {
-        case .linear: betas = linear(steps)
-        case .cosine: betas = cosine(steps)
+        case .linear: betas = linear(configuration.steps)
+        case .cosine: betas = cosine(configuration.steps)
         }
-        guard betas.allSatisfy({ $0 > 0 && $0 <= 1 }) else {
-            throw DiffusionError(
-                "diffusion.steps: the \(configuration.schedule.rawValue) schedule has betas beyond 1 with \(steps) "
-                    + "noise levels; use more than 20, or the cosine schedule")
-        }
-        if configuration.zeroTerminalSNR { betas = zeroTerminalSNR(betas) }
-        return betas
+        return configuration.zeroTerminalSNR ? zeroTerminalSNR(betas) : betas
     }
 
     /// Ho et al. (arXiv 2006.11239, section 4), stretched so that other step counts cover the same noise.

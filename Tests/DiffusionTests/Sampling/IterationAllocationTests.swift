@@ -70,8 +70,22 @@ import Testing
     @Test func tooFewAreRefused() {
         #expect(throws: DiffusionError.self) { try IterationAllocation.budget(total: 19, steps: 20, kind: .constant) }
         #expect(throws: DiffusionError.self) { try IterationAllocation.budget(total: 5, steps: 0, kind: .constant) }
-        #expect(throws: DiffusionError.self) {
-            try IterationAllocation.budget(total: 50, steps: 5, kind: .increasing, low: -1)
+    }
+
+    @Test func limitsAreThoseThatAreKept() throws {
+        let limit = IterationAllocation.iterationsLimit
+        for kind in IterationAllocation.allCases {
+            for mean in [limit.lowerBound, limit.upperBound] {
+                #expect(try IterationAllocation.budget(total: 3 * mean, steps: 3, kind: kind).reduce(0, +) == 3 * mean)
+            }
+            for total in [3 * limit.lowerBound - 1, 3 * limit.upperBound + 1, .min, .max] {
+                #expect(throws: DiffusionError.self) {
+                    try IterationAllocation.budget(total: total, steps: 3, kind: kind)
+                }
+            }
+            #expect(throws: DiffusionError.self) {
+                try IterationAllocation.budget(total: .max, steps: .max, kind: kind)
+            }
         }
     }
 }

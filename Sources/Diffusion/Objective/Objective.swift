@@ -1,14 +1,14 @@
 /// What training asks of the network: noised inputs, and the loss of its outputs. Always over all training steps.
 ///
-/// One sample has `channels` x `pixels` values; the network returns `outputChannels` x `pixels`, of which the second
-/// half holds variances where they are learned. All functions are pure and allocate nothing, so that threads may
+/// One sample has channels x pixels values. The network returns outputChannels x pixels: as many, or twice as many where
+/// variances are learned, which then are the second half. All functions are pure and allocate nothing, so that threads may
 /// share an objective.
 public struct Objective: Sendable {
-    public let channels: Int
-    public let pixels: Int
+    private let channels: Int
+    private let pixels: Int
     /// Number of training steps.
-    public let steps: Int
-    let bound: VariationalBound?
+    private let steps: Int
+    private let bound: VariationalBound?
 
     // The noised input is signal * x0 + noise * noise, the wanted output targetX0 * x0 + targetNoise * noise, and its
     // squared error counts `weight`, each by step.
@@ -18,12 +18,10 @@ public struct Objective: Sendable {
     private let targetNoise: [Double]
     private let weight: [Double]
 
-    public var outputChannels: Int { bound == nil ? channels : 2 * channels }
-
     /// - Parameters:
     ///   - learnSigma: whether the network's second half of channels interpolates the log-variance.
     ///   - channels, pixels: of one (latent) image.
-    /// - Throws: `DiffusionError` where `DiffusionConfiguration.contradictions` finds one.
+    /// - Throws: `DiffusionError` where the configuration contradicts itself.
     public init(_ configuration: DiffusionConfiguration, learnSigma: Bool, channels: Int, pixels: Int) throws {
         try configuration.requireComputable(learnSigma: learnSigma)
         precondition(channels > 0 && pixels > 0, "an image of \(channels) channels and \(pixels) pixels")

@@ -60,7 +60,8 @@ import Testing
     }
 
     @Test func tooFewStepsAreRefused() {
-        #expect(throws: DiffusionError.self) { try NoiseSchedule(DiffusionConfiguration(.eps, steps: 10)) }
+        #expect(throws: DiffusionError.self) { try NoiseSchedule(DiffusionConfiguration(.eps, steps: 20)) }
+        #expect(throws: Never.self) { try NoiseSchedule(DiffusionConfiguration(.eps, steps: 21)) }
         #expect(throws: DiffusionError.self) { try NoiseSchedule(DiffusionConfiguration(.eps, steps: 1)) }
         #expect(throws: Never.self) { try NoiseSchedule(DiffusionConfiguration(.eps, schedule: .cosine, steps: 10)) }
     }

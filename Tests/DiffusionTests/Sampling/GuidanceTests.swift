@@ -23,6 +23,6 @@ import Testing
 
     @Test func scaleOneIsConditionalAndZeroUnconditional() {
         #expect(combine(scale: 1, guided: 4) == conditional)
-        #expect(combine(scale: 0, guided: 4) == unconditional)
+        #expect(combine(scale: Guidance.scaleLimit.lowerBound, guided: 4) == unconditional)
     }
 }

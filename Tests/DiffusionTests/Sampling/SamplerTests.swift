@@ -23,14 +23,9 @@ import Testing
 
     /// Ten steps, rounded to float32 after each, stay within 2e-5 of the same steps in double; in place.
     @Test func trajectoriesStayNearDouble() throws {
-        for target in DiffusionConfiguration.Target.allCases {
-            for kind in target == .flow ? [SamplerKind.flow] : [.ddpm, .ddim] {
-                for learnSigma in target == .flow ? [false] : [false, true] {
-                    for zero in target == .v || target == .x0 ? [false, true] : [false] {
-                        try expectTrajectory(
-                            DiffusionConfiguration(target, zeroTerminalSNR: zero), kind: kind, learnSigma: learnSigma)
-                    }
-                }
+        for kind in SamplerKind.allCases {
+            for setting in kind.settings {
+                try expectTrajectory(setting.configuration, kind: kind, learnSigma: setting.learnSigma)
             }
         }
     }
@@ -44,14 +39,15 @@ import Testing
         let sampler = try Sampler(
             configuration, learnSigma: learnSigma, channels: channels, pixels: pixels, kind: kind, respacing: "10",
             eta: eta, clipDenoised: true)
-        let naive = try NaiveSampler(configuration, kind: kind, learnSigma: learnSigma, respacing: "10", eta: eta)
+        let naive = try NaiveSampler(
+            configuration, kind: kind, learnSigma: learnSigma, respacing: "10", eta: eta, clip: true)
         var draws = Draws(12)
         var x = draws.normals(channels * pixels)
         var reference = x.map { Double($0) }
         for index in (0..<sampler.count).reversed() {
             // A smooth stand-in for a network, which sees its own trajectory.
             let slope = 0.3 + 0.05 * Double(index)
-            let shift = draws.normals(sampler.outputChannels * pixels)
+            let shift = draws.normals((learnSigma ? 2 : 1) * channels * pixels)
             let output = shift.indices.map { Float(slope * Double(x[$0 % x.count])) + shift[$0] }
             let wide = shift.indices.map { slope * reference[$0 % x.count] + Double(shift[$0]) }
             let noise = draws.normals(x.count)
@@ -150,14 +146,21 @@ import Testing
                 DiffusionConfiguration(target, zeroTerminalSNR: zero), learnSigma: learnSigma, channels: 1, pixels: 1,
                 kind: kind, respacing: respacing, eta: eta)
         }
-        #expect(throws: DiffusionError.self) { try make(.flow, .ddpm) }
-        #expect(throws: DiffusionError.self) { try make(.flow, .ddim) }
-        #expect(throws: DiffusionError.self) { try make(.eps, .flow) }
+        for kind in SamplerKind.allCases {
+            for target in DiffusionConfiguration.Target.allCases where !kind.targets.contains(target) {
+                let error = #expect(throws: DiffusionError.self) { try make(target, kind) }
+                #expect(error?.message.contains("sampler \(kind.rawValue)") == true)
+                #expect(error?.message.contains("choose") == true)
+            }
+        }
         #expect(throws: DiffusionError.self) { try make(.flow, .flow, learnSigma: true) }
         #expect(throws: DiffusionError.self) { try make(.eps, .ddim, zero: true) }
         #expect(throws: DiffusionError.self) { try make(.eps, .ddpm, respacing: "1001") }
-        #expect(throws: DiffusionError.self) { try make(.eps, .ddim, eta: 1.5) }
+        #expect(throws: DiffusionError.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.upperBound.nextUp) }
+        #expect(throws: DiffusionError.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.lowerBound.nextDown) }
         #expect(throws: DiffusionError.self) { try make(.eps, .ddim, eta: .nan) }
+        #expect(throws: Never.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.lowerBound) }
+        #expect(throws: Never.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.upperBound) }
         #expect(throws: Never.self) { try make(.x0, .ddim, learnSigma: true, zero: true) }
     }
 }
