@@ -62,7 +62,7 @@ let package = Package(
 
         // 3: what is trained, and towards what.
         .target(name: "Model", dependencies: ["Compute"], swiftSettings: strict),
-        .target(name: "Diffusion", dependencies: ["Compute", "Reporting"], swiftSettings: strict),
+        .target(name: "Diffusion", dependencies: ["Reporting"], swiftSettings: strict),
 
         // 4: what is written down: jobs, data sets, checkpoints.
         .target(
@@ -114,7 +114,7 @@ let package = Package(
             swiftSettings: strict),
 
         .target(
-            name: "TestSupport", dependencies: ["Compute", "Datasets", "Model", "Reporting", "Storage"], path: "Tests/TestSupport",
+            name: "TestSupport", dependencies: ["Compute", "Datasets", "Jobs", "Model", "Reporting", "Storage"], path: "Tests/TestSupport",
             swiftSettings: strict),
 
         tests("DistributedTests", ["Distributed"]),

@@ -6,6 +6,6 @@ public struct DiffusionError: Reportable, Equatable {
 
     public init(_ message: String) { self.message = message }
 
-    public var exitCode: Int32 { ExitStatus.badData.rawValue }
+    public var exitCode: Int32 { Failure.Status.badData.rawValue }
     public var description: String { message }
 }

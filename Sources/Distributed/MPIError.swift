@@ -19,7 +19,7 @@ public struct MPIError: Reportable, Equatable {
         self.message = message
     }
 
-    public var exitCode: Int32 { ExitStatus.software.rawValue }
+    public var exitCode: Int32 { Failure.Status.software.rawValue }
     public var description: String { "\(operation) on rank \(rank): \(message) (MPI code \(code))" }
 }
 

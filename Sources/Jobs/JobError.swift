@@ -11,7 +11,7 @@ public struct JobError: Reportable, Equatable {
         /// An override does.
         case usage
 
-        var status: ExitStatus {
+        var status: Failure.Status {
             switch self {
             case .noInput: .noInput
             case .badData: .badData

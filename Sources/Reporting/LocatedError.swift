@@ -1,6 +1,6 @@
 /// The kinds of trouble that callers of a module tell apart.
 public protocol TroubleKind: Equatable, Sendable {
-    var status: ExitStatus { get }
+    var status: Failure.Status { get }
 }
 
 /// Trouble with a file or folder: of some kind, at a path, with what is wrong and what to do.

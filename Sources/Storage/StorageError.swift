@@ -17,7 +17,7 @@ public enum StorageTrouble: TroubleKind {
     /// A library failed in a way that none of the others describes.
     case library
 
-    public var status: ExitStatus {
+    public var status: Failure.Status {
         switch self {
         case .missing: .noInput
         case .malformed: .badData

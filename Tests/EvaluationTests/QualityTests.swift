@@ -75,8 +75,8 @@ struct QualityTests {
         let other = statedFailure {
             _ = try Quality(file([Float](repeating: 0, count: 64), classes: nil, side: 4), against: digits)
         }
-        #expect(other?.code == .badData && other?.description.contains("1 x 4 x 4") == true)
+        #expect(other?.status == .badData && other?.description.contains("1 x 4 x 4") == true)
         let single = statedFailure { _ = try Quality(file([Float](repeating: 0, count: 64), classes: [1]), against: digits) }
-        #expect(single?.code == .badData && single?.description.contains("--count") == true)
+        #expect(single?.status == .badData && single?.description.contains("--count") == true)
     }
 }

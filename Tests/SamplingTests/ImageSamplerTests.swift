@@ -1,6 +1,6 @@
 import Compute
 import Diffusion
-import Evaluation
+import Model
 import Sampling
 import TestSupport
 import Testing

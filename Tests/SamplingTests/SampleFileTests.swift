@@ -1,4 +1,3 @@
-import Evaluation
 import Sampling
 import Storage
 import TestSupport

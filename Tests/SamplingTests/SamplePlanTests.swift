@@ -1,6 +1,5 @@
 import Compute
 import Diffusion
-import Evaluation
 import Jobs
 import Model
 import Sampling
@@ -41,19 +40,19 @@ struct SamplePlanTests {
     func refusals() throws {
         for classes in [[3], [0, -1], [1, 2, 99]] {
             let wrong = statedFailure { _ = try SamplePlan(job(), seed: 0, count: 5, classes: classes) }
-            #expect(wrong?.code == .usage)
+            #expect(wrong?.status == .usage)
             #expect(wrong?.description.contains("class \(classes.last ?? 0) is outside 0...2") == true)
         }
         let empty = statedFailure { _ = try SamplePlan(job(), seed: 0, count: 5, classes: []) }
-        #expect(empty?.code == .usage && empty?.description.contains("--classes") == true)
+        #expect(empty?.status == .usage && empty?.description.contains("--classes") == true)
         for count in [0, -3] {
             let wrong = statedFailure { _ = try SamplePlan(job(), seed: 0, count: count, classes: nil) }
-            #expect(wrong?.code == .usage && wrong?.description.contains("--count") == true)
+            #expect(wrong?.status == .usage && wrong?.description.contains("--count") == true)
         }
         let unlabelled = statedFailure {
             _ = try SamplePlan(job { $0.model.conditioning = .none }, seed: 0, count: 5, classes: [0])
         }
-        #expect(unlabelled?.code == .usage && unlabelled?.description.contains("no classes") == true)
+        #expect(unlabelled?.status == .usage && unlabelled?.description.contains("no classes") == true)
         #expect(throws: DiffusionError.self) {
             _ = try SamplePlan(job { $0.sampling.eta = 2 }, seed: 0, count: 5, classes: nil)
         }

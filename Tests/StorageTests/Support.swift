@@ -17,10 +17,3 @@ func failure(
     try #require(Bool(false), "should have failed", sourceLocation: location)
     throw CancellationError()
 }
-
-/// Changes bytes of a file in place.
-func damage(_ path: String, _ change: (inout [UInt8]) throws -> Void) throws {
-    var bytes = try Files.read(path)
-    try change(&bytes)
-    try AtomicFile.write(bytes, to: path)
-}

@@ -4,6 +4,8 @@ import Compute
 public final class TestMemory {
     private var arenas: [Arena] = []
 
+    public init() {}
+
     public func zeros(_ count: Int) -> FloatBuffer {
         let (arena, buffer) = Arena.build("test") { $0.take(count) }
         arenas.append(arena)

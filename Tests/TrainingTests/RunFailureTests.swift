@@ -25,7 +25,7 @@ struct RunFailureTests {
 
     /// sysexits.h, and what schedulers and scripts are told in the documentation.
     @Test func failures() {
-        let codes: [(ExitStatus, Int32)] = [
+        let codes: [(Failure.Status, Int32)] = [
             (.usage, 64), (.badData, 65), (.noInput, 66), (.software, 70), (.cannotCreate, 73), (.io, 74),
             (.tryAgain, 75),
         ]

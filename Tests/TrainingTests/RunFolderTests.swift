@@ -30,7 +30,7 @@ struct RunFolderTests {
             try body()
             Issue.record("was accepted", sourceLocation: location)
         } catch let error as Failure {
-            #expect(error.code == .cannotCreate, sourceLocation: location)
+            #expect(error.status == .cannotCreate, sourceLocation: location)
             return error.description
         } catch {
             Issue.record("\(error)", sourceLocation: location)

@@ -1,10 +1,10 @@
-import Datasets
 import Foundation
 import Jobs
 import Storage
 import TestSupport
 import Testing
 
+@testable import Datasets
 @testable import Training
 
 @Suite("Prefetcher")

@@ -19,7 +19,7 @@ public enum CheckpointTrouble: TroubleKind {
     /// A valid checkpoint of that step stands there already.
     case exists
 
-    public var status: ExitStatus {
+    public var status: Failure.Status {
         switch self {
         case .missing: .noInput
         case .damaged, .otherModel, .tooNew: .badData

@@ -9,7 +9,7 @@ import Reporting
 public struct OpenBLAS: Sendable {
     /// Why a BLAS could not be used.
     public struct LoadError: Reportable {
-        public var exitCode: Int32 { ExitStatus.software.rawValue }
+        public var exitCode: Int32 { Failure.Status.software.rawValue }
         public let description: String
     }
 

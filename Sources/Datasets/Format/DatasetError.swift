@@ -13,7 +13,7 @@ public enum DatasetTrouble: TroubleKind {
     /// The options do not fit each other or the source.
     case usage
 
-    public var status: ExitStatus {
+    public var status: Failure.Status {
         switch self {
         case .missing: .noInput
         case .malformed: .badData

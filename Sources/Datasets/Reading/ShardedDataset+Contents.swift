@@ -6,6 +6,10 @@ public struct DatasetContents: Equatable, Sendable {
     public var classes: [Int32]?
     /// [N, K] where labels are vectors of K.
     public var vectors: [Float]?
+
+    public init(images: [Float], classes: [Int32]? = nil, vectors: [Float]? = nil) {
+        (self.images, self.classes, self.vectors) = (images, classes, vectors)
+    }
 }
 
 extension ShardedDataset {

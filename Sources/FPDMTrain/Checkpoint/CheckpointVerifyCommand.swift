@@ -21,6 +21,6 @@ struct CheckpointVerifyCommand: ParsableCommand {
                 }
             }
         }
-        if !found.allSatisfy(\.isGood) { throw ExitCode(ExitStatus.badData.rawValue) }
+        if !found.allSatisfy(\.isGood) { throw ExitCode(Failure.Status.badData.rawValue) }
     }
 }

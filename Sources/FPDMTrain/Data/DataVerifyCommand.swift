@@ -23,6 +23,6 @@ struct DataVerifyCommand: ParsableCommand {
     func run() throws {
         let verification = DatasetVerifier.verify(path: path)
         if json { try Console.printJSON(verification) } else { print(DataPrinting.text(verification)) }
-        if !verification.isSound { throw ExitCode(ExitStatus.badData.rawValue) }
+        if !verification.isSound { throw ExitCode(Failure.Status.badData.rawValue) }
     }
 }

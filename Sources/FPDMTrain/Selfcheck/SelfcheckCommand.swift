@@ -46,7 +46,7 @@ struct SelfcheckCommand: ParsableCommand {
         if json { try Console.printJSON(reports) }
         let failed = reports.filter { !$0.passes }.count
         if !json { print("\(reports.count - failed) passed, \(failed) failed") }
-        if failed > 0 { throw ExitCode(ExitStatus.badData.rawValue) }
+        if failed > 0 { throw ExitCode(Failure.Status.badData.rawValue) }
     }
 
     /// A case that is none fails, and does not keep the others from being checked; a file that is not there is an error.

@@ -179,7 +179,7 @@ public final class Trainer {
             iterations: iterations)
         guard report.loss.isFinite && report.gradientNorm.isFinite else {
             throw communicator.failure(
-                code: ExitStatus.software.rawValue,
+                code: Failure.Status.software.rawValue,
                 message:
                     "step \(step + 1): the loss is \(report.loss) and the gradient's norm \(report.gradientNorm); the "
                     + "weights were left as they were. Lower optimizer.learningRate or lengthen "

@@ -1,12 +1,10 @@
+import Datasets
 import Foundation
 import Storage
-import TestSupport
 import Testing
 
-@testable import Datasets
-
 /// What a data set gives for these samples.
-func read(_ dataset: ShardedDataset, _ indices: [Int]) throws -> DatasetContents {
+public func read(_ dataset: ShardedDataset, _ indices: [Int]) throws -> DatasetContents {
     var length = 0
     if case .continuous(let count) = dataset.labels { length = count }
     // Values that no sample has, so that one left out shows.
@@ -28,7 +26,7 @@ func read(_ dataset: ShardedDataset, _ indices: [Int]) throws -> DatasetContents
 }
 
 /// File and message of the error that a call throws; a failed test if it throws none.
-func dataFailure(
+public func dataFailure(
     location: SourceLocation = #_sourceLocation, _ body: () throws -> Void
 ) throws -> (kind: DatasetTrouble?, file: String, message: String) {
     do {
@@ -51,20 +49,20 @@ func dataFailure(
 }
 
 /// Changes bytes of a file in place.
-func damage(_ path: String, _ change: (inout [UInt8]) throws -> Void) throws {
+public func damage(_ path: String, _ change: (inout [UInt8]) throws -> Void) throws {
     var bytes = try Files.read(path)
     try change(&bytes)
     try AtomicFile.write(bytes, to: path)
 }
 
 /// Changes an HDF5 file in place.
-func edit(_ path: String, _ change: (HDF5File) throws -> Void) throws {
+public func edit(_ path: String, _ change: (HDF5File) throws -> Void) throws {
     let file = try HDF5File.open(path, .readWrite)
     try change(file)
     try file.close()
 }
 
 /// The place of some bytes in others.
-func position(of wanted: [UInt8], in bytes: [UInt8]) -> Int? {
+public func position(of wanted: [UInt8], in bytes: [UInt8]) -> Int? {
     (0...(bytes.count - wanted.count)).first { Array(bytes[$0..<$0 + wanted.count]) == wanted }
 }
