@@ -78,8 +78,8 @@ import Testing
         let fixture = try CheckpointFixture()
         try AtomicFile.createDirectory(fixture.run)
         let isMounted =
-            try CheckpointPeer.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", fixture.run]).status == 0
-        defer { if isMounted { _ = try? CheckpointPeer.run(["umount", "-l", fixture.run]) } }
+            try run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", fixture.run]).status == 0
+        defer { if isMounted { _ = try? run(["umount", "-l", fixture.run]) } }
         guard isMounted else {
             try AtomicFile.write("", to: fixture("run/checkpoints"))
             #expect(throws: StorageError.self) { try fixture.write(step: 1) }
@@ -103,9 +103,9 @@ import Testing
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1)
         let isMounted =
-            try CheckpointPeer.run(["mount", "--bind", fixture.run, fixture.run]).status == 0
-            && CheckpointPeer.run(["mount", "-o", "remount,bind,ro", fixture.run]).status == 0
-        defer { if isMounted { _ = try? CheckpointPeer.run(["umount", "-l", fixture.run]) } }
+            try run(["mount", "--bind", fixture.run, fixture.run]).status == 0
+            && run(["mount", "-o", "remount,bind,ro", fixture.run]).status == 0
+        defer { if isMounted { _ = try? run(["umount", "-l", fixture.run]) } }
         let run = isMounted ? fixture.run : "/proc/self/run"
         let error = try #require(throws: StorageError.self) {
             _ = try CheckpointWriter.write([], metadata: CheckpointFixture.metadata(step: 2), run: run)

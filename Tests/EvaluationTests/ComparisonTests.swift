@@ -1,7 +1,8 @@
-import Evaluation
 import Model
 import TestSupport
 import Testing
+
+@testable import Evaluation
 
 @Suite("Comparison")
 struct ComparisonTests {

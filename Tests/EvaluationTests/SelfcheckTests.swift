@@ -1,10 +1,11 @@
 import Compute
-import Evaluation
 import Foundation
 import Model
 import Storage
 import TestSupport
 import Testing
+
+@testable import Evaluation
 
 @Suite("Selfcheck")
 struct SelfcheckTests {
