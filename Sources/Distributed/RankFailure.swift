@@ -1,3 +1,4 @@
+import Glibc
 import Reporting
 
 /// The failure of one rank, as every rank throws it: one rank prints it, all leave by `MPIRuntime.exit(code:)`.
@@ -53,11 +54,28 @@ extension Communicator {
     public func agree(on failure: RankFailure?) throws {
         let lowest = Int(try allReduce(Int32(failure == nil ? size : rank), .min))
         guard lowest < size else { return }
-        let numbers = try broadcast(
-            [failure.map { Int($0.rank) } ?? 0, failure.map { Int($0.code) } ?? 0], root: lowest)
-        let host = try broadcast(failure?.host ?? "", root: lowest)
-        let message = try broadcast(failure?.message ?? "", root: lowest)
-        throw RankFailure(rank: numbers[0], host: host, code: Int32(numbers[1]), message: message)
+        throw try shared(failure, of: lowest)
+    }
+
+    /// The failure of a rank that all know to have failed, as all ranks then hold it. Collective.
+    ///
+    /// - Parameter own: this rank's failure, if it has one.
+    public func shared(_ own: RankFailure?, of failing: Int) throws -> RankFailure {
+        let numbers = try broadcast([own.map { Int($0.rank) } ?? 0, own.map { Int($0.code) } ?? 0], root: failing)
+        let host = try broadcast(own?.host ?? "", root: failing)
+        let message = try broadcast(own?.message ?? "", root: failing)
+        return RankFailure(rank: numbers[0], host: host, code: Int32(numbers[1]), message: message)
+    }
+
+    /// Runs communication that no rank may leave alone: an error of MPI ends all ranks, with a message.
+    public func orAbort<Value>(_ body: () throws -> Value) -> Value {
+        do {
+            return try body()
+        } catch {
+            let (code, message) = Failure.describe(error)
+            fputs("fpdm: error: rank \(rank) on \(hostName): \(message)\n", stderr)
+            abort(code: code)
+        }
     }
 
     /// This rank's failure, to hand to `agree(on:)`.

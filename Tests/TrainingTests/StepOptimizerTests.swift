@@ -82,7 +82,7 @@ struct StepOptimizerTests {
         let engine = try Engine(threads: 2)
         let table = ParameterTable(tinyModel())
         let state = TrainingState(table)
-        state.start(Draws(seed: 1))
+        state.start(TrainingRandom(seed: 1))
         let place = try #require(table.parameter(named: "blocks.0.attn.qkv.weight")).range.lowerBound + 5
         let start = Double(state.weights[place])
         var (w, average, m, v) = (start, start, 0.0, 0.0)
@@ -113,9 +113,9 @@ struct StepOptimizerTests {
         let state = TrainingState(ParameterTable(tinyModel()))
         for flat in [state.weights, state.ema, state.firstMoment, state.secondMoment] { flat.fill(7) }
         state.step = 9
-        state.start(Draws(seed: 3))
+        state.start(TrainingRandom(seed: 3))
         let fresh = TrainingState(state.table)
-        fresh.start(Draws(seed: 3))
+        fresh.start(TrainingRandom(seed: 3))
         #expect(state.step == 0 && state.weights.array == fresh.weights.array)
         #expect(state.ema.array == state.weights.array)
         #expect(state.firstMoment.array.allSatisfy { $0 == 0 } && state.secondMoment.array.allSatisfy { $0 == 0 })

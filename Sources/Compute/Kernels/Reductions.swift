@@ -31,3 +31,17 @@ public enum Reductions {
         }
     }
 }
+
+extension Reductions {
+    /// Whether all values are finite.
+    public static func isFinite(_ engine: Engine, _ vector: FloatBuffer) -> Bool {
+        var maxima = [Float](repeating: 0, count: blocks(vector.count))
+        maxima.withUnsafeMutableBufferPointer { maxima in
+            engine.pool.parallelFor(maxima.count) { index, _ in
+                let start = index * block
+                maxima[index] = OrderFreeSum.largestMagnitude(vector.base + start, min(block, vector.count - start))
+            }
+        }
+        return maxima.allSatisfy { $0.isFinite }
+    }
+}

@@ -18,7 +18,7 @@ public struct BatchPlan: Sendable {
         globalBatch = job.training.globalBatch
         virtualRanks = job.training.virtualRanks
         microbatch = job.training.microbatchSize
-        seed = Draws(seed: job.run.seed).seed
+        seed = TrainingRandom(seed: job.run.seed).seed
         shuffle = job.data.shuffle
         self.sampleCount = sampleCount
     }

@@ -1,38 +1,46 @@
 import Compute
 import Distributed
 
-/// Carries on the tree of gradient sums across ranks: every rank ends with the sum of all.
+/// What ranks exchange in a step: sums of gradients, of which each ends with its slice, and then the weights that each
+/// has updated (ZeRO stage 1).
 ///
-/// Recursive doubling, nearest neighbours first: at level l a rank adds the vector of the rank whose number differs
-/// in bit l. Both sides add the same two numbers, so all ranks hold the same bits, and the order of additions is
-/// that of one rank that computes all shards itself.
+/// Nothing here throws: a rank that left an exchange alone would leave the others waiting in it, so that an error of
+/// MPI ends all of them.
 public final class GradientExchange {
     private let communicator: Communicator
     private let engine: Engine
-    private let arena: Arena
-    private let received: FloatBuffer
+    private let slices: FlatSlices
+    private let counts: [Int]
 
-    /// - Parameter communicator: its size is a power of two.
-    public init(_ communicator: Communicator, _ engine: Engine, count: Int) {
-        precondition(communicator.size & (communicator.size - 1) == 0, "exact exchange takes powers of two of ranks")
+    public init(_ communicator: Communicator, _ engine: Engine, _ slices: FlatSlices) {
+        precondition(slices.ranks == communicator.size, "slices for another number of ranks")
         self.communicator = communicator
         self.engine = engine
-        let (arena, buffer) = Arena.build("exchange") { $0.take(communicator.size > 1 ? count : 0) }
-        self.arena = arena
-        received = buffer
+        self.slices = slices
+        counts = slices.counts
     }
 
-    public var bytes: Int { arena.bytes }
-
-    /// Replaces `gradient` by the sum over all ranks. Collective.
-    public func sum(_ gradient: FloatBuffer) throws {
-        var bit = 1
-        while bit < communicator.size {
-            let partner = communicator.rank ^ bit
-            try communicator.sendReceive(
-                send: gradient.readable, to: partner, receive: received.writable, from: partner, tag: bit)
-            Elementwise.add(engine, received, to: gradient, count: gradient.count)
-            bit <<= 1
+    /// The gradient of all virtual ranks, rounded to float32 once. Collective.
+    ///
+    /// - Parameter sum: of this rank's virtual ranks; dropped.
+    /// - Returns: [slice], inside `sum.gradient`; valid until the next sum begins.
+    public func reduce(_ sum: GradientSum) -> FloatBuffer {
+        let result = sum.gradient[slices[communicator.rank]]
+        // A single virtual rank: its gradient is the sum.
+        guard sum.sums.count > 0 else { return result }
+        if communicator.size > 1 {
+            // Exact in any order, so that MPI may choose its algorithm. It leaves this rank's part at the start.
+            communicator.orAbort { try communicator.reduceScatter(sum.sums.writable, counts: counts, .sum) }
         }
+        OrderFreeSum.convert(engine, sum.sums.slice(0, result.count), to: result)
+        return result
+    }
+
+    /// Gives every rank all weights. Collective.
+    ///
+    /// - Parameter weights: [flat], of which this rank's slice is up to date.
+    public func share(_ weights: FloatBuffer) {
+        guard communicator.size > 1 else { return }
+        communicator.orAbort { try communicator.allGather(weights.writable, counts: counts) }
     }
 }

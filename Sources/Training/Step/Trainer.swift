@@ -26,7 +26,7 @@ public final class Trainer {
 
     private let communicator: Communicator
     private let engine: Engine
-    private let draws: Draws
+    private let draws: TrainingRandom
     private let optimizer: Optimizer
     private let lossGradient: LossGradient
     private let tree: GradientTree
@@ -52,7 +52,7 @@ public final class Trainer {
         self.communicator = communicator
         self.engine = engine
         plan = BatchPlan(job, sampleCount: dataset.count)
-        draws = Draws(seed: job.run.seed)
+        draws = TrainingRandom(seed: job.run.seed)
         optimizer = Optimizer(job.optimizer, job.ema, steps: training.steps)
         lossGradient = try LossGradient(
             job.model, job.diffusion, engine: engine, capacity: training.microbatchSize,

@@ -7,9 +7,9 @@ import Testing
 
 @Suite("Draws")
 struct StepDrawsTests {
-    private let draws = Draws(seed: 11)
+    private let draws = TrainingRandom(seed: 11)
 
-    private func noise(_ draws: Draws, step: Int, sample: Int, count: Int = 33) -> [Float] {
+    private func noise(_ draws: TrainingRandom, step: Int, sample: Int, count: Int = 33) -> [Float] {
         [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
             if let base = buffer.baseAddress { draws.noise(step: step, sample: sample, into: base, count: count) }
             initialized = count
@@ -24,7 +24,7 @@ struct StepDrawsTests {
         let iterations: Iterations
     }
 
-    private func place(_ draws: Draws, _ step: Int, _ sample: Int) -> Place {
+    private func place(_ draws: TrainingRandom, _ step: Int, _ sample: Int) -> Place {
         Place(
             timestep: draws.timestep(step: step, sample: sample), noise: noise(draws, step: step, sample: sample),
             drops: draws.dropsLabel(step: step, sample: sample, probability: 0.5),
@@ -37,7 +37,7 @@ struct StepDrawsTests {
     func pure() {
         let places = (0..<6).flatMap { step in (0..<5).map { (step, $0) } }
         let forwards = places.map { place(draws, $0.0, $0.1) }
-        let backwards = places.reversed().map { place(Draws(seed: 11), $0.0, $0.1) }
+        let backwards = places.reversed().map { place(TrainingRandom(seed: 11), $0.0, $0.1) }
         #expect(forwards == backwards.reversed())
         // The first values do not depend on how many are asked for.
         #expect(
@@ -53,8 +53,8 @@ struct StepDrawsTests {
         for seed in seeds {
             for step in 0..<5 {
                 for sample in 0..<5 {
-                    timesteps.insert(Draws(seed: seed).timestep(step: step, sample: sample))
-                    noises.insert(noise(Draws(seed: seed), step: step, sample: sample, count: 4))
+                    timesteps.insert(TrainingRandom(seed: seed).timestep(step: step, sample: sample))
+                    noises.insert(noise(TrainingRandom(seed: seed), step: step, sample: sample, count: 4))
                 }
             }
         }
@@ -158,8 +158,8 @@ struct StepDrawsTests {
                 memory.zeros(table.flatCount), memory.zeros(table.flatCount), memory.zeros(table.flatCount)
             )
             draws.initialize(table, a)
-            Draws(seed: 11).initialize(table, b)
-            Draws(seed: 12).initialize(table, c)
+            TrainingRandom(seed: 11).initialize(table, b)
+            TrainingRandom(seed: 12).initialize(table, c)
             #expect(a.array == b.array && a.array != c.array)
             for p in table.parameters {
                 #expect(a[p.range].array.allSatisfy { $0 == 0 } == (p.initialization == .zeros), "\(p.name)")

@@ -3,7 +3,7 @@ import Jobs
 import Model
 
 /// Every random value of training, as a pure function of (seed, step, place in the global batch).
-public struct Draws: Sendable {
+public struct TrainingRandom: Sendable {
     public let seed: UInt64
 
     public init(seed: Int) { self.seed = UInt64(bitPattern: Int64(seed)) }

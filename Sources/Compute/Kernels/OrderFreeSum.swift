@@ -1,0 +1,96 @@
+/// Sums of vectors that come out the same in any order: every value is rounded to a multiple of its tensor's grid 2^e,
+/// and doubles hold sums of such multiples exactly (Demmel & Nguyen, "Parallel Reproducible Summation", IEEE
+/// Transactions on Computers, 2015).
+///
+/// A value g enters as (Double(g) + M) - M with M = 1.5 x 2^(52 + e), which rounds to the nearest multiple as long as
+/// |g| <= 2^(51 + e).
+public enum OrderFreeSum {
+    /// A tensor's place in the flat vector, and its grid.
+    public struct Tensor: Sendable {
+        public let range: Range<Int>
+        /// e of the grid 2^e, from -149 on: there every float32 is a multiple.
+        public var exponent: Int
+
+        public init(range: Range<Int>, exponent: Int) {
+            self.range = range
+            self.exponent = exponent
+        }
+    }
+
+    /// Values of one task: tensors are cut into stretches of this length, whatever the number of threads.
+    public static let stretch = 32_768
+
+    /// Where each task works: `tensor` is an index into the tensors that were cut.
+    public struct Stretch: Sendable {
+        public let tensor: Int
+        public let range: Range<Int>
+    }
+
+    public static func stretches(of tensors: [Range<Int>]) -> [Stretch] {
+        tensors.enumerated().flatMap { index, range in
+            stride(from: range.lowerBound, to: range.upperBound, by: stretch).map {
+                Stretch(tensor: index, range: $0..<min($0 + stretch, range.upperBound))
+            }
+        }
+    }
+
+    /// Adds a gradient to a sum, zeroes the gradient for the next one, and finds the largest magnitudes.
+    ///
+    /// - Parameters:
+    ///   - gradient: [flat]; zero afterwards.
+    ///   - sum: [flat]; overwritten where `isFirst`.
+    ///   - maxima: [stretches], receives the largest |g| of each; infinite where a value is not finite.
+    public static func add(
+        _ engine: Engine, _ gradient: FloatBuffer, to sum: DoubleBuffer, isFirst: Bool, tensors: [Tensor],
+        stretches: [Stretch], maxima: UnsafeMutableBufferPointer<Float>
+    ) {
+        precondition(maxima.count == stretches.count && gradient.count == sum.count, "one maximum a stretch")
+        engine.pool.parallelFor(stretches.count) { index, _ in
+            let part = stretches[index]
+            let (g, s) = (gradient.base + part.range.lowerBound, sum.base + part.range.lowerBound)
+            let count = part.range.count
+            let magic = Self.magic(tensors[part.tensor].exponent)
+            maxima[index] = largestMagnitude(g, count)
+            if isFirst {
+                for i in 0..<count { s[i] = (Double(g[i]) + magic) - magic }
+            } else {
+                for i in 0..<count { s[i] += (Double(g[i]) + magic) - magic }
+            }
+            g.update(repeating: 0, count: count)
+        }
+    }
+
+    /// The same for the only gradient there is: it stays where it is, rounded to the grid.
+    public static func round(
+        _ engine: Engine, _ gradient: FloatBuffer, tensors: [Tensor], stretches: [Stretch],
+        maxima: UnsafeMutableBufferPointer<Float>
+    ) {
+        precondition(maxima.count == stretches.count, "one maximum a stretch")
+        engine.pool.parallelFor(stretches.count) { index, _ in
+            let part = stretches[index]
+            let g = gradient.base + part.range.lowerBound
+            let magic = Self.magic(tensors[part.tensor].exponent)
+            maxima[index] = largestMagnitude(g, part.range.count)
+            for i in 0..<part.range.count { g[i] = Float((Double(g[i]) + magic) - magic) }
+        }
+    }
+
+    /// Rounds sums to float32, once.
+    public static func convert(_ engine: Engine, _ sum: DoubleBuffer, to result: FloatBuffer) {
+        precondition(sum.count == result.count, "vectors of unlike length")
+        engine.pool.parallelRanges(sum.count, grain: stretch) { range, _ in
+            let (s, r) = (sum.base + range.lowerBound, result.base + range.lowerBound)
+            for i in 0..<range.count { r[i] = Float(s[i]) }
+        }
+    }
+
+    /// M: adding it to a double pushes what is below the grid out of the mantissa.
+    static func magic(_ exponent: Int) -> Double { Double(sign: .plus, exponent: 52 + exponent, significand: 1.5) }
+
+    /// As integers, magnitudes of floats are in order, infinity and every NaN above all numbers.
+    static func largestMagnitude(_ values: UnsafePointer<Float>, _ count: Int) -> Float {
+        var largest: UInt32 = 0
+        for i in 0..<count { largest = max(largest, values[i].magnitude.bitPattern) }
+        return Float(bitPattern: min(largest, Float.infinity.bitPattern))
+    }
+}

@@ -1,0 +1,59 @@
+import Compute
+import Model
+
+/// Which rows of each tensor a rank saves and reads: those of its slice, cut at row borders.
+///
+/// A row that a slice's border runs through goes to the owner of its first value, whose saved range then ends behind
+/// its slice: by a *tail* that the owners of those values send it before a save.
+struct CheckpointRows {
+    private let table: ParameterTable
+    private let slices: FlatSlices
+
+    init(_ table: ParameterTable, _ slices: FlatSlices) {
+        self.table = table
+        self.slices = slices
+    }
+
+    /// Rows whose first value lies in the rank's slice.
+    func saved(_ parameter: Parameter, by rank: Int) -> Range<Int> {
+        let slice = slices[rank]
+        return firstRow(of: parameter, from: slice.lowerBound)..<firstRow(of: parameter, from: slice.upperBound)
+    }
+
+    /// Rows of which any value lies in the rank's slice.
+    func touched(_ parameter: Parameter, by rank: Int) -> Range<Int> {
+        let part = parameter.range.clamped(to: slices[rank])
+        guard !part.isEmpty else { return 0..<0 }
+        let length = Self.rowLength(parameter)
+        let start = parameter.range.lowerBound
+        return (part.lowerBound - start) / length..<(part.upperBound - start + length - 1) / length
+    }
+
+    /// The place of some rows of a tensor in the flat vector.
+    static func range(_ parameter: Parameter, rows: Range<Int>) -> Range<Int> {
+        let (start, length) = (parameter.range.lowerBound, rowLength(parameter))
+        return start + rows.lowerBound * length..<start + rows.upperBound * length
+    }
+
+    /// Values behind the rank's slice that complete the last row it saves; starts at the slice's end.
+    func tail(of rank: Int) -> Range<Int> {
+        let slice = slices[rank]
+        let end = slice.upperBound
+        guard !slice.isEmpty, let cut = table.parameters.first(where: { $0.range.contains(end) }) else {
+            return end..<end
+        }
+        let rows = saved(cut, by: rank)
+        return end..<(rows.isEmpty ? end : max(end, Self.range(cut, rows: rows).upperBound))
+    }
+
+    /// The first row that starts at `border` or behind it.
+    private func firstRow(of parameter: Parameter, from border: Int) -> Int {
+        let length = Self.rowLength(parameter)
+        let offset = max(0, border - parameter.range.lowerBound)
+        return min(parameter.shape[0], (offset + length - 1) / length)
+    }
+
+    private static func rowLength(_ parameter: Parameter) -> Int {
+        max(1, parameter.range.count / max(1, parameter.shape[0]))
+    }
+}
