@@ -18,7 +18,7 @@ struct RankTests {
             }
         } catch {
             print("\(error)")
-            exit(70)
+            exit(error is UnknownLauncher ? 64 : 70)
         }
     }
 
