@@ -38,9 +38,25 @@ struct LauncherEnvironmentTests {
         #expect(place.rank == 0 && place.size == 1 && place.localSize == 1)
     }
 
+    @Test("Hydra, with its numbers on the node")
+    func hydra() {
+        let place = place([
+            "PMI_RANK": "2", "PMI_SIZE": "8", "MPI_LOCALRANKID": "0", "MPI_LOCALNRANKS": "2", "SLURM_PROCID": "1",
+            "SLURM_STEP_NUM_TASKS": "4",
+        ])
+        #expect(place.rank == 2 && place.size == 8 && place.localRank == 0 && place.localSize == 2)
+        #expect(place.isSizeTold && place.sources == ["PMI_RANK=2", "PMI_SIZE=8"])
+    }
+
+    @Test("a size of another launcher is not taken")
+    func mixed() {
+        let place = place(["PMIX_RANK": "2", "PMI_SIZE": "8", "SLURM_PROCID": "0", "SLURM_STEP_NUM_TASKS": "16"])
+        #expect(place.rank == 2 && place.size == 3 && !place.isSizeTold && place.sources == ["PMIX_RANK=2"])
+    }
+
     @Test("PMI, and values that are no numbers")
     func others() {
-        #expect(place(["PMI_RANK": "2", "PMI_SIZE": "8"]).size == 8)
+        #expect(place(["PMI_RANK": "2", "SLURM_PROCID": "2", "SLURM_STEP_NUM_TASKS": "8"]).size == 8)
         #expect(place(["PMIX_RANK": "none", "PMI_RANK": "2", "PMI_SIZE": "8"]).rank == 2)
         #expect(!place(["OMPI_COMM_WORLD_RANK": "-1"]).isLaunched)
     }

@@ -12,6 +12,17 @@ struct Check {
     }
 }
 
+/// An element type whose values a check can make; small whole numbers are exact in all of them.
+protocol Value: MPIScalar, Equatable {
+    init(_ value: Int)
+}
+extension Float: Value {}
+extension Double: Value {}
+extension Int32: Value {}
+extension Int64: Value {}
+extension Int: Value {}
+extension UInt8: Value {}
+
 /// An expectation that did not hold.
 struct Unmet: Error, CustomStringConvertible {
     let description: String

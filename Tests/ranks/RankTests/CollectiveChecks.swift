@@ -6,17 +6,7 @@ private let lengths = [0, 1, 3, 5, 17, 1000]
 /// What rank r holds at index i; small whole numbers, so that sums are exact in every type.
 private func value(_ rank: Int, _ index: Int) -> Int { (rank + 1) * 3 + index % 7 }
 
-private protocol SmallNumber: MPIScalar, Equatable {
-    init(_ value: Int)
-}
-extension Float: SmallNumber {}
-extension Double: SmallNumber {}
-extension Int32: SmallNumber {}
-extension Int64: SmallNumber {}
-extension Int: SmallNumber {}
-extension UInt8: SmallNumber {}
-
-private func reductions<T: SmallNumber>(_ type: T.Type, _ world: Communicator) throws {
+private func reductions<T: Value>(_ type: T.Type, _ world: Communicator) throws {
     let ranks = 0..<world.size
     for length in lengths {
         let own = (0..<length).map { T(value(world.rank, $0)) }

@@ -18,14 +18,15 @@ struct RankTests {
             }
         } catch {
             print("\(error)")
-            exit(70)
+            exit(error is UnknownLauncher ? 64 : 70)
         }
     }
 
     private static func run(_ arguments: [String], _ runtime: MPIRuntime) throws -> Int32 {
         let world = runtime.world
         guard let mode = arguments.first else {
-            let checks = groupChecks() + runtimeChecks(runtime) + collectiveChecks() + messageChecks()
+            let checks =
+                groupChecks() + runtimeChecks(runtime) + collectiveChecks() + sliceChecks() + messageChecks()
             let failed = try runChecks(checks, on: world)
             if world.rank == 0 { print("\(checks.count - failed) passed, \(failed) failed") }
             return failed == 0 ? 0 : 1

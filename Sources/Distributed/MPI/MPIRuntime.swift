@@ -35,10 +35,12 @@ public final class MPIRuntime {
     /// Starts MPI (`MPI_Init_thread`, MPI 3.1, section 12.4.3) and makes its errors return instead of abort.
     ///
     /// Collective over all ranks of the job. Without a launcher, the process is a world of one.
-    /// - Throws: `MPIError` when MPI was started before in this process (section 8.7: it starts once), or
-    ///   when the library offers fewer threads than `required`.
+    /// - Throws: `UnknownLauncher` when the launcher started more processes, or fewer, than this MPI's world has
+    ///   ranks; `MPIError` when MPI was started before in this process (section 8.7: it starts once), or when the
+    ///   library offers fewer threads than `required`. Nothing was sent by then, and MPI has ended.
     public static func start(required: ThreadLevel = .funneled) throws -> MPIRuntime {
-        let rank = LauncherEnvironment.rank
+        let place = LauncherEnvironment.current
+        let rank = place.rank
         var initialized: Int32 = 0
         try check("MPI_Initialized", rank: rank, MPI_Initialized(&initialized))
         guard initialized == 0 else {
@@ -55,6 +57,12 @@ public final class MPIRuntime {
                 operation: "MPI_Init_thread", rank: rank, code: MPI_ERR_OTHER,
                 message: "this MPI library provides thread level \(provided), but \(required) "
                     + "(\(required.constant)) is needed: use a build of it with thread support")
+        }
+        var size: Int32 = 0
+        try check("MPI_Comm_size", rank: rank, MPI_Comm_size(fpdm_comm_world(), &size))
+        if let unknown = UnknownLauncher(place, worldSize: Int(size), library: try libraryVersion(rank: rank)) {
+            MPI_Finalize()
+            throw unknown
         }
         return try MPIRuntime(launcherRank: rank)
     }
@@ -106,8 +114,21 @@ final class MPIProcess {
 }
 
 private func processorName(rank: Int) throws -> String {
+    try text(of: "MPI_Get_processor_name", capacity: MPI_MAX_PROCESSOR_NAME, rank: rank, MPI_Get_processor_name)
+}
+
+/// The library's name and version (MPI 3.1, section 8.1.1).
+private func libraryVersion(rank: Int) throws -> String {
+    try text(
+        of: "MPI_Get_library_version", capacity: MPI_MAX_LIBRARY_VERSION_STRING, rank: rank, MPI_Get_library_version)
+}
+
+private func text(
+    of operation: String, capacity: Int32, rank: Int,
+    _ body: (UnsafeMutablePointer<CChar>?, UnsafeMutablePointer<Int32>?) -> Int32
+) throws -> String {
     var length: Int32 = 0
-    var name = [CChar](repeating: 0, count: Int(MPI_MAX_PROCESSOR_NAME) + 1)
-    try check("MPI_Get_processor_name", rank: rank, MPI_Get_processor_name(&name, &length))
-    return String(decoding: name.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    var text = [CChar](repeating: 0, count: Int(capacity) + 1)
+    try check(operation, rank: rank, body(&text, &length))
+    return String(decoding: text.prefix(Int(length)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }

@@ -103,7 +103,7 @@ extension Communicator {
 }
 
 /// Where each rank's part starts when the parts lie one behind the other.
-private func displacements(of counts: [Int]) -> [Int32] {
+func displacements(of counts: [Int]) -> [Int32] {
     var start = 0
     return counts.map { count in
         defer { start += count }

@@ -1,0 +1,37 @@
+/// A launcher started several processes, but this program's MPI does not know that launcher: each process would
+/// be a world of its own and train alone.
+///
+/// It happens under `srun` without `--mpi=pmix`, and under the `mpirun` of another MPI. Every process of the
+/// launcher holds the same error but for its rank.
+public struct UnknownLauncher: Error, CustomStringConvertible, Equatable, Sendable {
+    /// How many processes the launcher started, as its variables tell; at least so many where they do not.
+    public let launched: Int
+    /// The ranks of MPI's world.
+    public let worldSize: Int
+    /// The variables that told, such as `SLURM_STEP_NUM_TASKS=2`.
+    public let sources: [String]
+    /// This program's MPI, by its own words (`MPI_Get_library_version`), shortened.
+    public let library: String
+
+    /// Nil where launcher and MPI agree.
+    ///
+    /// - Parameter library: the whole text of `MPI_Get_library_version`.
+    public init?(_ place: LauncherPlace, worldSize: Int, library: String) {
+        // A size that no variable told is a lower bound.
+        let isAgreed = place.isSizeTold ? place.size == worldSize : place.size <= worldSize
+        if place.size == 1 || isAgreed { return nil }
+        launched = place.size
+        self.worldSize = worldSize
+        sources = place.sources
+        // Open MPI goes on with its package after a comma, MPICH with its configuration on the next line.
+        let name = library.split { ",\n".contains($0) }.first.map(String.init) ?? ""
+        self.library = name.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    }
+
+    public var description: String {
+        "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's MPI "
+            + "(\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "
+            + "srun --mpi=pmix, elsewhere the mpirun of the MPI that the program was built with; "
+            + "mpirun --version and ompi_info say which one is installed"
+    }
+}
