@@ -75,6 +75,15 @@ public enum OrderFreeSum {
         }
     }
 
+    /// target += sums of other virtual ranks on the same grids: exact.
+    public static func add(_ engine: Engine, _ sums: DoubleBuffer, to target: DoubleBuffer) {
+        precondition(sums.count == target.count, "vectors of unlike length")
+        engine.pool.parallelRanges(sums.count, grain: stretch) { range, _ in
+            let (s, t) = (sums.base + range.lowerBound, target.base + range.lowerBound)
+            for i in 0..<range.count { t[i] += s[i] }
+        }
+    }
+
     /// Rounds sums to float32, once.
     public static func convert(_ engine: Engine, _ sum: DoubleBuffer, to result: FloatBuffer) {
         precondition(sum.count == result.count, "vectors of unlike length")

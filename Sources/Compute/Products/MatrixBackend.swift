@@ -11,7 +11,7 @@ public protocol MatrixBackend: Sendable {
 }
 
 extension OpenBLAS: MatrixBackend {
-    public var name: String { "OpenBLAS \(coreName)" }
+    public var name: String { "OpenBLAS \(version) \(coreName)" }
 
     public func multiply(
         transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Float, a: UnsafePointer<Float>, lda: Int,

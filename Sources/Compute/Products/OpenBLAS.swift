@@ -51,6 +51,12 @@ public struct OpenBLAS: Sendable {
 
     /// Name of the kernels in use, such as `SkylakeX`.
     public var coreName: String { String(cString: table.functions.coreName()!) }
+    /// For instance `0.3.21`.
+    public var version: String {
+        // "OpenBLAS 0.3.21 NO_AFFINITY ..."
+        let words = configuration.split(separator: " ")
+        return words.count > 1 ? String(words[1]) : "of unknown version"
+    }
     /// Version and build options in OpenBLAS's words.
     public var configuration: String { String(cString: table.functions.configuration()!) }
 

@@ -1,9 +1,11 @@
+import Reporting
+
 /// A launcher started several processes, but this program's MPI does not know that launcher: each process would
 /// be a world of its own and train alone.
 ///
 /// It happens under `srun` without `--mpi=pmix`, and under the `mpirun` of another MPI. Every process of the
 /// launcher holds the same error but for its rank.
-public struct UnknownLauncher: Error, CustomStringConvertible, Equatable, Sendable {
+public struct UnknownLauncher: Reportable, Equatable {
     /// How many processes the launcher started, as its variables tell; at least so many where they do not.
     public let launched: Int
     /// The ranks of MPI's world.
@@ -28,6 +30,7 @@ public struct UnknownLauncher: Error, CustomStringConvertible, Equatable, Sendab
         self.library = name.split(whereSeparator: \.isWhitespace).joined(separator: " ")
     }
 
+    public var exitCode: Int32 { Failure.Status.usage.rawValue }
     public var description: String {
         "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's MPI "
             + "(\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "

@@ -73,7 +73,9 @@ extension Communicator {
             return try body()
         } catch {
             let (code, message) = Failure.describe(error)
-            fputs("fpdm: error: rank \(rank) on \(hostName): \(message)\n", stderr)
+            // Not through a stream: this may run while others print, and must not fail.
+            let text = Array("fpdm: error: rank \(rank) on \(hostName): \(message)\n".utf8)
+            _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
             abort(code: code)
         }
     }

@@ -14,6 +14,13 @@ public enum Files {
         return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Whether two paths lead to one file or folder, links followed; false if either leads nowhere.
+    public static func isSame(_ a: String, _ b: String) -> Bool {
+        var (first, second) = (stat(), stat())
+        guard stat(a, &first) == 0, stat(b, &second) == 0 else { return false }
+        return first.st_dev == second.st_dev && first.st_ino == second.st_ino
+    }
+
     /// A file's length in bytes.
     public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
 

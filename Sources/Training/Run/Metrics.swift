@@ -1,22 +1,49 @@
 import Foundation
 import Storage
 
-/// One line of `metrics.jsonl`.
+/// One line of `metrics.jsonl`. What does not apply to a step is left out; later versions may add keys.
 public struct MetricsLine: Codable, Equatable, Sendable {
     public let step: Int
     public let epoch: Double
-    public let loss, mse, vb: Double
-    public let gradientNorm: Double
+    /// Means over the global batch; left out where not finite.
+    public let loss, mse, vb: Double?
+    /// Before clipping.
+    public let gradientNorm: Double?
+    /// What the gradient was multiplied by, where it was clipped.
+    public let clipping: Double?
     public let learningRate: Double
     /// Fixed-point iterations (without gradient, with gradient).
     public let iterations: [Int]
     /// Of the step, on rank 0.
     public let seconds: Double
+    /// That the slowest rank computed, waiting for others left out.
+    public let computeSeconds: Double?
     public let samplesPerSecond: Double
+    /// Why the step was skipped, where it was.
+    public let skipped: String?
+    /// The loss on held-out data after the step, where it was measured.
+    public let validationLoss: Double?
+
+    init(_ report: StepReport, epoch: Double, seconds: Double, samples: Int, validationLoss: Double?) {
+        func finite(_ value: Double) -> Double? { value.isFinite ? value : nil }
+        step = report.step
+        self.epoch = epoch
+        (loss, mse, vb) = (finite(report.loss), finite(report.mse), finite(report.vb))
+        gradientNorm = finite(report.gradientNorm)
+        clipping = report.clipping < 1 ? report.clipping : nil
+        learningRate = report.learningRate
+        iterations = [report.iterations.withoutGradient, report.iterations.withGradient]
+        self.seconds = seconds
+        computeSeconds = report.computeSeconds.max()
+        samplesPerSecond = Double(samples) / seconds
+        skipped = report.skipped.map { "\($0)" }
+        self.validationLoss = validationLoss.flatMap(finite)
+    }
 }
 
 /// Appends to a run's `metrics.jsonl`. On resume, lines after the step that the run goes on from are dropped, so
-/// that the file reads as that of a run that was never stopped.
+/// that the file reads as that of a run that was never stopped; those before stay as they are, whichever version of
+/// this program wrote them.
 public final class MetricsWriter {
     private let path: String
     private let handle: FileHandle
@@ -27,10 +54,8 @@ public final class MetricsWriter {
     public init(run: String, from step: Int) throws {
         path = run + "/metrics.jsonl"
         encoder.outputFormatting = [.sortedKeys]
-        let kept = try Self.lines(run: run).filter { $0.step <= step }
-        var text = ""
-        for line in kept { text += try Self.text(line, encoder) }
-        try AtomicFile.write(text, to: path)
+        let kept = try Self.texts(run: run).filter { Self.step(of: $0).map { $0 <= step } ?? false }
+        try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw StorageError(.io, path, "cannot be opened for writing; check its permissions")
         }
@@ -42,23 +67,27 @@ public final class MetricsWriter {
 
     public func append(_ line: MetricsLine) throws {
         do {
-            try handle.write(contentsOf: Data(try Self.text(line, encoder).utf8))
+            try handle.write(contentsOf: try encoder.encode(line) + Data("\n".utf8))
         } catch {
             throw StorageError(.io, path, "cannot be written: \(error.localizedDescription); is the disk full?")
         }
     }
 
-    /// The lines of a run; a last line that a crash cut short is passed over.
+    /// The lines of a run; those that cannot be understood, such as a last one that a crash cut short, are skipped.
     public static func lines(run: String) throws -> [MetricsLine] {
-        let path = run + "/metrics.jsonl"
-        guard Files.exists(path) else { return [] }
-        let text = String(decoding: try Files.read(path), as: UTF8.self)
-        return text.split(separator: "\n").compactMap {
-            try? JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8))
-        }
+        try texts(run: run).compactMap { try? JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8)) }
     }
 
-    private static func text(_ line: MetricsLine, _ encoder: JSONEncoder) throws -> String {
-        String(decoding: try encoder.encode(line), as: UTF8.self) + "\n"
+    private static func texts(run: String) throws -> [Substring] {
+        let path = run + "/metrics.jsonl"
+        guard Files.exists(path) else { return [] }
+        return String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n")
+    }
+
+    /// All that must be understood of a line to keep it.
+    private struct Step: Decodable { let step: Int }
+
+    private static func step(of line: Substring) -> Int? {
+        (try? JSONDecoder().decode(Step.self, from: Data(line.utf8)))?.step
     }
 }

@@ -1,16 +1,21 @@
 import Checkpoints
-import Jobs
+import Glibc
 import Reporting
 import Storage
 
 /// The folder of a run: `job.yaml`, `metrics.jsonl`, `checkpoints/`, and `lock`, which the run holds that writes here.
 public final class RunFolder {
+    /// The first line of a run's `job.yaml`, by which it is told from a file that a person put there.
+    static let mark = "# The job of the run in this folder, as `fpdm train` resolved it."
+
     public let path: String
     private var lock: FileLock?
 
     public init(_ path: String) { self.path = path }
 
     public var store: CheckpointStore { CheckpointStore(run: path) }
+
+    private var jobFile: String { path + "/job.yaml" }
 
     /// Refuses a folder that exists.
     func requireNew() throws {
@@ -22,32 +27,72 @@ public final class RunFolder {
     }
 
     /// Claims the folder, if it exists, for as long as this object lives.
-    func claim() throws {
+    ///
+    /// - Parameters:
+    ///   - patience: how long to wait for another process, which may be one that is just being ended.
+    ///   - note: is told that it waits.
+    func claim(waiting patience: Duration = .seconds(60), note: (String) -> Void = { _ in }) throws {
         guard lock == nil, Files.exists(path) else { return }
+        let clock = ContinuousClock()
+        let deadline = clock.now + patience
         lock = try FileLock(path + "/lock")
-        if lock == nil {
+        if lock == nil, clock.now < deadline {
+            note("\(path): another process trains in this run folder; waiting for it for \(patience.components.seconds) s")
+        }
+        while lock == nil, clock.now < deadline {
+            usleep(250_000)
+            lock = try FileLock(path + "/lock")
+        }
+        guard lock == nil else { return }
+        throw Failure(
+            .cannotCreate,
+            "\(path): another process trains in this run folder. Wait for it, or end it, and try again")
+    }
+
+    /// Refuses to begin a run over files that are not a run's.
+    func requireNothingForeign() throws {
+        for (file, what) in [(jobFile, "job file"), (path + "/metrics.jsonl", "file of metrics")] {
+            guard Files.exists(file), try !isOurs() else { continue }
             throw Failure(
-                .tryAgain,
-                "\(path): another process trains in this run folder, perhaps one that is just being ended. Wait for it, "
-                    + "or end it, and try again")
+                .cannotCreate,
+                "\(file): this \(what) is not that of a run, and beginning one here would replace it. Move it away, or "
+                    + "choose another folder with --set run.directory=PATH")
         }
     }
 
-    /// Refuses to go on from a checkpoint when the folder holds later ones, which would be in the way.
-    func requireNothingLater(than reader: CheckpointReader) throws {
+    /// Whether the folder's `job.yaml` was written by a run.
+    private func isOurs() throws -> Bool {
+        guard Files.exists(jobFile) else { return false }
+        return String(decoding: try Files.read(jobFile), as: UTF8.self).hasPrefix(Self.mark)
+    }
+
+    /// Refuses to go on, in this folder, from a checkpoint of another run, or from one that has later ones behind it.
+    func requireSequel(to reader: CheckpointReader) throws {
+        let committed = try store.committed()
+        let isOwn = committed.contains { Files.isSame($0.path, reader.path) }
         let step = reader.metadata.step
-        guard let last = try store.committed().last, last.step > step else { return }
-        throw Failure(
-            .cannotCreate,
-            "\(path): holds a later checkpoint, \(last.path), which going on from step \(step) would have to "
-                + "replace. Choose another folder with --set run.directory=PATH, or move the later ones away")
+        if isOwn {
+            guard let last = committed.last, last.step > step else { return }
+            throw Failure(
+                .cannotCreate,
+                "\(path): holds a later checkpoint, \(last.path), which going on from step \(step) would have to "
+                    + "replace. Choose another folder with --set run.directory=PATH, or move the later ones away")
+        }
+        guard try committed.isEmpty, try !Files.exists(path + "/metrics.jsonl"), try !Files.exists(jobFile) else {
+            throw Failure(
+                .cannotCreate,
+                "\(path): is the folder of another run than \(reader.path), and going on here would mix the two. "
+                    + "Choose a new folder with --set run.directory=PATH")
+        }
     }
 
     /// Makes the folder and records the job.
-    func prepare(job: JobConfiguration, exclusive: Bool) throws {
+    ///
+    /// - Parameter job: as `ResolvedJob` prints it.
+    func prepare(job: String, exclusive: Bool) throws {
         try AtomicFile.createDirectory(path, exclusive: exclusive)
         try claim()
-        try AtomicFile.write(job.yaml(), to: path + "/job.yaml")
+        try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         store.cleanPartials()
     }
 }

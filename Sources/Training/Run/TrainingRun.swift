@@ -1,99 +1,62 @@
 import Checkpoints
 import Compute
-import Datasets
 import Distributed
-import Foundation
 import Jobs
 import Model
 import Reporting
+import Storage
 
 /// A run in its folder: starts or goes on, trains, measures, and saves.
 public final class TrainingRun {
-    /// What to do about an earlier run in the same folder.
-    public enum Resume: Equatable, Sendable {
-        /// Refuse a folder that exists.
-        case never
-        /// Go on from the newest good checkpoint, or start anew where there is none.
-        case auto
-        /// Go on from this checkpoint.
-        case checkpoint(String)
-    }
-
     /// What a run tells about itself; called on every rank, from the training thread.
     public protocol Observer: AnyObject {
         func began(_ run: TrainingRun)
         func note(_ message: String)
-        func stepped(_ report: Trainer.StepReport, seconds: Double)
+        func stepped(_ report: StepReport, validationLoss: Double?, seconds: Double)
         func saved(_ checkpoint: String, seconds: Double)
     }
 
-    /// With nothing left to choose.
-    public let job: JobConfiguration
+    public let job: ResolvedJob
     public let trainer: Trainer
     public let engine: Engine
+    public let memory: MemoryPlan
     /// Steps that had been done when this run began.
     public let firstStep: Int
     public let runtime: MPIRuntime
 
     private let communicator: Communicator
-    private let folder: RunFolder
+    private let start: RunStart
+    private let validation: Validation?
     /// On rank 0.
     private let metrics: MetricsWriter?
+    /// What went wrong between steps on this rank; the next step's vote tells the others.
+    private var pending: (any Error)?
 
     /// Prepares a run: checks, opens, resumes. Collective.
     ///
-    /// - Parameter allowingOtherKernels: whether a resume may go on to other bits on another processor or BLAS.
     /// - Returns: nil if the run has no steps left to do.
     /// - Throws: `RankFailure`, on all ranks alike.
     public init?(
-        _ job: JobConfiguration, resume: Resume, allowingOtherKernels: Bool = false, runtime: MPIRuntime,
-        observer: Observer
+        _ job: JobConfiguration, _ options: RunOptions = .init(), runtime: MPIRuntime, observer: Observer
     ) throws {
-        self.runtime = runtime
         let world = runtime.world
-        communicator = world
-        func agreed<Value>(_ body: () throws -> Value) throws -> Value {
-            try world.agree(body)
+        guard let start = try RunStart(job, options, runtime: runtime, note: observer.note) else { return nil }
+        let trainer = try world.agree {
+            try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
-        try agreed {
-            if let problem = job.problems(forRanks: world.size).first {
-                throw Failure(.badData, problem.description)
-            }
-        }
-        let first = try world.broadcast(job.yaml(), root: 0)
-        try agreed {
-            guard job.yaml() != first else { return }
-            throw Failure(
-                .badData,
-                "this rank read another job than rank 0: do all nodes see the same job file, and is every "
-                    + "rank given the same options?")
-        }
-        let folder = RunFolder(job.run.directory)
-        self.folder = folder
-        let start = try Self.findStart(job, folder, resume, world, observer)
-        let recorded = try agreed { try start.map { try JobConfiguration.recorded($0.metadata.jobYAML, in: $0.path) } }
-        let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
-        let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
-        if let recorded { try agreed { try Self.requireSameRun(resolved, recorded) } }
-        if let step = start?.metadata.step, step >= resolved.training.steps {
-            observer.note("\(folder.path): step \(step) was the last; nothing is left to do")
-            return nil
-        }
-        let engine = try agreed { try Engine(threads: threads) }
-        try agreed { try Self.requireSameKernels(start, engine, allowingOthers: allowingOtherKernels) }
-        try agreed { try Self.requireMemory(resolved, threads: threads, runtime: runtime) }
-        let dataset = try agreed { try Self.openData(resolved) }
-        let trainer = try agreed {
-            try Trainer(resolved, dataset: dataset, communicator: world, engine: engine)
-        }
-        try agreed { try Self.begin(trainer, from: start) }
+        try world.agree { try start.begin(trainer) }
+        validation = start.validation.map { Validation(start.job, dataset: $0, communicator: world) }
         let firstStep = trainer.state.step
-        metrics = try agreed {
+        metrics = try world.agree { () -> MetricsWriter? in
             guard world.rank == 0 else { return nil }
-            try folder.prepare(job: resolved, exclusive: resume == .never)
-            return try MetricsWriter(run: folder.path, from: firstStep)
+            // Only now that the run goes on from an earlier one are damaged ones out of its way.
+            try start.folder.store.setAside(start.skipped.map(\.path))
+            try start.folder.prepare(job: start.job.yaml(), exclusive: options.resume == .never)
+            return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
-        (self.job, self.engine, self.trainer, self.firstStep) = (resolved, engine, trainer, firstStep)
+        (self.job, self.trainer, self.firstStep) = (start.job, trainer, firstStep)
+        (engine, memory) = (start.engine, start.memory)
+        (self.start, self.runtime, communicator) = (start, runtime, world)
     }
 
     /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
@@ -103,12 +66,14 @@ public final class TrainingRun {
         let clock = ContinuousClock()
         while trainer.state.step < job.training.steps {
             let begin = clock.now
-            let report = try trainer.step()
+            let report = try trainer.step {
+                if let pending { throw pending }
+            }
             let seconds = (clock.now - begin).seconds
-            try record(report, seconds: seconds)
-            observer.stepped(report, seconds: seconds)
-            let every = job.checkpoint.every
-            if report.step == job.training.steps || (every > 0 && report.step % every == 0) {
+            let loss = try validationLoss(after: report.step)
+            record(report, validationLoss: loss, seconds: seconds)
+            observer.stepped(report, validationLoss: loss, seconds: seconds)
+            if isDue(report.step, every: job.checkpoint.every) {
                 let begin = clock.now
                 let path = try save()
                 observer.saved(path, seconds: (clock.now - begin).seconds)
@@ -116,167 +81,75 @@ public final class TrainingRun {
         }
     }
 
-    // MARK: - Starting
+    /// Whether something is done after a step: every so many, and at the end.
+    private func isDue(_ step: Int, every: Int) -> Bool {
+        step == job.training.steps || (every > 0 && step % every == 0)
+    }
 
-    /// The checkpoint to go on from, chosen by rank 0 and opened by all; nil to start anew.
-    private static func findStart(
-        _ job: JobConfiguration, _ folder: RunFolder, _ resume: Resume, _ world: Communicator, _ observer: Observer
-    ) throws -> CheckpointReader? {
-        let chosen = try world.agree { () -> String in
-            guard world.rank == 0 else { return "" }
-            switch resume {
-            case .never:
-                try folder.requireNew()
-                return ""
-            case .auto:
-                try folder.claim()
-                return try folder.store.latestValid { path, reason in
-                    observer.note("passing over \(path): \(reason)")
-                }?.path ?? ""
-            case .checkpoint(let path):
-                try folder.claim()
-                let checkpoint = try CheckpointStore.resolve(path)
-                try folder.requireNothingLater(than: try CheckpointReader.open(checkpoint))
-                return checkpoint
+    private func validationLoss(after step: Int) throws -> Double? {
+        guard let validation, isDue(step, every: job.validation.every) else { return nil }
+        return try trainer.validate(validation)
+    }
+
+    private func record(_ report: StepReport, validationLoss: Double?, seconds: Double) {
+        guard let metrics, isDue(report.step, every: job.run.metricsEvery) || validationLoss != nil || report.skipped != nil
+        else { return }
+        do {
+            try metrics.append(
+                MetricsLine(
+                    report, epoch: trainer.plan.epochs(step: report.step), seconds: seconds,
+                    samples: job.training.globalBatch, validationLoss: validationLoss))
+        } catch {
+            pending = error
+        }
+    }
+
+    // MARK: - Saving
+
+    /// Saves the present state, each rank its slice. Collective.
+    private func save() throws -> String {
+        let (state, rank) = (trainer.state, communicator.rank)
+        try communicator.agree {
+            if let pending { throw pending }
+            guard state.isFinite(engine) else {
+                throw Failure(
+                    .software,
+                    "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go "
+                        + "on more carefully from an earlier checkpoint: --resume PATH --allow-changes --set "
+                        + "optimizer.learningRate=..., or --set optimizer.clipNorm=1")
             }
         }
-        let path = try world.broadcast(chosen, root: 0)
-        return try world.agree { path.isEmpty ? nil : try CheckpointReader.open(path) }
-    }
-
-    /// The job with every `auto` replaced by what was recorded, or by what suits this machine; decided by rank 0.
-    private static func resolve(
-        _ job: JobConfiguration, recorded: JobConfiguration?, threads: Int, runtime: MPIRuntime
-    ) throws -> JobConfiguration {
-        var resolved = recorded.map { job.keepingChoices(of: $0) } ?? job
-        resolved.training.microbatch = resolved.training.microbatchSize
-        if resolved.training.activations == .auto {
-            // Both modes give the same bits, so this is a matter of memory alone.
-            let bytes = Network.bytes(
-                job.model, capacity: resolved.training.microbatchSize,
-                use: .training(activations: .keep, iterations: job.training.iterationsWithGradient.max),
-                threads: threads)
-            let share = Int(ProcessInfo.processInfo.physicalMemory) / runtime.nodeLocal.size
-            resolved.training.activations = bytes <= share / 4 ? .keep : .recompute
-        }
-        let choice = try runtime.world.broadcast(resolved.training.activations == .keep ? [1] : [0], root: 0)
-        resolved.training.activations = choice == [1] ? .keep : .recompute
-        return resolved
-    }
-
-    private static func requireSameRun(_ job: JobConfiguration, _ recorded: JobConfiguration) throws {
-        let changes = job.changesForbiddenOnResume(from: recorded)
-        guard !changes.isEmpty else { return }
-        throw Failure(
-            .badData,
-            "this job cannot go on from that checkpoint, because it would not give what the recorded job gives:\n  "
-                + changes.joined(separator: "\n  ")
-                + "\nGive the recorded values, or start anew in another run.directory")
-    }
-
-    private static func openData(_ job: JobConfiguration) throws -> ShardedDataset {
-        let dataset = try ShardedDataset(path: job.data.path)
-        try dataset.requireFits(job.model)
-        return dataset
-    }
-
-    /// Loads what the checkpoint holds, or starts anew.
-    private static func begin(_ trainer: Trainer, from start: CheckpointReader?) throws {
-        guard let start else { return trainer.start() }
-        try start.load(tensors(of: trainer.state))
-        trainer.state.step = start.metadata.step
-    }
-
-    /// Refuses to go on with other kernels than those that the checkpoint was computed with, unless told otherwise.
-    private static func requireSameKernels(
-        _ start: CheckpointReader?, _ engine: Engine, allowingOthers: Bool
-    ) throws {
-        guard let recorded = start?.metadata.environment["backend"], recorded != engine.matrix.name, !allowingOthers
-        else { return }
-        let core = recorded.split(separator: " ").last.map(String.init) ?? recorded
-        throw Failure(
-            .badData,
-            "the checkpoint was computed with \(recorded), and this is \(engine.matrix.name), which gives other bits. Go "
-                + "on with OPENBLAS_CORETYPE=\(core) in the environment where this processor can run that, or with "
-                + "--allow-other-kernels where other bits do not matter")
-    }
-
-    /// Refuses what cannot fit before any of it is taken.
-    private static func requireMemory(_ job: JobConfiguration, threads: Int, runtime: MPIRuntime) throws {
-        let table = ParameterTable(job.model)
-        let (capacity, size) = (job.training.microbatchSize, runtime.world.size)
-        // Weights, average and two moments; the tree of gradients; the exchange.
-        let vectors = 4 + (job.training.virtualRanks / size).trailingZeroBitCount + 1 + (size > 1 ? 1 : 0)
-        let activations = Network.bytes(
-            job.model, capacity: capacity,
-            use: .training(
-                activations: job.training.activations == .keep ? .keep : .recompute,
-                iterations: job.training.iterationsWithGradient.max), threads: threads)
-        let needed = Double(vectors) * Double(table.flatCount) * 4 + Double(activations)
-        let available = Double(ProcessInfo.processInfo.physicalMemory) / Double(runtime.nodeLocal.size)
-        guard needed > available else { return }
-        throw Failure(
-            .badData,
-            "a rank needs \(Int(needed / 1e9)) GB, and its share of this node's memory is \(Int(available / 1e9)) GB; "
-                + "lower training.microbatch (now \(capacity)), set training.activations: recompute, or choose a "
-                + "smaller model or fewer ranks a node")
-    }
-
-    // MARK: - Recording
-
-    private func record(_ report: Trainer.StepReport, seconds: Double) throws {
-        // Rank 0 alone writes; a full disk is noticed where all ranks meet next, at the checkpoint, or here.
-        let last = report.step == job.training.steps
-        guard report.step % max(job.run.metricsEvery, 1) == 0 || last else { return }
-        try communicator.agree {
-            try metrics?.append(
-                MetricsLine(
-                    step: report.step, epoch: trainer.plan.epochs(step: report.step), loss: report.loss,
-                    mse: report.mse, vb: report.vb, gradientNorm: report.gradientNorm,
-                    learningRate: report.learningRate,
-                    iterations: [report.iterations.withoutGradient, report.iterations.withGradient],
-                    seconds: seconds, samplesPerSecond: Double(job.training.globalBatch) / seconds))
-        }
-    }
-
-    /// Saves the present state. Collective; rank 0 writes.
-    private func save() throws -> String {
         // Each host once, in the order of its first rank.
         let hosts = try communicator.allGather(runtime.hostName).reduce(into: [String]()) { known, host in
             if !known.contains(host) { known.append(host) }
         }
-        let written = try communicator.agree { () -> String in
-            guard communicator.rank == 0 else { return "" }
-            return try CheckpointWriter.write(
-                Self.tensors(of: trainer.state), metadata: metadata(hosts: hosts), run: job.run.directory)
+        state.completeRows(communicator)
+        let begun = try communicator.agree {
+            rank == 0 ? try CheckpointWriter.begin(step: state.step, run: start.folder.path).work : ""
         }
-        return try communicator.broadcast(written, root: 0)
-    }
-
-    private func metadata(hosts: [String]) -> CheckpointMetadata {
-        CheckpointMetadata(
-            step: trainer.state.step, jobYAML: job.yaml(), worldSize: communicator.size, hosts: hosts,
-            version: ProgramVersion.current, created: CheckpointMetadata.now(),
-            environment: [
-                "backend": engine.matrix.name, "precision": job.training.precision.rawValue,
-                "threads": String(engine.pool.threadCount),
-            ])
-    }
-
-    /// Everything that training changes, as a checkpoint names it.
-    static func tensors(of state: TrainingState) -> [CheckpointTensor] {
-        let groups = [
-            ("model", state.weights), ("ema", state.ema), ("optimizer/m", state.firstMoment),
-            ("optimizer/v", state.secondMoment),
-        ]
-        return groups.flatMap { group, flat in
-            state.table.parameters.map {
-                CheckpointTensor(group: group, name: $0.name, shape: $0.shape, values: flat[$0.range])
+        let writer = CheckpointWriter(work: try communicator.broadcast(begun, root: 0))
+        do {
+            let digest = try communicator.agree {
+                try writer.writeRankFile(state.checkpointPieces, writer: rank, of: communicator.size).description
             }
+            let digests = try communicator.allGather(digest).compactMap { CheckpointDigest($0) }
+            let path = try communicator.agree {
+                guard rank == 0 else { return "" }
+                return try writer.finish(
+                    layout: state.checkpointLayout, metadata: try metadata(hosts: hosts), digests: digests)
+            }
+            return try communicator.broadcast(path, root: 0)
+        } catch {
+            if rank == 0 { writer.abandon() }
+            throw error
         }
     }
-}
 
-extension Duration {
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+    private func metadata(hosts: [String]) throws -> CheckpointMetadata {
+        CheckpointMetadata(
+            step: trainer.state.step, updates: trainer.state.updates, skippedInARow: trainer.state.skippedInARow,
+            jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,
+            grids: trainer.grids.bounds.map { Int32($0) }, worldSize: communicator.size, hosts: hosts,
+            version: ProgramVersion.current, environment: start.environment)
+    }
 }

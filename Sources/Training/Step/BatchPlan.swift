@@ -3,8 +3,9 @@ import Jobs
 
 /// Which sample stands where: a pure function of (seed, step), the same for every number of ranks.
 ///
-/// The global batch is cut into `virtualRanks` of equal size, a shard into microbatches; a microbatch never
-/// crosses a shard. Rank r of R computes the r-th R-th of the shards.
+/// The global batch is cut into `training.virtualRanks` of equal size (the virtual nodes of Or et al., "VirtualFlow",
+/// arXiv 2009.09523), a virtual rank into microbatches; a microbatch never crosses a virtual rank. Ranks take
+/// contiguous, nearly equal ranges of virtual ranks.
 public struct BatchPlan: Sendable {
     public let globalBatch: Int
     public let virtualRanks: Int
@@ -13,50 +14,61 @@ public struct BatchPlan: Sendable {
     private let sampleCount: Int
     private let shuffle: Bool
 
-    public init(_ job: JobConfiguration, sampleCount: Int) {
+    public init(_ job: ResolvedJob, sampleCount: Int) {
         precondition(sampleCount > 0, "a data set without samples")
         globalBatch = job.training.globalBatch
         virtualRanks = job.training.virtualRanks
-        microbatch = job.training.microbatchSize
+        microbatch = job.microbatchSize
         seed = TrainingRandom(seed: job.run.seed).seed
         shuffle = job.data.shuffle
         self.sampleCount = sampleCount
     }
 
-    public var shardSize: Int { globalBatch / virtualRanks }
+    /// Samples of a virtual rank.
+    public var virtualRankSize: Int { globalBatch / virtualRanks }
 
-    /// Shards of one rank.
-    public func shards(rank: Int, of ranks: Int) -> Range<Int> {
-        let each = virtualRanks / ranks
-        return rank * each..<(rank + 1) * each
+    /// Virtual ranks of one rank.
+    public func virtualRanks(of rank: Int, ranks: Int) -> Range<Int> {
+        precondition(ranks >= 1 && ranks <= virtualRanks, "\(ranks) ranks for \(virtualRanks) virtual ranks")
+        return virtualRanks * rank / ranks..<virtualRanks * (rank + 1) / ranks
     }
 
-    /// Places in the global batch that a shard holds.
-    public func places(shard: Int) -> Range<Int> { shard * shardSize..<(shard + 1) * shardSize }
+    /// The rank that computes a virtual rank.
+    public func rank(of virtualRank: Int, ranks: Int) -> Int {
+        (0..<ranks).first { virtualRanks(of: $0, ranks: ranks).contains(virtualRank) } ?? 0
+    }
 
-    /// The microbatches of a shard, as places in the global batch.
-    public func microbatches(shard: Int) -> [Range<Int>] {
-        let places = places(shard: shard)
-        return stride(from: places.lowerBound, to: places.upperBound, by: microbatch).map {
-            $0..<min($0 + microbatch, places.upperBound)
+    /// The virtual rank that a position belongs to.
+    public func virtualRank(of position: Int) -> Int { position / virtualRankSize }
+
+    /// Positions in the global batch that some virtual ranks hold.
+    public func positions(_ virtualRanks: Range<Int>) -> Range<Int> {
+        virtualRanks.lowerBound * virtualRankSize..<virtualRanks.upperBound * virtualRankSize
+    }
+
+    /// The microbatches of a virtual rank, as positions in the global batch.
+    public func microbatches(_ virtualRank: Int) -> [Range<Int>] {
+        let positions = positions(virtualRank..<virtualRank + 1)
+        return stride(from: positions.lowerBound, to: positions.upperBound, by: microbatch).map {
+            $0..<min($0 + microbatch, positions.upperBound)
         }
     }
 
-    /// Indices of the samples at some places of the batch of a step, counted from 0. Every epoch has an order of
+    /// Indices of the samples at some positions of the batch of a step, counted from 0. Every epoch has an order of
     /// its own; a batch may hold the end of one and the start of the next.
-    public func samples(step: Int, places: Range<Int>) -> [Int] {
+    public func samples(step: Int, positions: Range<Int>) -> [Int] {
         var epoch = -1
         var order = IndexPermutation(
             count: sampleCount, seed: seed, purpose: RandomPurpose.permutation.rawValue, epoch: 0)
-        return places.map { place in
-            let position = step * globalBatch + place
-            guard shuffle else { return position % sampleCount }
-            if position / sampleCount != epoch {
-                epoch = position / sampleCount
+        return positions.map { position in
+            let index = step * globalBatch + position
+            guard shuffle else { return index % sampleCount }
+            if index / sampleCount != epoch {
+                epoch = index / sampleCount
                 order = IndexPermutation(
                     count: sampleCount, seed: seed, purpose: RandomPurpose.permutation.rawValue, epoch: epoch)
             }
-            return order[position % sampleCount]
+            return order[index % sampleCount]
         }
     }
 

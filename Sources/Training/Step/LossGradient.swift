@@ -42,11 +42,23 @@ public final class LossGradient {
             pixels: model.imageSize * model.imageSize)
         network = Network(
             model, engine: engine, capacity: capacity, use: .training(activations: activations, iterations: iterations))
-        let (arena, buffers) = Arena.build("microbatch") { arena in
-            (arena.take(capacity * model.imageValues), arena.take(capacity * model.outputValues))
-        }
-        self.arena = arena
-        (noised, outputGradient) = buffers
+        (arena, (noised, outputGradient)) = Arena.build("microbatch") { Self.take($0, model, capacity) }
+    }
+
+    private static func take(
+        _ arena: Arena, _ model: ModelConfiguration, _ capacity: Int
+    ) -> (FloatBuffer, FloatBuffer) {
+        (arena.take(capacity * model.imageValues), arena.take(capacity * model.outputValues))
+    }
+
+    /// Bytes of a network and its objective, without taking them.
+    static func bytes(
+        _ model: ModelConfiguration, capacity: Int, activations: ActivationMode, iterations: Int, threads: Int
+    ) -> Int {
+        Network.bytes(
+            model, capacity: capacity, use: .training(activations: activations, iterations: iterations),
+            threads: threads)
+            + Arena.measure("microbatch") { take($0, model, capacity) } * MemoryLayout<Float>.stride
     }
 
     public var bytes: Int { network.bytes + arena.bytes }
@@ -83,5 +95,17 @@ public final class LossGradient {
             network.backward(
                 input, outputGradient: outputGradient, weights: weights, gradients: gradients, iterations: iterations)
         }
+    }
+
+    /// `accumulate` with the losses as its result.
+    public func losses(
+        _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?
+    ) -> [Objective.Loss] {
+        var losses = [Objective.Loss](repeating: .init(), count: batch.timesteps.count)
+        losses.withUnsafeMutableBufferPointer {
+            accumulate(
+                batch, weights: weights, iterations: iterations, scale: scale, gradients: gradients, losses: $0)
+        }
+        return losses
     }
 }

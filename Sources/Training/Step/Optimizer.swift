@@ -34,17 +34,29 @@ public struct Optimizer: Sendable {
         ema.warmup ? min(ema.decay, Double(1 + step) / Double(10 + step)) : ema.decay
     }
 
-    /// One step over the whole flat vector; `state.step` goes up by one.
-    public func apply(_ engine: Engine, gradient: FloatBuffer, to state: TrainingState) {
+    /// What the gradient is multiplied by, so that its norm is at most `clipNorm` (Pascanu et al., arXiv 1211.5063,
+    /// section 3.2, as PyTorch's `clip_grad_norm_` has it).
+    public func clipping(gradientNorm: Double) -> Double {
+        guard let limit = optimizer.clipNorm else { return 1 }
+        return min(1, limit / (gradientNorm + 1e-6))
+    }
+
+    /// One step of this rank's slice; `state.step` and `state.updates` go up by one.
+    ///
+    /// - Parameters:
+    ///   - gradient: [slice]
+    ///   - scale: as `clipping` gives it.
+    public func apply(_ engine: Engine, gradient: FloatBuffer, scale: Double = 1, to state: TrainingState) {
         let settings = AdamW(
             learningRate: learningRate(step: state.step), beta1: optimizer.beta1, beta2: optimizer.beta2,
             epsilon: optimizer.epsilon, weightDecay: optimizer.weightDecay, emaDecay: emaDecay(step: state.step))
-        settings.apply(
-            engine, gradient: gradient,
-            to: .init(
-                weights: state.weights, firstMoment: state.firstMoment, secondMoment: state.secondMoment,
-                ema: state.ema),
-            step: state.step + 1)
         state.step += 1
+        state.updates += 1
+        settings.apply(
+            engine, gradient: gradient, gradientScale: Float(scale),
+            to: .init(
+                weights: state.weights[state.slice], firstMoment: state.firstMoment, secondMoment: state.secondMoment,
+                ema: state.ema),
+            step: state.updates)
     }
 }

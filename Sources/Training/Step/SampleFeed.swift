@@ -2,7 +2,7 @@ import Compute
 import Datasets
 import Foundation
 
-/// The samples of one step that a rank needs, in the order of their places in the global batch.
+/// The samples of one step that a rank needs, in the order of their positions in the global batch.
 public final class SampleBatch {
     /// [count, C, S, S] in [-1, 1]
     public let images: FloatBuffer
@@ -20,13 +20,29 @@ public final class SampleBatch {
             vectors = []
         }
     }
+
+    /// Bytes of a batch, without taking them.
+    static func bytes(_ dataset: ShardedDataset, count: Int) -> Int {
+        Arena.measure("samples") { $0.take(count * dataset.imageValues) } * MemoryLayout<Float>.stride
+    }
+
+    /// Reads samples, in this order.
+    func read(_ dataset: ShardedDataset, _ indices: [Int]) throws {
+        try classes.withUnsafeMutableBufferPointer { classes in
+            try vectors.withUnsafeMutableBufferPointer { vectors in
+                try dataset.read(
+                    indices, images: images.base, classes: classes.isEmpty ? nil : classes.baseAddress,
+                    vectors: vectors.isEmpty ? nil : vectors.baseAddress)
+            }
+        }
+    }
 }
 
 /// Reads the samples of the next step on a thread of its own, while the present one is computed.
-public final class Prefetcher: @unchecked Sendable {
+public final class SampleFeed: @unchecked Sendable {
     private let dataset: ShardedDataset
     private let plan: BatchPlan
-    private let places: Range<Int>
+    private let positions: Range<Int>
     private let lastStep: Int
     private let batches: [SampleBatch]
 
@@ -38,23 +54,23 @@ public final class Prefetcher: @unchecked Sendable {
     private var stopped = false
 
     /// - Parameters:
-    ///   - places: of the global batch that this rank computes.
+    ///   - positions: of the global batch that this rank computes.
     ///   - steps: those to be taken, in order.
-    public init(_ dataset: ShardedDataset, _ plan: BatchPlan, places: Range<Int>, steps: Range<Int>) {
+    public init(_ dataset: ShardedDataset, _ plan: BatchPlan, positions: Range<Int>, steps: Range<Int>) {
         self.dataset = dataset
         self.plan = plan
-        self.places = places
+        self.positions = positions
         lastStep = steps.upperBound
         nextToRead = steps.lowerBound
         nextToTake = steps.lowerBound
-        batches = (0..<2).map { _ in SampleBatch(dataset, count: places.count) }
+        batches = (0..<2).map { _ in SampleBatch(dataset, count: positions.count) }
         // The thread holds the object until it has ended; `stop` ends it.
         let thread = Thread { [self] in readAhead() }
         thread.name = "prefetch"
         thread.start()
     }
 
-    /// Ends the thread; to be called before the prefetcher is let go.
+    /// Ends the thread; to be called before the feed is let go.
     public func stop() {
         condition.lock()
         stopped = true
@@ -98,13 +114,6 @@ public final class Prefetcher: @unchecked Sendable {
     }
 
     private func read(step: Int, into batch: SampleBatch) throws {
-        let indices = plan.samples(step: step, places: places)
-        try batch.classes.withUnsafeMutableBufferPointer { classes in
-            try batch.vectors.withUnsafeMutableBufferPointer { vectors in
-                try dataset.read(
-                    indices, images: batch.images.base, classes: classes.isEmpty ? nil : classes.baseAddress,
-                    vectors: vectors.isEmpty ? nil : vectors.baseAddress)
-            }
-        }
+        try batch.read(dataset, plan.samples(step: step, positions: positions))
     }
 }

@@ -2,7 +2,7 @@ import Compute
 import Jobs
 import Model
 
-/// Every random value of training, as a pure function of (seed, step, place in the global batch).
+/// Every random value of training, as a pure function of (seed, step, position in the global batch).
 public struct TrainingRandom: Sendable {
     public let seed: UInt64
 
@@ -30,6 +30,14 @@ public struct TrainingRandom: Sendable {
     }
 
     public func flips(step: Int, sample: Int) -> Bool { stream(.flip, step, sample).bits(0) & 1 == 1 }
+
+    /// Uniform in [0, 1), the same at every validation.
+    public func validationTimestep(sample: Int) -> Double { stream(.validationTimestep, 0, sample).uniform(0) }
+
+    /// Standard normal, `count` values of one held-out sample, the same at every validation.
+    public func validationNoise(sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {
+        stream(.validationNoise, 0, sample).normals(into: output, count: count)
+    }
 
     /// One draw a step for all ranks, which also keeps them in step.
     public func iterations(step: Int, withoutGradient: IterationRange, withGradient: IterationRange) -> Iterations {

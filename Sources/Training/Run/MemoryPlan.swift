@@ -1,0 +1,80 @@
+import Checkpoints
+import Compute
+import Datasets
+import Distributed
+import Jobs
+import Model
+import Reporting
+
+/// What a rank's memory is for: measured by the code that takes it, before any of it is taken.
+public struct MemoryPlan: Equatable, Sendable {
+    public struct Line: Equatable, Sendable {
+        public let name: String
+        public let bytes: Int
+    }
+
+    public let lines: [Line]
+    public var bytes: Int { lines.reduce(0) { $0 + $1.bytes } }
+    /// Of the network and its objective.
+    let activationBytes: Int
+
+    /// - Parameter validation: the held-out data set, if there is one.
+    init(
+        _ job: ResolvedJob, rank: Int, ranks: Int, threads: Int,
+        dataset: ShardedDataset, validation: ShardedDataset?
+    ) {
+        let table = ParameterTable(job.model)
+        let plan = BatchPlan(job, sampleCount: dataset.count)
+        let slices = FlatSlices(count: table.flatCount, ranks: ranks)
+        let positions = plan.positions(plan.virtualRanks(of: rank, ranks: ranks)).count
+        var samples = 2 * SampleBatch.bytes(dataset, count: positions) + dataset.heldBytes
+        if let validation {
+            samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
+        }
+        activationBytes = BatchAccumulator.bytes(job, threads: threads)
+        lines = [
+            Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
+            Line(name: "gradients", bytes: GradientSum.bytes(table, virtualRanks: job.training.virtualRanks)),
+            Line(name: "activations", bytes: activationBytes),
+            Line(name: "samples", bytes: samples),
+            Line(
+                name: "exchange",
+                bytes: GradientExchange.bytes(slices)
+                    + StepVote.bytes(
+                        positions: job.training.globalBatch, virtualRanks: job.training.virtualRanks, ranks: ranks,
+                        tensors: table.parameters.count, blocks: Reductions.blocks(table.flatCount))),
+            // Saving reads no more than that: values are written from where they are.
+            Line(name: "program and libraries", bytes: ProcessMemory.resident),
+        ]
+    }
+
+    /// The table in words: `weights, average, optimizer 12 MiB, gradients 9 MiB, ...`.
+    public var description: String {
+        lines.map { "\($0.name) \(Self.inWords($0.bytes))" }.joined(separator: ", ")
+            + "; \(Self.inWords(bytes)) in all"
+    }
+
+    /// Refuses what cannot fit before any of it is taken.
+    ///
+    /// - Parameters:
+    ///   - ranks: of this node.
+    ///   - limit: of this node's memory.
+    func requireFits(_ job: ResolvedJob, ranks: Int, limit: MemoryLimit?) throws {
+        guard let limit, bytes > limit.bytes / ranks else { return }
+        var remedies: [String] = []
+        if job.activations == .keep { remedies.append("set training.activations: recompute") }
+        if job.microbatchSize > 1 {
+            remedies.append("lower training.microbatch (now \(job.microbatchSize))")
+        }
+        remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")
+        throw Failure(
+            .badData,
+            "a rank needs \(Self.inWords(bytes)) (\(description)), and its share of this node's memory is "
+                + "\(Self.inWords(limit.bytes / ranks)) (\(limit.source), \(ranks) rank\(ranks == 1 ? "" : "s")); "
+                + remedies.joined(separator: ", or "))
+    }
+
+    private static func inWords(_ bytes: Int) -> String {
+        bytes >= 10 << 30 ? "\(bytes >> 30) GiB" : "\((bytes + (1 << 19)) >> 20) MiB"
+    }
+}

@@ -1,0 +1,122 @@
+import Compute
+import Datasets
+import Diffusion
+import Jobs
+import Model
+
+/// Losses and gradients of microbatches of a data set's samples, with the noise, timesteps and label drops that the
+/// job asks for.
+final class BatchAccumulator {
+    private let job: ResolvedJob
+    private let engine: Engine
+    private let lossGradient: LossGradient
+    private let arena: Arena
+    private let images: FloatBuffer  // [microbatch, C, S, S]
+    private let noise: FloatBuffer  // [microbatch, C, S, S]
+
+    var table: ParameterTable { lossGradient.network.table }
+    var bytes: Int { lossGradient.bytes + arena.bytes }
+
+    /// - Throws: `DiffusionError` for an objective that cannot be.
+    init(_ job: ResolvedJob, engine: Engine) throws {
+        self.job = job
+        self.engine = engine
+        let samples = job.microbatchSize
+        lossGradient = try LossGradient(
+            job.model, job.diffusion, engine: engine, capacity: samples,
+            activations: job.activations,
+            iterations: job.training.iterationsWithGradient.max)
+        (arena, (images, noise)) = Arena.build("images and noise") { Self.take($0, job) }
+    }
+
+    private static func take(_ arena: Arena, _ job: ResolvedJob) -> (FloatBuffer, FloatBuffer) {
+        let values = job.microbatchSize * job.model.imageValues
+        return (arena.take(values), arena.take(values))
+    }
+
+    /// Bytes of an accumulator, without taking them.
+    static func bytes(_ job: ResolvedJob, threads: Int) -> Int {
+        LossGradient.bytes(
+            job.model, capacity: job.microbatchSize, activations: job.activations,
+            iterations: job.training.iterationsWithGradient.max, threads: threads)
+            + Arena.measure("images and noise") { take($0, job) } * MemoryLayout<Float>.stride
+    }
+
+    /// Adds the gradient of one microbatch's share of the mean loss over the global batch.
+    ///
+    /// - Parameters:
+    ///   - samples: which are only read, so that a step can be done again.
+    ///   - positions: of the microbatch in the global batch.
+    ///   - first: the position of the first of `samples`.
+    ///   - gradient: [flat]
+    /// - Returns: the losses, in the order of positions.
+    func accumulate(
+        _ samples: SampleBatch, _ positions: Range<Int>, first: Int, step: Int, random: TrainingRandom,
+        iterations: Iterations, weights: FloatBuffer, into gradient: FloatBuffer
+    ) -> [(position: Int, mse: Double, vb: Double)] {
+        let model = job.model
+        let own = positions.lowerBound - first..<positions.upperBound - first
+        let stored = samples.images.slice(own.lowerBound * model.imageValues, own.count * model.imageValues)
+        engine.pool.parallelFor(positions.count) { i, _ in
+            let position = positions.lowerBound + i
+            let image = images.base + i * model.imageValues
+            random.noise(
+                step: step, sample: position, into: noise.base + i * model.imageValues, count: model.imageValues)
+            image.update(from: stored.base + i * model.imageValues, count: model.imageValues)
+            if job.data.horizontalFlip, random.flips(step: step, sample: position) {
+                Self.flip(image, side: model.imageSize, rows: model.channels * model.imageSize)
+            }
+        }
+        let objective = lossGradient.objective
+        let batch = LossGradient.Microbatch(
+            images: images, noise: noise,
+            timesteps: positions.map { objective.timestep(uniform: random.timestep(step: step, sample: $0)) },
+            labels: samples.labels(own, model),
+            drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: job.data.labelDropout) })
+        let losses = lossGradient.losses(
+            batch, weights: weights, iterations: iterations, scale: 1 / Double(job.training.globalBatch),
+            gradients: gradient)
+        return zip(positions, losses).map { ($0, $1.mse, $1.vb) }
+    }
+
+    /// The losses of held-out samples whose timesteps and noise depend on their place in the data set alone.
+    func losses(
+        _ samples: SampleBatch, _ positions: Range<Int>, first: Int, random: TrainingRandom, iterations: Iterations,
+        weights: FloatBuffer
+    ) -> [(position: Int, mse: Double, vb: Double)] {
+        let model = job.model
+        let own = positions.lowerBound - first..<positions.upperBound - first
+        let stored = samples.images.slice(own.lowerBound * model.imageValues, own.count * model.imageValues)
+        engine.pool.parallelFor(positions.count) { i, _ in
+            random.validationNoise(
+                sample: positions.lowerBound + i, into: noise.base + i * model.imageValues, count: model.imageValues)
+        }
+        let objective = lossGradient.objective
+        let batch = LossGradient.Microbatch(
+            images: stored, noise: noise,
+            timesteps: positions.map { objective.timestep(uniform: random.validationTimestep(sample: $0)) },
+            labels: samples.labels(own, model), drop: nil)
+        let losses = lossGradient.losses(batch, weights: weights, iterations: iterations, scale: 1, gradients: nil)
+        return zip(positions, losses).map { ($0, $1.mse, $1.vb) }
+    }
+
+    /// Mirrors rows of `side` pixels.
+    private static func flip(_ image: UnsafeMutablePointer<Float>, side: Int, rows: Int) {
+        for row in 0..<rows {
+            let line = image + row * side
+            for i in 0..<side / 2 { (line[i], line[side - 1 - i]) = (line[side - 1 - i], line[i]) }
+        }
+    }
+}
+
+extension SampleBatch {
+    /// Labels of some samples, as a network takes them.
+    func labels(_ range: Range<Int>, _ model: ModelConfiguration) -> Labels {
+        switch model.conditioning {
+        case .classes: .classes(classes[range].map { Int($0) })
+        case .continuous:
+            .continuous(Array(vectors[range.lowerBound * model.classes..<range.upperBound * model.classes]))
+        case .none: .none
+        }
+    }
+}
