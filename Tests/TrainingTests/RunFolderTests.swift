@@ -15,7 +15,7 @@ struct RunFolderTests {
             for step in steps {
                 _ = try CheckpointWriter.write(
                     [
-                        CheckpointTensor(
+                        CheckpointPiece(
                             group: "model", name: "w", shape: [3], values: memory.floats([1, 2, Float(step)]))
                     ],
                     metadata: CheckpointMetadata(

@@ -6,6 +6,8 @@ import Storage
 /// The folder of a run: `job.yaml`, `metrics.jsonl`, `checkpoints/`, and `lock`, which the run holds that writes here.
 public final class RunFolder {
     public let path: String
+    /// Damaged checkpoints later than the one that the run goes on from; set aside once it does.
+    var skipped: [String] = []
     private var lock: FileLock?
 
     public init(_ path: String) { self.path = path }
@@ -49,5 +51,6 @@ public final class RunFolder {
         try claim()
         try AtomicFile.write(job.yaml(), to: path + "/job.yaml")
         store.cleanPartials()
+        try CheckpointStore.setAside(skipped)
     }
 }

@@ -13,7 +13,7 @@ public final class TrainingRun {
     public enum Resume: Equatable, Sendable {
         /// Refuse a folder that exists.
         case never
-        /// Go on from the newest good checkpoint, or start anew where there is none.
+        /// Go on from the latest valid checkpoint, or start anew where there is none at all.
         case auto
         /// Go on from this checkpoint.
         case checkpoint(String)
@@ -130,9 +130,10 @@ public final class TrainingRun {
                 return ""
             case .auto:
                 try folder.claim()
-                return try folder.store.latestValid { path, reason in
-                    observer.note("passing over \(path): \(reason)")
-                }?.path ?? ""
+                guard let latest = try folder.store.latestValid() else { return "" }
+                for skipped in latest.skipped { observer.note("skipping \(skipped.reason)") }
+                folder.skipped = latest.skipped.map(\.path)
+                return latest.reader.path
             case .checkpoint(let path):
                 try folder.claim()
                 let checkpoint = try CheckpointStore.resolve(path)
@@ -264,14 +265,14 @@ public final class TrainingRun {
     }
 
     /// Everything that training changes, as a checkpoint names it.
-    static func tensors(of state: TrainingState) -> [CheckpointTensor] {
+    static func tensors(of state: TrainingState) -> [CheckpointPiece] {
         let groups = [
             ("model", state.weights), ("ema", state.ema), ("optimizer/m", state.firstMoment),
             ("optimizer/v", state.secondMoment),
         ]
         return groups.flatMap { group, flat in
             state.table.parameters.map {
-                CheckpointTensor(group: group, name: $0.name, shape: $0.shape, values: flat[$0.range])
+                CheckpointPiece(group: group, name: $0.name, shape: $0.shape, values: flat[$0.range])
             }
         }
     }
