@@ -6,7 +6,7 @@ import Testing
 @testable import Checkpoints
 
 @Suite struct CheckpointRoundTripTests {
-    @Test(arguments: [1, 2, 3, 7]) func bitsAndFactsReturn(writers: Int) throws {
+    @Test(arguments: [1, 2, 3, 7]) func bitsAndMetadataReturn(writers: Int) throws {
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1000, writers: writers)
         #expect(path == fixture("run/checkpoints/step-0001000"))
