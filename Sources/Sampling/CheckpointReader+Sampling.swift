@@ -32,7 +32,7 @@ extension CheckpointReader {
         let weights = LoadedWeights(count: table.flatCount)
         try load(
             table.parameters.map {
-                CheckpointTensor(
+                CheckpointPiece(
                     group: kind.rawValue, name: $0.name, shape: $0.shape, values: weights.values[$0.range])
             })
         return weights

@@ -33,7 +33,7 @@ public enum WeightsExport {
         let (arena, flat) = Arena.build("export") { $0.take(table.flatCount) }
         try reader.load(
             table.parameters.map {
-                CheckpointTensor(group: weights.rawValue, name: $0.name, shape: $0.shape, values: flat[$0.range])
+                CheckpointPiece(group: weights.rawValue, name: $0.name, shape: $0.shape, values: flat[$0.range])
             })
         let model = table.configuration
         var metadata = ["format": "pt", "weights": weights.rawValue, "step": String(reader.metadata.step)]

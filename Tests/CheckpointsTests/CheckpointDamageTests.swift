@@ -44,7 +44,7 @@ import Testing
             }
             try AtomicFile.removeTree(file)
             try checkpointFailure(.damaged, naming: file) { _ = try CheckpointReader.open(path) }
-            #expect(try !CheckpointVerification(path).isGood)
+            #expect(try !CheckpointVerification(path).isValid)
             try Foundation.Data(bytes).write(to: URL(fileURLWithPath: file))
         }
         _ = try CheckpointReader.open(path)
@@ -88,10 +88,10 @@ import Testing
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1)
         let digest = try CheckpointDigest(of: "checkpoint.h5", in: path)
-        try AtomicFile.write(CheckpointCommit.text(digest, format: 2), to: "\(path)/COMMIT")
+        try AtomicFile.write(CheckpointCommit.text(digest, format: 3), to: "\(path)/COMMIT")
         try checkpointFailure(.tooNew, naming: "newer fpdm") { _ = try CheckpointReader.open(path) }
         // And is not taken out of sight, nor gone past.
-        try checkpointFailure(.tooNew) { _ = try fixture.store.latestValid { _, _ in } }
+        try checkpointFailure(.tooNew) { _ = try fixture.store.latestValid() }
         #expect(Files.exists(path))
     }
 }

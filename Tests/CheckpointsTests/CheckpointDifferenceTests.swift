@@ -7,13 +7,15 @@ import Testing
 
 @Suite struct CheckpointDifferenceTests {
     private func difference(
-        _ a: [CheckpointTensor], _ b: [CheckpointTensor], _ fixture: CheckpointFixture, stepB: Int = 3,
+        _ a: [CheckpointPiece], _ b: [CheckpointPiece], _ fixture: CheckpointFixture, stepB: Int = 3,
         writersB: Int = 1, _ change: (inout CheckpointMetadata) -> Void = { _ in }
     ) throws -> CheckpointDifference {
         var metadata = CheckpointFixture.metadata(step: stepB)
+        metadata.updates = CheckpointFixture.metadata(step: 3).updates
         change(&metadata)
         let pathA = try CheckpointWriter.write(a, metadata: CheckpointFixture.metadata(step: 3), run: fixture("a"))
-        let pathB = try CheckpointWriter.write(b, metadata: metadata, run: fixture("b"), writers: writersB) { _ in }
+        let shares = fixture.cut(b, writers: writersB)
+        let pathB = try CheckpointWriter.write(shares, metadata: metadata, run: fixture("b")) { _ in }
         return try CheckpointDifference(CheckpointReader.open(pathA), CheckpointReader.open(pathB))
     }
 
@@ -25,10 +27,15 @@ import Testing
             $0.created = "2001-01-01T00:00:00Z"
             $0.jobYAML += "training: {steps: 9}\n"
             $0.environment["precision"] = "bf16"
+            $0.dataset = "another"
+            $0.changes = "[]"
         }
         #expect(found.isEqual)
         #expect(found.tensors.allSatisfy { $0.verdict == .equal })
-        #expect(Set(found.metadata.map(\.name)) == ["worldSize", "hosts", "created", "job", "precision"])
+        #expect(
+            Set(found.metadata.map(\.name)) == [
+                "worldSize", "hosts", "created", "job", "precision", "dataset", "changes",
+            ])
         let job = found.metadata.first { $0.name == "job" }
         #expect(job == .init(name: "job", a: "", b: "training: {steps: 9}"))
     }
@@ -39,9 +46,24 @@ import Testing
         #expect(!found.isEqual && found.tensors.allSatisfy { $0.verdict == .equal })
     }
 
+    /// What training goes on from counts, though no tensor shows it.
+    @Test func theStateCounts() throws {
+        let fixture = try CheckpointFixture()
+        let found = try difference(fixture.tensors(), fixture.tensors(), fixture) {
+            ($0.updates, $0.skippedInARow) = (3, 0)
+            $0.grids = [-149, 4, .min]
+        }
+        #expect(!found.isEqual && found.tensors.allSatisfy { $0.verdict == .equal })
+        #expect(
+            found.state == [
+                .init(name: "updates", a: "2", b: "3"), .init(name: "skippedInARow", a: "1", b: "0"),
+                .init(name: "grids", a: "1: 3, 3: 2147483647", b: "1: 4"),
+            ])
+    }
+
     @Test func differencesAreMeasured() throws {
         let fixture = try CheckpointFixture()
-        func make(_ name: String, _ values: [Float]) -> CheckpointTensor {
+        func make(_ name: String, _ values: [Float]) -> CheckpointPiece {
             fixture.tensor("model", name, [values.count]) { values[$0] }
         }
         let found = try difference(
@@ -75,13 +97,13 @@ import Testing
 
     @Test func inspectionCounts() throws {
         let fixture = try CheckpointFixture()
-        let tensor = fixture.tensor("ema", "t", [5]) { [3, .nan, -4, 0, 0][$0] }
+        let tensor = fixture.tensor("ema", "t", [7]) { [3, .nan, -4, .infinity, 0, -.infinity, 0][$0] }
         let path = try CheckpointWriter.write([tensor], metadata: CheckpointFixture.metadata(step: 3), run: fixture.run)
         let found = try CheckpointInspection(CheckpointReader.open(path), model: ("DiT", 7), tensors: true)
-        #expect(found.groups == [.init(name: "ema", tensors: 1, values: 5)])
+        #expect(found.groups == [.init(name: "ema", tensors: 1, values: 7)])
         #expect(
             found.tensors == [
-                .init(group: "ema", name: "t", shape: [5], rms: 2.5, minimum: -4, maximum: 3, nan: 1)
+                .init(group: "ema", name: "t", shape: [7], rms: 2.5, minimum: -4, maximum: 3, nan: 1, infinite: 2)
             ])
         #expect(try found.bytes == names(in: path).reduce(0) { try $0 + Files.size(of: "\(path)/\($1)") })
         #expect(found.model == "DiT" && found.parameters == 7)

@@ -14,8 +14,12 @@ import Testing
         let tensors = ["model", "ema", "optimizer/m", "optimizer/v"].enumerated().map { number, group in
             fixture.tensor(group, "blocks.0.attn.qkv.weight", [101, 2, 3]) { Float($0 + number * count) }
         }
+        // Values whose bits a copy through arithmetic would lose.
+        let odd = [0x7fc0_1234, 0xffa0_0001, 0x8000_0000, 0x7f80_0000, 1, 0x3f80_0001].map { Float(bitPattern: $0) }
+        let oddTensor = fixture.tensor("model", "odd", [6, 1]) { odd[$0] }
         let path = try CheckpointWriter.write(
-            tensors, metadata: CheckpointFixture.metadata(step: 1000), run: fixture.run, writers: 3
+            fixture.cut(tensors + [oddTensor], writers: 3), metadata: CheckpointFixture.metadata(step: 1000),
+            run: fixture.run
         ) { _ in }
         let script = """
             import sys, h5py, numpy
@@ -24,11 +28,14 @@ import Testing
                     d = f[group]['blocks.0.attn.qkv.weight']
                     wanted = numpy.arange(606, dtype='f4').reshape(101, 2, 3) + 606 * number
                     print(d.is_virtual, d.dtype, numpy.array_equal(d[:], wanted), numpy.isnan(d.fillvalue))
-                print(f.attrs['step'], f.attrs['world_size'], list(f.attrs['hosts']), len(f.attrs['job']) > 9)
+                print(*(hex(bits) for bits in f['model/odd'][:, 0].view('u4')))
+                print(f.attrs['step'], f.attrs['world_size'], list(f.attrs['hosts']), f.attrs['job'].split()[0])
+                print(f.attrs['updates'], list(map(int, f.attrs['grids'][:2])), f.attrs['dataset'], f.attrs['changes'])
             """
         let wanted =
             [String](repeating: "True float32 True True", count: 4).joined(separator: "\n")
-            + "\n1000 3 ['node-1', 'node-2'] True"
+            + "\n0x7fc01234 0xffa00001 0x80000000 0x7f800000 0x1 0x3f800001"
+            + "\n1000 3 ['node-1', 'node-2'] run:\n999 [-149, 3] digits 5f0c [{\"step\": 3}]"
         #expect(try Peer.python(script, path, needs: "h5py") == wanted)
         let moved = fixture("elsewhere/copy")
         try AtomicFile.createDirectory(fixture("elsewhere"))

@@ -10,9 +10,9 @@ import Testing
         try Foundation.Data(try Files.read(path).dropLast()).write(to: URL(fileURLWithPath: path))
     }
 
-    @Test func theNewestGoodOneIsFound() throws {
+    @Test func theLatestValidOneIsFound() throws {
         let fixture = try CheckpointFixture()
-        #expect(try fixture.store.latestValid { _, _ in } == nil)
+        #expect(try fixture.store.latestValid() == nil)
         for step in [9, 10, 20, 12_345_678] { try fixture.write(step: step) }
         try AtomicFile.createDirectory(fixture("run/checkpoints/.partial-step-99999999-1-1"))
         try AtomicFile.createDirectory(fixture("run/checkpoints/step-30"))
@@ -25,13 +25,17 @@ import Testing
         #expect(looked == fixture("run/checkpoints/step-0000010"))
         #expect(skipped == [fixture("run/checkpoints/step-12345678"), fixture("run/checkpoints/step-0000020")])
 
-        var reasons: [String] = []
-        let reader = try fixture.store.latestValid { _, reason in reasons.append(reason) }
-        #expect(reader?.metadata.step == 10)
-        #expect(reasons.count == 2)
-        #expect(reasons[0].contains("rank-00000-of-00001.h5: has ") && reasons[0].contains(".bad-step-12345678"))
-        #expect(reasons[1].contains("COMMIT: is missing"))
+        let before = try names(in: fixture("run/checkpoints"))
+        let latest = try #require(try fixture.store.latestValid())
+        #expect(latest.reader.metadata.step == 10)
+        #expect(latest.skipped.map(\.path) == skipped)
+        #expect(latest.skipped[0].reason.contains("rank-00000-of-00001.h5: has "))
+        #expect(latest.skipped[1].reason.contains("COMMIT: is missing"))
+        #expect(try names(in: fixture("run/checkpoints")) == before)
+
+        try CheckpointStore.setAside(skipped)
         fixture.store.cleanPartials()
+        #expect(try fixture.store.latestValid()?.skipped.isEmpty == true)
         #expect(
             try names(in: fixture("run/checkpoints")) == [
                 ".bad-step-0000020", ".bad-step-12345678", "step-0000009", "step-0000010", "step-30",
@@ -42,9 +46,34 @@ import Testing
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 5)
         try AtomicFile.rename(from: path, to: fixture("run/checkpoints/step-0000006"))
-        var reasons: [String] = []
-        #expect(try fixture.store.latestValid { reasons.append($1) } == nil)
-        #expect(reasons.first?.contains("holds step 5") == true)
+        try checkpointFailure(.damaged, naming: "holds step 5") { _ = try fixture.store.latestValid() }
+    }
+
+    /// Work that cannot be gone on from is not silently begun again.
+    @Test func allDamagedIsNotNone() throws {
+        let fixture = try CheckpointFixture()
+        for step in [1, 2] { try breakFile("\(fixture.write(step: step))/checkpoint.h5") }
+        let before = try names(in: fixture.store.folder)
+        let error = try checkpointFailure(
+            .damaged, naming: "holds 2 checkpoints and none is valid; the latest: ", "step-0000002/checkpoint.h5",
+            "restore one from a copy, or move the folder away to begin anew"
+        ) { _ = try fixture.store.latestValid() }
+        #expect(error.kind.status == .badData && error.path == fixture.store.folder)
+        #expect(try names(in: fixture.store.folder) == before)
+        // Those that were set aside earlier count too, also alone.
+        try CheckpointStore.setAside([fixture("run/checkpoints/step-0000001")])
+        try checkpointFailure(.damaged, naming: "holds 2 checkpoints and none is valid") {
+            _ = try fixture.store.latestValid()
+        }
+        try CheckpointStore.setAside([fixture("run/checkpoints/step-0000002")])
+        for search in [{ _ = try fixture.store.latestValid() }, { _ = try CheckpointStore.open(fixture.run) }] {
+            try checkpointFailure(
+                .damaged, naming: "holds 2 checkpoints and none is valid; the latest: .bad-step-0000002", body: search)
+        }
+        // What a stopped writer left of its first checkpoint is none.
+        for name in try names(in: fixture.store.folder) { try AtomicFile.removeTree("\(fixture.store.folder)/\(name)") }
+        try AtomicFile.createDirectory("\(fixture.store.folder)/.partial-step-0000001-1-1")
+        #expect(try fixture.store.latestValid() == nil)
     }
 
     @Test func aStepIsNeverOverwritten() throws {
@@ -88,7 +117,7 @@ import Testing
             _ = try CheckpointStore.resolve(fixture("mine/COMMIT"))
         }
         try breakFile(fixture("run/checkpoints/step-0000001/COMMIT"))
-        try checkpointFailure(.damaged, naming: "only checkpoint is damaged", "COMMIT") {
+        try checkpointFailure(.damaged, naming: "holds 1 checkpoint and none is valid", "COMMIT") {
             _ = try CheckpointStore.resolve(fixture.run)
         }
         try checkpointFailure(.missing) { _ = try CheckpointReader.open(fixture("nothing")) }

@@ -21,12 +21,12 @@ final class CheckpointFixture {
     var run: String { self("run") }
     var store: CheckpointStore { CheckpointStore(run: run) }
 
-    func tensor(_ group: String, _ name: String, _ shape: [Int], _ value: (Int) -> Float) -> CheckpointTensor {
+    func tensor(_ group: String, _ name: String, _ shape: [Int], _ value: (Int) -> Float) -> CheckpointPiece {
         let count = shape.reduce(1, *)
         let (arena, buffer) = Arena.build(name) { $0.take(count) }
         arenas.append(arena)
         for i in 0..<count { buffer[i] = value(i) }
-        return CheckpointTensor(group: group, name: name, shape: shape, values: buffer)
+        return CheckpointPiece(group: group, name: name, shape: shape, values: buffer)
     }
 
     static let shapes: [(String, [Int])] = [
@@ -36,7 +36,7 @@ final class CheckpointFixture {
     ]
 
     /// Odd shapes in all groups; values of all kinds, NaN with a payload and -0 among them.
-    func tensors(seed: Int = 0) -> [CheckpointTensor] {
+    func tensors(seed: Int = 0) -> [CheckpointPiece] {
         ["model", "ema", "optimizer/m", "optimizer/v"].enumerated().flatMap { number, group in
             Self.shapes.map { name, shape in
                 tensor(group, name, shape) { i in
@@ -52,26 +52,59 @@ final class CheckpointFixture {
         }
     }
 
+    /// Tensors cut as ranks own them: each group is a flat vector, and each writer has one of its nearly equal slices,
+    /// cut at the nearest rows. The first has the tensors without elements, too.
+    func cut(_ tensors: [CheckpointPiece], writers: Int) -> [[CheckpointPiece]] {
+        var totals: [String: Int] = [:]
+        for tensor in tensors { totals[tensor.extent.group, default: 0] += tensor.values.count }
+        return (0..<writers).map { writer in
+            var starts: [String: Int] = [:]
+            return tensors.compactMap { tensor in
+                let extent = tensor.extent
+                guard extent.count > 0 else { return writer == 0 ? tensor : nil }
+                let start = starts[extent.group, default: 0]
+                starts[extent.group] = start + extent.count
+                let rowCount = extent.count / extent.shape[0]
+                func border(_ writer: Int) -> Int {
+                    let offset = max(0, totals[extent.group, default: 0] * writer / writers - start)
+                    return min(extent.shape[0], (offset + rowCount / 2) / rowCount)
+                }
+                let rows = border(writer)..<border(writer + 1)
+                return rows.isEmpty ? nil : piece(rows, of: tensor)
+            }
+        }
+    }
+
+    /// Some rows of a whole tensor, in its memory.
+    func piece(_ rows: Range<Int>, of tensor: CheckpointPiece) -> CheckpointPiece {
+        let extent = tensor.extent
+        let rowCount = extent.shape[0] == 0 ? 0 : extent.count / extent.shape[0]
+        return CheckpointPiece(
+            group: extent.group, name: extent.name, shape: extent.shape, rows: rows,
+            values: tensor.values.slice(rows.lowerBound * rowCount, rows.count * rowCount))
+    }
+
     /// Room of the same names and shapes, filled with something else.
-    func room(like tensors: [CheckpointTensor]) -> [CheckpointTensor] {
-        tensors.map { tensor($0.group, $0.name, $0.shape) { _ in -777 } }
+    func room(like tensors: [CheckpointPiece]) -> [CheckpointPiece] {
+        tensors.map { tensor($0.extent.group, $0.extent.name, $0.extent.shape) { _ in -777 } }
     }
 
     static func metadata(step: Int) -> CheckpointMetadata {
         CheckpointMetadata(
-            step: step, jobYAML: "run: {directory: runs/x}\ndata: {path: data/x}\n", worldSize: 3, hosts: ["node-1", "node-2"], version: "0.1",
-            environment: ["precision": "float32", "backend": "OpenBLAS \"Haswell\"", "ü/=": "\n"])
+            step: step, updates: step - 1, skippedInARow: 1,
+            jobYAML: "run: {directory: runs/x}\ndata: {path: data/x}\n", changes: "[{\"step\": 3}]",
+            dataset: "digits 5f0c", grids: [-149, 3, .min, .max], worldSize: 3, hosts: ["node-1", "node-2"],
+            version: "0.2", environment: ["precision": "float32", "backend": "OpenBLAS \"Haswell\"", "ü/=": "\n"])
     }
 
     @discardableResult
     func write(step: Int, writers: Int = 1, seed: Int? = nil) throws -> String {
-        try CheckpointWriter.write(
-            tensors(seed: seed ?? step), metadata: Self.metadata(step: step), run: run, writers: writers
-        ) { _ in }
+        let shares = cut(tensors(seed: seed ?? step), writers: writers)
+        return try CheckpointWriter.write(shares, metadata: Self.metadata(step: step), run: run) { _ in }
     }
 }
 
-func bits(_ tensor: CheckpointTensor) -> [UInt32] { tensor.values.readable.map(\.bitPattern) }
+func bits(_ tensor: CheckpointPiece) -> [UInt32] { tensor.values.readable.map(\.bitPattern) }
 
 /// Names in a folder, those of work in progress included.
 func names(in folder: String) throws -> [String] { try Files.names(in: folder) }
@@ -80,7 +113,7 @@ func names(in folder: String) throws -> [String] { try Files.names(in: folder) }
 @discardableResult
 func checkpointFailure(
     _ kind: CheckpointTrouble, naming parts: String..., location: SourceLocation = #_sourceLocation,
-    _ body: () throws -> Void
+    body: () throws -> Void
 ) throws -> CheckpointError {
     let error = try #require(throws: CheckpointError.self, sourceLocation: location) { try body() }
     #expect(error.kind == kind, "\(error)", sourceLocation: location)

@@ -26,7 +26,7 @@ import Testing
                 let values = (0..<parameter.range.count).map { i in
                     Float(parameter.range.lowerBound + i) * (group == "ema" ? -1 : 1) / 3
                 }
-                return CheckpointTensor(
+                return CheckpointPiece(
                     group: group, name: parameter.name, shape: parameter.shape, values: memory.floats(values))
             }
         }
@@ -37,7 +37,7 @@ import Testing
         #expect(try JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path) == job)
         let output = folder("weights.safetensors")
         try WeightsExport.write(reader, weights: weights, to: output, table: table)
-        let wanted = tensors.filter { $0.group == weights.rawValue }
+        let wanted = tensors.filter { $0.extent.group == weights.rawValue }
         let script = """
             import sys, zlib
             from safetensors import safe_open
@@ -56,9 +56,9 @@ import Testing
         let file = try SafeTensors.open(output)
         for tensor in wanted {
             // The bits that the published library reads, by a checksum of another make than ours.
-            let line = "\(tensor.name) \(tensor.shape) float32 \(Self.crc32(tensor.values))"
+            let line = "\(tensor.extent.name) \(tensor.extent.shape) float32 \(Self.crc32(tensor.values))"
             #expect(lines.contains(line), "\(line)")
-            #expect(try file.read(tensor.name) == tensor.values.array)
+            #expect(try file.read(tensor.extent.name) == tensor.values.array)
         }
         #expect(lines.contains { $0.hasPrefix("pos_embed [1, 16, 16] float32 ") })
         #expect(try file.read("pos_embed") == Embeddings.positions(width: 16, side: 4))

@@ -15,7 +15,7 @@ struct RunFolderTests {
             for step in steps {
                 _ = try CheckpointWriter.write(
                     [
-                        CheckpointTensor(
+                        CheckpointPiece(
                             group: "model", name: "w", shape: [3], values: memory.floats([1, 2, Float(step)]))
                     ],
                     metadata: CheckpointMetadata(
@@ -85,12 +85,14 @@ struct RunFolderTests {
         } catch let error as StorageError {
             #expect(error.kind == .exists && error.path == run.path)
         }
-        // On resume the job of now is recorded, and what a writer left behind is swept away, checkpoints not.
-        try save([3], run.path)
+        // On resume the job of now is recorded, what a writer left behind is swept away, and skipped checkpoints are
+        // set aside; others stay.
+        try save([3, 4], run.path)
+        run.skipped = [run.store.folder + "/step-0000004"]
         try AtomicFile.createDirectory(run.store.folder + "/.partial-step-0000004-1-1")
         let second = try job("training.steps=20", "run.seed=5")
         try run.prepare(job: second, exclusive: false)
         #expect(try recorded() == second)
-        #expect(try Files.names(in: run.store.folder) == ["step-0000003"])
+        #expect(try Files.names(in: run.store.folder) == [".bad-step-0000004", "step-0000003"])
     }
 }

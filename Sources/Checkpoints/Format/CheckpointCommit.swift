@@ -7,7 +7,7 @@ enum CheckpointCommit {
     private static let seal = "these lines: CRC-32C "
 
     static func text(_ digest: CheckpointDigest, format: Int = CheckpointIndex.formatVersion) -> String {
-        let lines = "\(title)\(format)\n\(digest.name): \(digest.size) bytes, CRC-32C \(digest.crc.hex)\n"
+        let lines = "\(title)\(format)\n\(digest)\n"
         return "\(lines)\(seal)\(crc(lines).hex)\n"
     }
 
@@ -26,10 +26,9 @@ enum CheckpointCommit {
             let format = Int(lines[0].dropFirst(title.count))
         else { throw damage }
         if format > CheckpointIndex.formatVersion { throw CheckpointIndex.tooNew(format, path) }
-        let words = lines[1].split(separator: " ")
-        guard words.count == 5, let size = Int(words[1]), let crc = UInt32(words[4], radix: 16) else { throw damage }
-        let digest = CheckpointDigest(name: CheckpointNames.index, size: size, crc: crc)
-        guard Self.text(digest, format: format).utf8.elementsEqual(text.utf8) else { throw damage }
+        guard let digest = CheckpointDigest(String(lines[1])), digest.name == CheckpointNames.index,
+            Self.text(digest, format: format).utf8.elementsEqual(text.utf8)
+        else { throw damage }
         return digest
     }
 

@@ -1,7 +1,9 @@
 import Storage
 
 /// A file's length and checksum, found before HDF5 may open the file.
-struct CheckpointDigest: Equatable, Sendable {
+///
+/// Its `description` is one line, as `COMMIT` has it and as a rank sends it to another; `init(_:)` reads it.
+public struct CheckpointDigest: Equatable, LosslessStringConvertible, Sendable {
     /// The file's name in the checkpoint's folder.
     let name: String
     /// Bytes.
@@ -13,6 +15,18 @@ struct CheckpointDigest: Equatable, Sendable {
         self.name = name
         self.size = size
         self.crc = crc
+    }
+
+    /// `rank-00000-of-00002.h5: 4096 bytes, CRC-32C 0f3a9c11`
+    public var description: String { "\(name): \(size) bytes, CRC-32C \(crc.hex)" }
+
+    /// Nil for any text but a `description`.
+    public init?(_ description: String) {
+        let words = description.split(separator: " ")
+        guard words.count == 5, words[0].last == ":", let size = Int(words[1]), let crc = UInt32(words[4], radix: 16)
+        else { return nil }
+        self.init(name: String(words[0].dropLast()), size: size, crc: crc)
+        guard self.description.utf8.elementsEqual(description.utf8) else { return nil }
     }
 
     /// Of a file as it is.

@@ -1,4 +1,3 @@
-import Foundation
 import Storage
 
 /// `checkpoint.h5`: metadata, the digest of each rank file, and which rows of each tensor lie in which of them.
@@ -7,8 +6,8 @@ import Storage
 /// takes only the mapping from them.
 struct CheckpointIndex: Equatable, Sendable {
     /// Of the layout of a checkpoint's folder. A reader refuses later ones.
-    static let formatVersion = 1
-    private static let format = "fpdm checkpoint"
+    static let formatVersion = 2
+    static let format = "fpdm checkpoint"
 
     /// Rows of a tensor, and the file they are in.
     struct Piece: Equatable, Sendable {
@@ -25,6 +24,8 @@ struct CheckpointIndex: Equatable, Sendable {
 
         var path: String { "\(group)/\(name)" }
         var count: Int { shape.reduce(1, *) }
+        /// Elements of a row.
+        var rowCount: Int { shape.dropFirst().reduce(1, *) }
     }
 
     let metadata: CheckpointMetadata
@@ -38,21 +39,46 @@ struct CheckpointIndex: Equatable, Sendable {
 }
 
 extension CheckpointIndex {
+    /// The tensors of a layout, in the order of their first mention.
+    ///
+    /// - Parameters:
+    ///   - layout: the extents of each file's pieces.
+    ///   - files: the files' names, in the order of `layout`.
+    /// - Precondition: the extents are every row of each tensor once.
+    static func tensors(of layout: [[CheckpointExtent]], in files: [String]) -> [Tensor] {
+        var order: [CheckpointExtent] = []
+        var pieces: [String: [Piece]] = [:]
+        for (file, extents) in zip(files, layout) {
+            for extent in extents {
+                if pieces[extent.path] == nil { order.append(extent) }
+                pieces[extent.path, default: []] +=
+                    extent.count > 0 ? [Piece(file: file, rows: extent.rows)] : []
+            }
+        }
+        let shapes = Dictionary(uniqueKeysWithValues: order.map { ($0.path, $0.shape) })
+        for extent in layout.joined() {
+            precondition(
+                shapes[extent.path] == extent.shape, "\(extent.path) has two shapes: \(extent.shape) and others")
+        }
+        return order.map { extent in
+            let sorted = pieces[extent.path, default: []].sorted { $0.rows.lowerBound < $1.rows.lowerBound }
+            var end = 0
+            for piece in sorted {
+                precondition(piece.rows.lowerBound == end, "\(extent.path): rows \(piece.rows) follow row \(end)")
+                end = piece.rows.upperBound
+            }
+            let isEmpty = extent.shape.contains(0)
+            precondition(isEmpty || end == extent.shape[0], "\(extent.path): nobody saves rows from \(end)")
+            return Tensor(group: extent.group, name: extent.name, shape: extent.shape, pieces: sorted)
+        }
+    }
+
     /// Writes the file and brings it to the disk.
     func write(to path: String) throws {
         let file = try HDF5File.create(path)
         try file.setAttribute("format", Self.format)
         try file.setAttribute("format_version", Self.formatVersion)
-        try file.setAttribute("step", metadata.step)
-        try file.setAttribute("job", metadata.jobYAML)
-        try file.setAttribute("world_size", metadata.worldSize)
-        try file.setAttribute("hosts", metadata.hosts)
-        try file.setAttribute("version", metadata.version)
-        try file.setAttribute("created", metadata.created)
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let environment = String(decoding: try encoder.encode(metadata.environment), as: UTF8.self)
-        try file.setAttribute("environment", environment)
+        try metadata.write(to: file)
         try file.setAttribute("rank_files", files.map(\.name))
         try file.setAttribute("rank_file_sizes", files.map(\.size))
         try file.setAttribute("rank_file_crc32c", files.map { Int($0.crc) })
@@ -70,93 +96,5 @@ extension CheckpointIndex {
         }
         try file.close()
         try AtomicFile.syncFile(path)
-    }
-}
-
-extension CheckpointIndex {
-    /// Reads the file of a folder; its digest must have been checked.
-    init(readingIn folder: String) throws {
-        let path = "\(folder)/\(CheckpointNames.index)"
-        self = try CheckpointError.translating {
-            let file = try HDF5File.open(path)
-            guard try file.attribute("format") == Self.format else {
-                throw CheckpointError(.damaged, path, "is not the index of a checkpoint")
-            }
-            let format: Int = try file.attribute("format_version")
-            if format > Self.formatVersion { throw Self.tooNew(format, path) }
-            let files = try Self.digests(file)
-            let names = Set(files.map(\.name))
-            let tensors = try Self.groups(file, "").flatMap { group, links in
-                try links.map { try Self.tensor(group, $0, file, names) }
-            }
-            let index = CheckpointIndex(metadata: try Self.metadata(file), files: files, tensors: tensors)
-            try file.close()
-            return index
-        }
-    }
-
-    private static func metadata(_ file: HDF5File) throws -> CheckpointMetadata {
-        let environment: String = try file.attribute("environment")
-        guard let pairs = try? JSONDecoder().decode([String: String].self, from: Foundation.Data(environment.utf8))
-        else { throw CheckpointError(.damaged, file.path, "attribute environment should be JSON of texts") }
-        return CheckpointMetadata(
-            step: try file.attribute("step"), jobYAML: try file.attribute("job"),
-            worldSize: try file.attribute("world_size"), hosts: try file.attribute("hosts"),
-            version: try file.attribute("version"), created: try file.attribute("created"), environment: pairs)
-    }
-
-    private static func digests(_ file: HDF5File) throws -> [CheckpointDigest] {
-        let names: [String] = try file.attribute("rank_files")
-        let sizes: [Int] = try file.attribute("rank_file_sizes")
-        let crcs: [Int] = try file.attribute("rank_file_crc32c")
-        guard names.count == sizes.count, names.count == crcs.count else {
-            throw CheckpointError(.damaged, file.path, "lists names, sizes and checksums of unlike many rank files")
-        }
-        return try zip(names, zip(sizes, crcs)).map { name, numbers in
-            // A name alone: nothing outside the folder is ever opened.
-            guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), let crc = UInt32(exactly: numbers.1) else {
-                throw CheckpointError(.damaged, file.path, "lists a rank file that cannot be: \(name)")
-            }
-            return CheckpointDigest(name: name, size: numbers.0, crc: crc)
-        }
-    }
-
-    /// Every group that holds data sets, with their names in the order that people count in.
-    private static func groups(_ file: HDF5File, _ group: String) throws -> [(group: String, links: [String])] {
-        var links: [String] = []
-        var below: [(String, [String])] = []
-        for name in try file.names(in: group.isEmpty ? "/" : group) {
-            let path = group.isEmpty ? name : "\(group)/\(name)"
-            switch try file.kind(of: path) {
-            case .dataset: links.append(name)
-            case .group: below += try groups(file, path)
-            }
-        }
-        links.sort { $0.compare($1, options: .numeric) == .orderedAscending }
-        return (links.isEmpty ? [] : [(group, links)]) + below
-    }
-
-    private static func tensor(
-        _ group: String, _ name: String, _ file: HDF5File, _ files: Set<String>
-    ) throws -> Tensor {
-        let path = "\(group)/\(name)"
-        let dataset = try file.dataset(path)
-        func damage() -> CheckpointError {
-            CheckpointError(.damaged, file.path, "/\(path): the rank files do not make up its shape \(dataset.shape)")
-        }
-        guard let rows = dataset.shape.first, dataset.type == .float32 else { throw damage() }
-        let rest = dataset.shape.dropFirst()
-        var end = 0
-        let sources = try dataset.virtualSources().sorted { $0.start.lexicographicallyPrecedes($1.start) }
-        let pieces = try sources.map { source in
-            guard let start = source.start.first, let count = source.count.first, files.contains(source.file),
-                source.dataset == "/\(path)", start == end, count <= rows - end, source.count.dropFirst() == rest,
-                source.sourceShape == source.count, source.start.dropFirst().allSatisfy({ $0 == 0 })
-            else { throw damage() }
-            end += count
-            return Piece(file: source.file, rows: start..<end)
-        }
-        guard end == rows || dataset.count == 0 else { throw damage() }
-        return Tensor(group: group, name: name, shape: dataset.shape, pieces: pieces)
     }
 }

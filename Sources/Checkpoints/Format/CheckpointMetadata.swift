@@ -2,10 +2,23 @@ import Foundation
 
 /// What a checkpoint says of itself besides its tensors.
 public struct CheckpointMetadata: Codable, Equatable, Sendable {
+    /// The format of the checkpoint that this was read from; the latest for one to be written.
+    public internal(set) var format = CheckpointIndex.formatVersion
     /// Steps done.
     public var step: Int
+    /// Updates that the optimizer has applied: steps that were not skipped.
+    public var updates: Int
+    /// How many of the last steps were skipped, one after the other, because a value was not finite.
+    public var skippedInARow: Int
     /// The whole job with every choice made, as `JobConfiguration.yaml()` prints it.
     public var jobYAML: String
+    /// Deliberate changes of the job in the course of the run: JSON, an array.
+    public var changes: String
+    /// The fingerprint of the data set's content; empty where it is not known.
+    public var dataset: String
+    /// The exponents of the grids on which gradients are summed, one for each parameter tensor; empty where they are
+    /// not known.
+    public var grids: [Int32]
     /// Ranks that trained.
     public var worldSize: Int
     /// The hosts they ran on, without repetition.
@@ -17,12 +30,19 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     /// What else decides about bits and speed: precision, backend, threads and the like.
     public var environment: [String: String]
 
+    /// - Parameter updates: as many as steps unless told.
     public init(
-        step: Int, jobYAML: String, worldSize: Int, hosts: [String], version: String,
+        step: Int, updates: Int? = nil, skippedInARow: Int = 0, jobYAML: String, changes: String = "[]",
+        dataset: String = "", grids: [Int32] = [], worldSize: Int, hosts: [String], version: String,
         created: String = CheckpointMetadata.now(), environment: [String: String] = [:]
     ) {
         self.step = step
+        self.updates = updates ?? step
+        self.skippedInARow = skippedInARow
         self.jobYAML = jobYAML
+        self.changes = changes
+        self.dataset = dataset
+        self.grids = grids
         self.worldSize = worldSize
         self.hosts = hosts
         self.version = version

@@ -17,6 +17,9 @@ enum CheckpointNames {
         return number
     }
 
+    /// `.partial-step-0001000-`: how the name of the folder begins in which this step is written.
+    static func work(_ step: Int) -> String { "\(partial)\(self.step(step))-" }
+
     /// `rank-00000-of-00001.h5`
     static func rank(_ writer: Int, of writers: Int) -> String {
         "rank-\(padded(writer, 5))-of-\(padded(writers, 5)).h5"

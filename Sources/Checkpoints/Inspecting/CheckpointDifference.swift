@@ -1,7 +1,8 @@
 import Compute
 import Foundation
 
-/// How two checkpoints differ: in tensors and step, which count, and in what else they say, which does not.
+/// How two checkpoints differ: in tensors, step and the other numbers that training goes on from, which count, and in
+/// what else they say, which does not.
 public struct CheckpointDifference: Codable, Sendable {
     /// How a tensor of A stands to the one of that name in B.
     public enum Verdict: String, Codable, Sendable {
@@ -31,6 +32,8 @@ public struct CheckpointDifference: Codable, Sendable {
     }
 
     /// What the two say of a matter other than tensors and step.
+    ///
+    /// Of lists and of the job, what differs.
     public struct Entry: Codable, Equatable, Sendable {
         public let name: String
         public let a: String
@@ -42,18 +45,21 @@ public struct CheckpointDifference: Codable, Sendable {
     public let stepA: Int
     public let stepB: Int
     public let tensors: [Tensor]
-    /// World size and hosts, and whatever else is unequal; of the job, the lines that differ.
+    /// Updates, skipped steps and grids, where they differ.
+    public let state: [Entry]
+    /// World size and hosts, and whatever else is unequal.
     public let metadata: [Entry]
 
-    /// Whether tensors and step are the same. Job, world size, hosts and times do not count.
-    public var isEqual: Bool { stepA == stepB && tensors.allSatisfy { $0.verdict == .equal } }
+    /// Whether tensors, step and state are the same. Job, world size, hosts and times do not count.
+    public var isEqual: Bool { stepA == stepB && state.isEmpty && tensors.allSatisfy { $0.verdict == .equal } }
 
     /// Compares two checkpoints, tensor by tensor; takes memory for two tensors.
     ///
-    /// - Throws: as ``CheckpointReader/read(group:name:into:)``.
+    /// - Throws: as ``CheckpointReader/read(group:name:rows:into:)``.
     public init(_ a: CheckpointReader, _ b: CheckpointReader) throws {
         (pathA, pathB) = (a.path, b.path)
         (stepA, stepB) = (a.metadata.step, b.metadata.step)
+        state = Self.state(a.metadata, b.metadata)
         metadata = Self.metadata(a.metadata, b.metadata)
         let scratch = (CheckpointReader.Scratch(for: a, b), CheckpointReader.Scratch(for: a, b))
         var tensors: [Tensor] = []
@@ -75,6 +81,19 @@ public struct CheckpointDifference: Codable, Sendable {
         self.tensors = tensors
     }
 
+    private static func state(_ a: CheckpointMetadata, _ b: CheckpointMetadata) -> [Entry] {
+        func grids(_ of: [Int32], besides other: [Int32]) -> String {
+            let differing = of.indices.filter { $0 >= other.count || of[$0] != other[$0] }
+            let more = differing.count > 3 ? " and \(differing.count - 3) more" : ""
+            return differing.prefix(3).map { "\($0): \(of[$0])" }.joined(separator: ", ") + more
+        }
+        return [
+            Entry(name: "updates", a: String(a.updates), b: String(b.updates)),
+            Entry(name: "skippedInARow", a: String(a.skippedInARow), b: String(b.skippedInARow)),
+            Entry(name: "grids", a: grids(a.grids, besides: b.grids), b: grids(b.grids, besides: a.grids)),
+        ].filter { $0.a != $0.b }
+    }
+
     private static func metadata(_ a: CheckpointMetadata, _ b: CheckpointMetadata) -> [Entry] {
         let linesA = a.jobYAML.split(separator: "\n")
         let linesB = b.jobYAML.split(separator: "\n")
@@ -90,6 +109,9 @@ public struct CheckpointDifference: Codable, Sendable {
         var metadata = [
             Entry(name: "version", a: a.version, b: b.version),
             Entry(name: "created", a: a.created, b: b.created),
+            Entry(name: "format", a: String(a.format), b: String(b.format)),
+            Entry(name: "dataset", a: a.dataset, b: b.dataset),
+            Entry(name: "changes", a: a.changes, b: b.changes),
             Entry(name: "job", a: lines(linesA, besides: linesB), b: lines(linesB, besides: linesA)),
         ]
         for key in Set(a.environment.keys).union(b.environment.keys).sorted() {

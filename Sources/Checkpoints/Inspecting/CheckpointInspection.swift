@@ -11,7 +11,7 @@ public struct CheckpointInspection: Codable, Sendable {
         public let values: Int
     }
 
-    /// A tensor's shape and, of its values that are numbers, how large they are.
+    /// A tensor's shape and, of its values that are finite, how large they are.
     public struct Tensor: Codable, Equatable, Sendable {
         public let group: String
         public let name: String
@@ -22,6 +22,8 @@ public struct CheckpointInspection: Codable, Sendable {
         public let maximum: Double
         /// How many values are NaN.
         public let nan: Int
+        /// How many are infinite.
+        public let infinite: Int
     }
 
     public let path: String
@@ -42,7 +44,7 @@ public struct CheckpointInspection: Codable, Sendable {
     ///   - model: the network that the recorded job describes, in words, and its trainable values; nil where this
     ///     program does not understand the job.
     ///   - tensors: whether to read every tensor, too.
-    /// - Throws: as ``CheckpointReader/read(group:name:into:)``.
+    /// - Throws: as ``CheckpointReader/read(group:name:rows:into:)``.
     public init(
         _ reader: CheckpointReader, model: (inWords: String, parameters: Int)?, tensors: Bool
     ) throws {
@@ -75,20 +77,21 @@ extension CheckpointInspection.Tensor {
     init(_ tensor: CheckpointIndex.Tensor, _ values: FloatBuffer) {
         var squares = 0.0
         var (minimum, maximum) = (Float.infinity, -Float.infinity)
-        var nan = 0
+        var (nan, infinite) = (0, 0)
         for value in values.readable {
-            guard !value.isNaN else {
-                nan += 1
+            guard value.isFinite else {
+                if value.isNaN { nan += 1 } else { infinite += 1 }
                 continue
             }
             squares += Double(value) * Double(value)
             minimum = min(minimum, value)
             maximum = max(maximum, value)
         }
-        let numbers = values.count - nan
+        let numbers = values.count - nan - infinite
         self.init(
             group: tensor.group, name: tensor.name, shape: tensor.shape,
             rms: numbers == 0 ? .nan : (squares / Double(numbers)).squareRoot(),
-            minimum: numbers == 0 ? .nan : Double(minimum), maximum: numbers == 0 ? .nan : Double(maximum), nan: nan)
+            minimum: numbers == 0 ? .nan : Double(minimum), maximum: numbers == 0 ? .nan : Double(maximum), nan: nan,
+            infinite: infinite)
     }
 }

@@ -12,7 +12,7 @@ public struct CheckpointVerification: Codable, Sendable {
     /// `COMMIT`, `checkpoint.h5` and the rank files; it ends where nothing vouches for what follows.
     public let files: [File]
 
-    public var isGood: Bool { files.allSatisfy { $0.problem == nil } }
+    public var isValid: Bool { files.allSatisfy { $0.problem == nil } }
 
     /// Checks every file's digest, then every piece of every tensor.
     ///

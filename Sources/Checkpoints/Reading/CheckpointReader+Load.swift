@@ -1,28 +1,43 @@
+import Compute
+
 extension CheckpointReader {
-    /// Reads many tensors, after all names and shapes have been compared.
+    /// Reads many tensors or rows of them, after all names and shapes have been compared.
     ///
-    /// - Parameter wanted: all tensors of the groups that occur in it; groups that do not are left out.
+    /// Takes memory for the largest piece that reaches beyond the rows that are wanted of it.
+    ///
+    /// - Parameter wanted: all tensors of the groups that occur in it, those of which no rows are wanted with empty
+    ///   `rows`; groups that do not occur are left out.
     /// - Throws: ``CheckpointError``: `.otherModel`, which names tensors that are missing, unexpected or of another
-    ///   shape; `.damaged` as ``read(group:name:into:)``. Values may then have been read in part.
-    public func load(_ wanted: [CheckpointTensor]) throws {
-        try requireSame(wanted.map { ($0.group, $0.name, $0.shape) })
-        for tensor in wanted { try read(group: tensor.group, name: tensor.name, into: tensor.values) }
+    ///   shape; `.damaged` as ``read(group:name:rows:into:)``. Values may then have been read in part.
+    public func load(_ wanted: [CheckpointPiece]) throws {
+        let found = try requireSame(wanted.map(\.extent))
+        let largest = zip(wanted, found).map { largestCut($1, $0.extent.rows) }.max() ?? 0
+        let (arena, scratch) = Arena.build("checkpoint piece") { $0.take(largest) }
+        try withExtendedLifetime(arena) {
+            for (piece, tensor) in zip(wanted, found) {
+                try read(tensor, piece.extent.rows, into: piece.values, scratch: scratch)
+            }
+        }
     }
 
     /// Compares names and shapes within the groups of `wanted`.
-    func requireSame(_ wanted: [(group: String, name: String, shape: [Int])]) throws {
-        let names = Set(wanted.map { "\($0.group)/\($0.name)" })
+    ///
+    /// - Returns: the tensor of each.
+    private func requireSame(_ wanted: [CheckpointExtent]) throws -> [CheckpointIndex.Tensor] {
+        let names = Set(wanted.map(\.path))
         let groups = Set(wanted.map(\.group))
+        var found: [CheckpointIndex.Tensor] = []
         var missing: [String] = []
         var unlike: [String] = []
-        for tensor in wanted {
-            guard let found = self.tensor(tensor.group, tensor.name) else {
-                missing.append("\(tensor.group)/\(tensor.name)")
+        for extent in wanted {
+            guard let tensor = tensor(extent.group, extent.name) else {
+                missing.append(extent.path)
                 continue
             }
-            if found.shape != tensor.shape {
-                unlike.append("\(found.path) has shape \(found.shape), not \(tensor.shape)")
+            if tensor.shape != extent.shape {
+                unlike.append("\(tensor.path) has shape \(tensor.shape), not \(extent.shape)")
             }
+            found.append(tensor)
         }
         let unexpected = index.tensors.filter { groups.contains($0.group) && !names.contains($0.path) }.map(\.path)
         let faults = [
@@ -32,6 +47,7 @@ extension CheckpointReader {
             throw CheckpointError(
                 .otherModel, path, "is a checkpoint of another model: \(faults.joined(separator: "; "))")
         }
+        return found
     }
 
     /// The first few, and how many more.

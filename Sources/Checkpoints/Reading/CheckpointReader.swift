@@ -48,29 +48,6 @@ public struct CheckpointReader: Sendable {
         positions["\(group)/\(name)"].map { index.tensors[$0] }
     }
 
-    /// Reads a tensor.
-    ///
-    /// - Parameter target: room for exactly its elements.
-    /// - Throws: ``CheckpointError``: `.otherModel` if there is no such tensor or it has another size, `.damaged` if a
-    ///   piece is not as it was written.
-    public func read(group: String, name: String, into target: FloatBuffer) throws {
-        guard let tensor = tensor(group, name) else {
-            throw CheckpointError(
-                .otherModel, path, "holds no tensor \(group)/\(name): it is a checkpoint of another model")
-        }
-        guard tensor.count == target.count else {
-            throw CheckpointError(
-                .otherModel, path,
-                "\(tensor.path): has shape \(tensor.shape), \(tensor.count) values, where \(target.count) are wanted: "
-                    + "it is a checkpoint of another model")
-        }
-        let rowCount = tensor.count / max(1, tensor.shape[0])
-        for piece in tensor.pieces {
-            let part = target.slice(piece.rows.lowerBound * rowCount, piece.rows.count * rowCount)
-            try read(piece, of: tensor, into: part)
-        }
-    }
-
     func read(_ piece: CheckpointIndex.Piece, of tensor: CheckpointIndex.Tensor, into part: FloatBuffer) throws {
         try files.withFile(piece.file) { try CheckpointRankFile.read(piece, of: tensor, from: $0, into: part) }
     }

@@ -23,8 +23,7 @@ extension CheckpointReader {
         /// Reads the pieces of a tensor that are in one file, for their checksums' sake.
         func check(_ tensor: CheckpointIndex.Tensor, of reader: CheckpointReader, in file: String) throws {
             for piece in tensor.pieces where piece.file == file {
-                let rowCount = tensor.count / tensor.shape[0]
-                try reader.read(piece, of: tensor, into: buffer.slice(0, piece.rows.count * rowCount))
+                try reader.read(piece, of: tensor, into: buffer.slice(0, piece.rows.count * tensor.rowCount))
             }
             withExtendedLifetime(arena) {}
         }

@@ -1,16 +1,16 @@
 import Storage
 
 extension CheckpointStore {
-    /// The checkpoint that a person means by a path: the folder of a checkpoint itself, or the newest good one of a
-    /// run's folder or of its `checkpoints` folder. Nothing is renamed.
+    /// The checkpoint that a person means by a path: the folder of a checkpoint itself, or the latest valid one of a
+    /// run's folder or of its `checkpoints` folder.
     ///
-    /// - Parameter skipped: is told the path and the trouble of each newer one that is damaged.
+    /// - Parameter skipped: is told the path and the trouble of each later one that is damaged.
     /// - Throws: ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
     public static func resolve(
         _ path: String, skipped: (_ path: String, _ reason: String) -> Void = { _, _ in }
     ) throws -> String {
         if isCheckpoint(path) { return path }
-        return try newest(under: path, skipped: skipped).path
+        return try latestValid(under: path, skipped: skipped).path
     }
 
     /// Opens the checkpoint that ``resolve(_:skipped:)`` finds, which is read only once then.
@@ -18,10 +18,10 @@ extension CheckpointStore {
         _ path: String, skipped: (_ path: String, _ reason: String) -> Void = { _, _ in }
     ) throws -> CheckpointReader {
         if isCheckpoint(path) { return try CheckpointReader.open(path) }
-        return try newest(under: path, skipped: skipped)
+        return try latestValid(under: path, skipped: skipped)
     }
 
-    /// All checkpoints that a path stands for, good or not.
+    /// All checkpoints that a path stands for, valid or not.
     ///
     /// - Throws: ``CheckpointError``, `.missing` if there is none.
     public static func all(under path: String) throws -> [String] {
@@ -31,21 +31,14 @@ extension CheckpointStore {
         return found
     }
 
-    private static func newest(
+    private static func latestValid(
         under path: String, skipped: (_ path: String, _ reason: String) -> Void
     ) throws -> CheckpointReader {
-        var trouble: [String] = []
-        let reader = try store(at: path).newest { path, reason in
-            skipped(path, reason)
-            trouble.append(reason)
-        }
+        let store = try store(at: path)
+        let (reader, damaged) = try store.search()
+        for checkpoint in damaged { skipped(checkpoint.path, checkpoint.reason) }
         if let reader { return reader }
-        guard let newest = trouble.first else { throw nothing(at: path) }
-        throw CheckpointError(
-            .damaged, path,
-            trouble.count == 1
-                ? "its only checkpoint is damaged: \(newest)"
-                : "all \(trouble.count) checkpoints are damaged; the newest: \(newest)")
+        throw try store.noneIsValid(damaged) ?? nothing(at: path)
     }
 
     private static func isCheckpoint(_ path: String) -> Bool {

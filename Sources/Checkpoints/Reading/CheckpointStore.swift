@@ -2,6 +2,13 @@ import Storage
 
 /// The checkpoints of a run.
 public struct CheckpointStore: Sendable {
+    /// A damaged checkpoint, later than the one that was found.
+    public struct Skipped: Equatable, Sendable {
+        public let path: String
+        /// What is wrong with which of its files.
+        public let reason: String
+    }
+
     /// The folder of all checkpoints; it need not exist.
     public let folder: String
 
@@ -10,7 +17,7 @@ public struct CheckpointStore: Sendable {
 
     init(folder: String) { self.folder = folder }
 
-    /// The folders that have taken their name, by step. Whether they are good is found on opening.
+    /// The folders that have taken their name, by step. Whether they are valid is found on opening.
     ///
     /// - Throws: `StorageError` if the folder cannot be listed: that is not to be taken for a run without checkpoints.
     public func committed() throws -> [(step: Int, path: String)] {
@@ -20,23 +27,22 @@ public struct CheckpointStore: Sendable {
         }.sorted { $0.0 < $1.0 }
     }
 
-    /// Opens the newest checkpoint that verifies.
+    /// Opens the latest checkpoint that verifies. Nothing is renamed: that is for ``setAside(_:)``.
     ///
-    /// Damaged ones are renamed to `.bad-...` where the folder may be written, so that their step can be saved anew.
-    ///
-    /// - Parameter skipped: is told the path and the trouble of each damaged one.
-    /// - Returns: nil if there is no good one.
-    /// - Throws: `StorageError` if a disk fails, ``CheckpointError`` for one of a later version: the newest
-    ///   checkpoint may be good then, and going on from an older one would lose work.
-    public func latestValid(report skipped: (_ path: String, _ reason: String) -> Void) throws -> CheckpointReader? {
-        try newest { path, reason in
-            let place = try? Self.setAside(path)
-            skipped(path, place.map { "\(reason) (renamed to \($0))" } ?? reason)
-        }
+    /// - Returns: it and the later ones, which are damaged, latest first; nil if there is no checkpoint at all.
+    /// - Throws: ``CheckpointError``: `.damaged` if there are some, perhaps set aside earlier, and none is valid: hours
+    ///   of work are not silently begun again; `.tooNew` for one of a later version: it may be valid then, and going
+    ///   on from an earlier one would lose work. `StorageError` if a disk fails.
+    public func latestValid() throws -> (reader: CheckpointReader, skipped: [Skipped])? {
+        let (reader, skipped) = try search()
+        if let reader { return (reader, skipped) }
+        if let none = try noneIsValid(skipped, remedy: ", or move the folder away to begin anew") { throw none }
+        return nil
     }
 
-    /// The same, but nothing is renamed.
-    func newest(skipped: (_ path: String, _ reason: String) -> Void) throws -> CheckpointReader? {
+    /// The latest valid one, and what was skipped until then.
+    func search() throws -> (reader: CheckpointReader?, skipped: [Skipped]) {
+        var skipped: [Skipped] = []
         for (step, path) in try committed().reversed() {
             do {
                 let reader = try CheckpointReader.open(path)
@@ -44,12 +50,28 @@ public struct CheckpointStore: Sendable {
                     throw CheckpointError(
                         .damaged, path, "holds step \(reader.metadata.step), not the one it is named after")
                 }
-                return reader
+                return (reader, skipped)
             } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
-                skipped(path, error.description)
+                skipped.append(Skipped(path: path, reason: error.description))
             }
         }
-        return nil
+        return (nil, skipped)
+    }
+
+    /// What to say where all are damaged; nil if there are none.
+    ///
+    /// - Parameter remedy: what can be done besides restoring one.
+    func noneIsValid(_ skipped: [Skipped], remedy: String = "") throws -> CheckpointError? {
+        let rejected =
+            Files.exists(folder) ? try Files.names(in: folder).filter { $0.hasPrefix(CheckpointNames.bad) } : []
+        let count = skipped.count + rejected.count
+        guard count > 0 else { return nil }
+        let latest =
+            skipped.first?.reason ?? rejected.last.map { "\($0), which was set aside because it is damaged" } ?? ""
+        return CheckpointError(
+            .damaged, folder,
+            "holds \(count) checkpoint\(count == 1 ? "" : "s") and none is valid; the latest: \(latest); restore one "
+                + "from a copy\(remedy)")
     }
 
     /// Removes what writers that were stopped have left. For the run's only writer, before it begins.
@@ -60,10 +82,15 @@ public struct CheckpointStore: Sendable {
         }
     }
 
-    /// Takes a damaged checkpoint out of sight.
+    /// Renames damaged checkpoints to `.bad-...`, out of sight. For the run's only writer, once a valid one was found
+    /// and training goes on from it.
     ///
-    /// - Returns: its new name.
-    static func setAside(_ path: String) throws -> String {
+    /// - Throws: `StorageError` if their folder cannot be written.
+    public static func setAside(_ paths: [String]) throws {
+        for path in paths { try setAside(path) }
+    }
+
+    static func setAside(_ path: String) throws {
         let folder = Files.folder(of: path)
         let name = path.split(separator: "/").last.map(String.init) ?? ""
         var bad = "\(CheckpointNames.bad)\(name)"
@@ -74,6 +101,5 @@ public struct CheckpointStore: Sendable {
         }
         try AtomicFile.rename(from: path, to: "\(folder)/\(bad)")
         try AtomicFile.syncDirectory(folder)
-        return bad
     }
 }

@@ -2,14 +2,18 @@ import Foundation
 import Storage
 import Synchronization
 
-/// Writes checkpoints whole or not at all.
+/// Writes a checkpoint whole or not at all; several ranks may share the work.
 ///
 /// All files are written into a folder `.partial-...` beside the place, `COMMIT` last, each is brought to the disk, and
-/// the folder then takes its name by `rename`. A writer that is stopped anywhere leaves earlier checkpoints as they
+/// the folder then takes its name by `rename`. Writers that are stopped anywhere leave earlier checkpoints as they
 /// were and no half one under a name that anyone reads.
 ///
-/// `write` does it all in one process. Its parts stand for themselves, so that several writers can share the work: one
-/// begins, each writes its rank file, the first then finishes.
+/// The first rank begins and tells the others the path of the work; each writes its rank file and tells the first its
+/// digest; the first finishes. What the ranks tell each other is the caller's to carry.
+///
+///     let writer = rank == 0 ? try .begin(step: step, run: run) : CheckpointWriter(work: told)
+///     let digest = try writer.writeRankFile(pieces, writer: rank, of: ranks)
+///     if rank == 0 { path = try writer.finish(layout: layout, metadata: metadata, digests: digests) }
 public struct CheckpointWriter: Sendable {
     /// What has just been done; tests stop there.
     enum Stage: Equatable {
@@ -18,108 +22,106 @@ public struct CheckpointWriter: Sendable {
         case index, commit, renamed
     }
 
-    /// The checkpoint's place.
-    let path: String
     /// The folder of the work.
-    let work: String
+    public let work: String
 
-    /// Writes `RUN/checkpoints/step-0001000`.
+    /// A writer beside the one that began.
     ///
-    /// A folder of that name that does not verify is renamed to `.bad-...`. Values are written from where they are,
-    /// at most 4 MiB at a time; the call returns when all bytes are on the disk.
+    /// - Parameter work: that writer's.
+    public init(work: String) { self.work = work }
+
+    /// Makes sure of the place, `RUN/checkpoints/step-0001000`, and makes the folder of the work.
     ///
-    /// - Parameters:
-    ///   - tensors: no two of the same group and name; left alone until the call returns.
-    ///   - run: the run's folder; made if it is missing.
-    /// - Returns: the checkpoint's path.
-    /// - Throws: ``CheckpointError``, `.exists`, if there is a good checkpoint of that step; `StorageError` if the disk
-    ///   is full or fails. Then nothing has changed for readers.
-    public static func write(
-        _ tensors: [CheckpointTensor], metadata: CheckpointMetadata, run: String
-    ) throws -> String {
-        try write(tensors, metadata: metadata, run: run, writers: 1) { _ in }
-    }
-
-    /// The same with the work of several writers, done one after the other.
-    static func write(
-        _ tensors: [CheckpointTensor], metadata: CheckpointMetadata, run: String, writers: Int,
-        after: (Stage) throws -> Void
-    ) throws -> String {
-        let writer = try CheckpointWriter(step: metadata.step, run: run)
-        do {
-            try after(.begun)
-            var digests: [CheckpointDigest] = []
-            for number in 0..<writers {
-                digests.append(try writer.writeRankFile(tensors, writer: number, of: writers))
-                try after(.rankFile(number))
-            }
-            return try writer.finish(tensors.map { ($0.group, $0.name, $0.shape) }, metadata, digests, after: after)
-        } catch {
-            // What cannot be removed either is swept up at the next start.
-            try? AtomicFile.removeTree(writer.work)
-            throw error
-        }
-    }
-}
-
-extension CheckpointWriter {
-    /// Makes sure of the place and makes the folder of the work.
-    init(step: Int, run: String) throws {
+    /// A folder of that name that does not verify is renamed to `.bad-...`.
+    ///
+    /// - Parameter run: the run's folder; made if it is missing.
+    /// - Throws: ``CheckpointError``, `.exists`, if there is a valid checkpoint of that step; `StorageError` if the
+    ///   folder cannot be made.
+    public static func begin(step: Int, run: String) throws -> CheckpointWriter {
         precondition(step >= 0, "a step is counted from 0")
         let folder = "\(run)/\(CheckpointNames.folder)"
-        path = "\(folder)/\(CheckpointNames.step(step))"
-        let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
-        // The process's number: a second program at work in the same run does not meddle with this one's files.
-        work = "\(folder)/\(CheckpointNames.partial)\(CheckpointNames.step(step))-\(getpid())-\(number)"
         if !Files.exists(folder) {
             try AtomicFile.createDirectory(folder)
             try AtomicFile.syncDirectory(run)
         }
-        try makeWay()
-        try AtomicFile.createDirectory(work, exclusive: true)
+        try makeWay("\(folder)/\(CheckpointNames.step(step))")
+        let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
+        // The process's number: a second program at work in the same run does not meddle with this one's files.
+        let writer = CheckpointWriter(work: "\(folder)/\(CheckpointNames.work(step))\(getpid())-\(number)")
+        try AtomicFile.createDirectory(writer.work, exclusive: true)
+        return writer
     }
 
     private static let counter = Atomic<Int>(0)
 
-    private func makeWay() throws {
+    private static func makeWay(_ path: String) throws {
         guard Files.exists(path) else { return }
         do {
             _ = try CheckpointReader.open(path)
         } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
-            _ = try CheckpointStore.setAside(path)
+            try CheckpointStore.setAside(path)
             return
         }
-        throw CheckpointError(.exists, path, "a good checkpoint of this step is there already; it is left as it is")
+        throw CheckpointError(.exists, path, "a valid checkpoint of this step is there already; it is left as it is")
     }
 
-    /// Writes the file of writer `writer` of `writers`; `tensors` are the same for all, values that others save apart.
-    func writeRankFile(_ tensors: [CheckpointTensor], writer: Int, of writers: Int) throws -> CheckpointDigest {
-        precondition(Set(tensors.map(\.path)).count == tensors.count, "two tensors have the same group and name")
+    /// Writes the file of one writer; returns when its bytes are on the disk.
+    ///
+    /// Values are written from where they are, at most 4 MiB at a time.
+    ///
+    /// - Parameters:
+    ///   - pieces: no two of the same tensor; perhaps none, there is a file all the same.
+    ///   - writer: from 0 to `writers` - 1.
+    /// - Returns: what ``finish(layout:metadata:digests:)`` needs of it.
+    /// - Throws: `StorageError` if the disk is full or fails, or the folder of the work is not to be seen here.
+    public func writeRankFile(_ pieces: [CheckpointPiece], writer: Int, of writers: Int) throws -> CheckpointDigest {
+        precondition((0..<writers).contains(writer), "writer \(writer) of \(writers)")
+        precondition(Set(pieces.map(\.extent.path)).count == pieces.count, "two pieces are of the same tensor")
+        guard Files.isDirectory(work) else {
+            throw StorageError(
+                .io, work,
+                "the folder that the first rank has made is not to be seen here; the run's folder must be "
+                    + "on a file system that all nodes share")
+        }
         let name = CheckpointNames.rank(writer, of: writers)
-        let pieces = CheckpointCut.pieces(of: tensors.map { ($0.group, $0.shape) }, writer: writer, of: writers)
-        try CheckpointRankFile.write(tensors, pieces, to: "\(work)/\(name)")
+        try CheckpointRankFile.write(pieces, to: "\(work)/\(name)")
         return try CheckpointDigest(of: name, in: work)
     }
 
-    /// Writes what vouches for the rank files, and puts the folder in its place.
+    /// Writes what vouches for the rank files, and puts the folder in its place. For the writer that began.
     ///
-    /// - Parameter digests: of all rank files, in the writers' order.
+    /// - Parameters:
+    ///   - layout: the extents of each writer's pieces, in the writers' order. Together they are every row of each
+    ///     tensor once; a tensor without elements needs an extent of one writer.
+    ///   - metadata: of the step that was begun.
+    ///   - digests: of all rank files, in the writers' order.
     /// - Returns: the checkpoint's path.
-    func finish(
-        _ tensors: [(group: String, name: String, shape: [Int])], _ metadata: CheckpointMetadata,
-        _ digests: [CheckpointDigest], after: (Stage) throws -> Void = { _ in }
+    /// - Throws: `StorageError` if the disk is full or fails, or another program has saved that step meanwhile.
+    public func finish(
+        layout: [[CheckpointExtent]], metadata: CheckpointMetadata, digests: [CheckpointDigest]
     ) throws -> String {
-        var pieces = [[CheckpointIndex.Piece]](repeating: [], count: tensors.count)
-        let shapes = tensors.map { ($0.group, $0.shape) }
-        for (writer, digest) in digests.enumerated() {
-            for piece in CheckpointCut.pieces(of: shapes, writer: writer, of: digests.count) {
-                pieces[piece.tensor].append(CheckpointIndex.Piece(file: digest.name, rows: piece.rows))
-            }
-        }
-        let indexed = zip(tensors, pieces).map { tensor, pieces in
-            CheckpointIndex.Tensor(group: tensor.group, name: tensor.name, shape: tensor.shape, pieces: pieces)
-        }
-        let index = CheckpointIndex(metadata: metadata, files: digests, tensors: indexed)
+        try finish(layout: layout, metadata: metadata, digests: digests) { _ in }
+    }
+
+    /// Removes the folder of the work, for instance after an error. What cannot be removed is swept up at the next
+    /// start (``CheckpointStore/cleanPartials()``).
+    public func abandon() { try? AtomicFile.removeTree(work) }
+}
+
+extension CheckpointWriter {
+    private func finish(
+        layout: [[CheckpointExtent]], metadata: CheckpointMetadata, digests: [CheckpointDigest],
+        after: (Stage) throws -> Void
+    ) throws -> String {
+        let names = layout.indices.map { CheckpointNames.rank($0, of: layout.count) }
+        precondition(digests.map(\.name) == names, "digests of \(digests.map(\.name)), not of \(names)")
+        let folder = Files.folder(of: work)
+        precondition(
+            work.hasPrefix("\(folder)/\(CheckpointNames.work(metadata.step))"),
+            "metadata of step \(metadata.step) for \(work)")
+        let path = "\(folder)/\(CheckpointNames.step(metadata.step))"
+        let index = CheckpointIndex(
+            metadata: metadata, files: digests, tensors: CheckpointIndex.tensors(of: layout, in: names))
         try index.write(to: "\(work)/\(CheckpointNames.index)")
         try after(.index)
         let digest = try CheckpointDigest(of: CheckpointNames.index, in: work)
@@ -127,8 +129,41 @@ extension CheckpointWriter {
         try AtomicFile.write(CheckpointCommit.text(digest), to: "\(work)/\(CheckpointNames.commit)")
         try after(.commit)
         try AtomicFile.rename(from: work, to: path)
-        try AtomicFile.syncDirectory(Files.folder(of: path))
+        try AtomicFile.syncDirectory(folder)
         try after(.renamed)
         return path
+    }
+
+    /// Does it all in one process.
+    ///
+    /// - Parameters:
+    ///   - tensors: whole, no two of the same group and name.
+    ///   - run: the run's folder; made if it is missing.
+    /// - Returns: the checkpoint's path.
+    /// - Throws: as the parts. Then nothing has changed for readers.
+    public static func write(
+        _ tensors: [CheckpointPiece], metadata: CheckpointMetadata, run: String
+    ) throws -> String {
+        try write([tensors], metadata: metadata, run: run) { _ in }
+    }
+
+    /// The same with the work of several writers, one after the other.
+    static func write(
+        _ shares: [[CheckpointPiece]], metadata: CheckpointMetadata, run: String, after: (Stage) throws -> Void
+    ) throws -> String {
+        let writer = try begin(step: metadata.step, run: run)
+        do {
+            try after(.begun)
+            var digests: [CheckpointDigest] = []
+            for (number, pieces) in shares.enumerated() {
+                digests.append(try writer.writeRankFile(pieces, writer: number, of: shares.count))
+                try after(.rankFile(number))
+            }
+            return try writer.finish(
+                layout: shares.map { $0.map(\.extent) }, metadata: metadata, digests: digests, after: after)
+        } catch {
+            writer.abandon()
+            throw error
+        }
     }
 }

@@ -5,8 +5,8 @@ struct CheckpointDiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff", abstract: "Compare two checkpoints.",
         discussion: """
-            Exit code 0 if step and all bits of all tensors are equal, 1 if not. World size and hosts are shown, \
-            job and times where they differ; they do not count.
+            Exit code 0 if step, updates, grids of the sums and all bits of all tensors are equal, 1 if not. World \
+            size and hosts are shown, job and times where they differ; they do not count.
             """)
 
     @Argument(help: "A checkpoint's folder, or a run's.") var a: String
@@ -32,7 +32,7 @@ struct CheckpointDiffCommand: ParsableCommand {
     private func text(_ difference: CheckpointDifference) -> String {
         var metadata = [["", "A", "B"], ["path", difference.pathA, difference.pathB]]
         metadata.append(["step", String(difference.stepA), String(difference.stepB)])
-        metadata += difference.metadata.map { [$0.name, $0.a, $0.b] }
+        metadata += (difference.state + difference.metadata).map { [$0.name, $0.a, $0.b] }
         var text = CheckpointSupport.table(metadata, texts: 3) + "\n\n"
         let unequal = difference.tensors.filter { $0.verdict != .equal }
         if !unequal.isEmpty {
@@ -53,6 +53,7 @@ struct CheckpointDiffCommand: ParsableCommand {
         let count = difference.tensors.count
         text += unequal.isEmpty ? "All \(count) tensors are equal." : "\(unequal.count) of \(count) tensors differ."
         if difference.stepA != difference.stepB { text += " The steps differ." }
+        for entry in difference.state { text += " \(entry.name) differs." }
         return text
     }
 }

@@ -10,7 +10,7 @@ struct CheckpointInspectCommand: ParsableCommand {
         discussion: "All its bytes are checked on the way; exit code 65 if they are not as they were written.")
 
     @Argument(help: "A checkpoint's folder, or a run's.") var path: String
-    @Flag(help: "Also list every tensor, with shape, root mean square, least, greatest and number of NaNs.")
+    @Flag(help: "Also list every tensor: shape; rms, min and max of finite values; numbers of NaN and infinite ones.")
     var tensors = false
     @Flag(help: "Print JSON.") var json = false
 
@@ -28,15 +28,19 @@ struct CheckpointInspectCommand: ParsableCommand {
         var rows = [
             ["checkpoint", inspection.path],
             ["step", grouped(metadata.step)],
+            ["updates", grouped(metadata.updates)],
             ["model", inspection.model ?? "not understood: its job is of another version"],
         ]
         if let parameters = inspection.parameters { rows.append(["parameters", grouped(parameters)]) }
         rows += [
             ["world size", String(metadata.worldSize)],
             ["hosts", metadata.hosts.joined(separator: " ")],
-            ["created", "\(metadata.created), fpdm \(metadata.version)"],
+            ["created", "\(metadata.created), fpdm \(metadata.version), format \(metadata.format)"],
             ["on disk", "\(grouped(inspection.bytes)) bytes, \(inspection.rankFiles) rank file(s)"],
         ]
+        if metadata.skippedInARow > 0 { rows.append(["skipped in a row", grouped(metadata.skippedInARow)]) }
+        if !metadata.dataset.isEmpty { rows.append(["data set", metadata.dataset]) }
+        if metadata.changes != "[]" { rows.append(["changes", metadata.changes]) }
         rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \(grouped($0.values)) values"] }
         rows += metadata.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
         guard let tensors = inspection.tensors else { return CheckpointSupport.table(rows, texts: 2) }
@@ -44,10 +48,10 @@ struct CheckpointInspectCommand: ParsableCommand {
         let listed = tensors.map { tensor in
             [
                 "\(tensor.group)/\(tensor.name)", "\(tensor.shape)", short(tensor.rms), short(tensor.minimum),
-                short(tensor.maximum), String(tensor.nan),
+                short(tensor.maximum), String(tensor.nan), String(tensor.infinite),
             ]
         }
-        let head = ["tensor", "shape", "rms", "min", "max", "NaN"]
+        let head = ["tensor", "shape", "rms", "min", "max", "NaN", "inf"]
         return CheckpointSupport.table(rows, texts: 2) + "\n\n" + CheckpointSupport.table([head] + listed, texts: 2)
     }
 }

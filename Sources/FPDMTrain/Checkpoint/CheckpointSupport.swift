@@ -4,9 +4,9 @@ import Foundation
 
 /// What the checkpoint commands share.
 enum CheckpointSupport {
-    /// Opens what a path stands for, and says which newer ones are damaged.
+    /// Opens what a path stands for, and says which later ones are damaged.
     static func open(_ path: String) throws -> CheckpointReader {
-        try CheckpointStore.open(path) { _, reason in Console.log.notice("passed over \(reason)") }
+        try CheckpointStore.open(path) { _, reason in Console.log.notice("skipping \(reason)") }
     }
 
     /// Rows in columns: texts to the left, those after the first `texts` columns to the right.

@@ -17,10 +17,10 @@ struct CheckpointVerifyCommand: ParsableCommand {
         } else {
             for checkpoint in found {
                 for file in checkpoint.files {
-                    print("\(checkpoint.path)/\(file.name): \(file.problem.map { "BAD: \($0)" } ?? "good")")
+                    print("\(checkpoint.path)/\(file.name): \(file.problem.map { "damaged: \($0)" } ?? "valid")")
                 }
             }
         }
-        if !found.allSatisfy(\.isGood) { throw ExitCode(Failure.Status.badData.rawValue) }
+        if !found.allSatisfy(\.isValid) { throw ExitCode(Failure.Status.badData.rawValue) }
     }
 }

@@ -9,6 +9,8 @@ public final class RunFolder {
     static let mark = "# The job of the run in this folder, as `fpdm train` resolved it."
 
     public let path: String
+    /// Damaged checkpoints later than the one that the run goes on from; set aside once it does.
+    var skipped: [String] = []
     private var lock: FileLock?
 
     public init(_ path: String) { self.path = path }
@@ -94,5 +96,6 @@ public final class RunFolder {
         try claim()
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         store.cleanPartials()
+        try CheckpointStore.setAside(skipped)
     }
 }
