@@ -25,9 +25,7 @@ public struct UnknownLauncher: Reportable, Equatable {
         launched = place.size
         self.worldSize = worldSize
         sources = place.sources
-        // Open MPI goes on with its package after a comma, MPICH with its configuration on the next line.
-        let name = library.split { ",\n".contains($0) }.first.map(String.init) ?? ""
-        self.library = name.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        self.library = shortened(library)
     }
 
     public var exitCode: Int32 { Failure.Status.usage.rawValue }

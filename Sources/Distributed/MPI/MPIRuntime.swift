@@ -30,6 +30,9 @@ public final class MPIRuntime {
     /// This node's name as MPI knows it (`MPI_Get_processor_name`).
     public let hostName: String
 
+    /// The MPI library's name and version, in its own words (MPI 3.1, section 8.1.1).
+    public let libraryVersion: String
+
     private let process: MPIProcess
 
     /// Starts MPI (`MPI_Init_thread`, MPI 3.1, section 12.4.3) and makes its errors return instead of abort.
@@ -60,7 +63,7 @@ public final class MPIRuntime {
         }
         var size: Int32 = 0
         try check("MPI_Comm_size", rank: rank, MPI_Comm_size(fpdm_comm_world(), &size))
-        if let unknown = UnknownLauncher(place, worldSize: Int(size), library: try libraryVersion(rank: rank)) {
+        if let unknown = UnknownLauncher(place, worldSize: Int(size), library: try mpiLibrary(rank: rank)) {
             MPI_Finalize()
             throw unknown
         }
@@ -72,6 +75,7 @@ public final class MPIRuntime {
         let process = MPIProcess(hostName: name)
         self.process = process
         hostName = name
+        libraryVersion = shortened(try mpiLibrary(rank: launcherRank))
         world = try Communicator(fpdm_comm_world(), process: process)
         nodeLocal = try world.splitByNode()
     }
@@ -118,9 +122,15 @@ private func processorName(rank: Int) throws -> String {
 }
 
 /// The library's name and version (MPI 3.1, section 8.1.1).
-private func libraryVersion(rank: Int) throws -> String {
+private func mpiLibrary(rank: Int) throws -> String {
     try text(
         of: "MPI_Get_library_version", capacity: MPI_MAX_LIBRARY_VERSION_STRING, rank: rank, MPI_Get_library_version)
+}
+
+/// Open MPI goes on with its package after a comma, MPICH with its configuration on the next line.
+func shortened(_ library: String) -> String {
+    let name = library.split { ",\n".contains($0) }.first.map(String.init) ?? ""
+    return name.split(whereSeparator: \.isWhitespace).joined(separator: " ")
 }
 
 private func text(

@@ -9,8 +9,6 @@ public final class RunFolder {
     static let mark = "# The job of the run in this folder, as `fpdm train` resolved it."
 
     public let path: String
-    /// Damaged checkpoints later than the one that the run goes on from; set aside once it does.
-    var skipped: [String] = []
     private var lock: FileLock?
 
     public init(_ path: String) { self.path = path }
@@ -80,7 +78,7 @@ public final class RunFolder {
                 "\(path): holds a later checkpoint, \(last.path), which going on from step \(step) would have to "
                     + "replace. Choose another folder with --set run.directory=PATH, or move the later ones away")
         }
-        guard try committed.isEmpty, try !Files.exists(path + "/metrics.jsonl"), try !Files.exists(jobFile) else {
+        guard committed.isEmpty, !Files.exists(path + "/metrics.jsonl"), !Files.exists(jobFile) else {
             throw Failure(
                 .cannotCreate,
                 "\(path): is the folder of another run than \(reader.path), and going on here would mix the two. "
@@ -96,6 +94,5 @@ public final class RunFolder {
         try claim()
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         store.cleanPartials()
-        try CheckpointStore.setAside(skipped)
     }
 }

@@ -50,7 +50,7 @@ public final class TrainingRun {
         metrics = try world.agree { () -> MetricsWriter? in
             guard world.rank == 0 else { return nil }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
-            try start.folder.store.setAside(start.skipped.map(\.path))
+            try CheckpointStore.setAside(start.skipped.map(\.path))
             try start.folder.prepare(job: start.job.yaml(), exclusive: options.resume == .never)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
