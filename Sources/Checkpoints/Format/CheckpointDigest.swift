@@ -43,11 +43,3 @@ struct CheckpointDigest: Equatable, Sendable {
         }
     }
 }
-
-extension UInt32 {
-    /// Eight digits.
-    var hex: String {
-        let digits = String(self, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
-    }
-}
