@@ -17,6 +17,10 @@ import Testing
         #expect(digits.scale == 0.125 && digits.shift == -1)
         #expect(digits.source.contains("Alpaydin") && digits.source.contains("10.24432/C50P49"))
         #expect(digits.attributes.licence == "CC BY 4.0")
+        #expect(digits.hasDigests)
+        #expect(
+            try digits.fingerprint().description
+                == "1797 samples [1, 8, 8] uint8; attributes f46ac536, labels d558df9f, pixels 09351287")
     }
 
     /// As data/README.md says.
@@ -28,6 +32,7 @@ import Testing
         let digits = try ShardedDataset(path: packed)
         #expect(again.shardCounts == digits.shardCounts)
         #expect(try again.allImages() == digits.allImages())
+        #expect(try again.fingerprint() == digits.fingerprint())
         // Every digit is there once: only the order differs.
         let straight = (0..<source.count).map { index -> [Float] in
             guard case .bytes(let bytes) = source.sample(at: index).values else { return [] }

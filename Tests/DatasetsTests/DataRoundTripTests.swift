@@ -116,6 +116,8 @@ import Testing
         #expect(summary.imageShape == [2, 3, 3] && summary.labels == "classes" && summary.samples == 14)
         #expect(summary.shards.map(\.samples) == [7, 7])
         #expect(summary.wholeFile == folder("set.h5"))
+        #expect(summary.hasDigests)
+        #expect(try summary.fingerprint == ShardedDataset(path: folder("set")).fingerprint())
         #expect(try JSONDecoder().decode(DatasetSummary.self, from: JSONEncoder().encode(summary)) == summary)
     }
 }

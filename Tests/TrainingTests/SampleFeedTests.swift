@@ -89,8 +89,14 @@ struct PrefetcherTests {
         try edit(bad) { file in
             let images = try file.dataset("/images")
             var values = try images.read(Float.self)
-            values[row * images.count / images.shape[0] + 4] = .nan
+            let rowCount = images.count / images.shape[0]
+            values[row * rowCount + 4] = .nan
             try images.write(values)
+            // A wrong digest would be found with the shard's first sample.
+            let digests = try file.dataset("/digests")
+            var packed: [UInt32] = try digests.read()
+            packed[row] = values[row * rowCount..<(row + 1) * rowCount].withUnsafeBytes { CRC32C.of($0) }
+            try digests.write(packed)
         }
         let set = try dataset(folder)
         let prefetcher = Prefetcher(

@@ -57,11 +57,3 @@ public struct CheckpointDigest: Equatable, LosslessStringConvertible, Sendable {
         }
     }
 }
-
-extension UInt32 {
-    /// Eight digits.
-    var hex: String {
-        let digits = String(self, radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
-    }
-}

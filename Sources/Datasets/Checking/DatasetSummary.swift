@@ -34,13 +34,17 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
     public let labelLength: Int?
     /// How many samples each class has, by number; classes that only have a name are there with 0.
     public let classes: [ClassCount]
+    /// What checkpoints record of the data.
+    public let fingerprint: DatasetFingerprint
+    /// Whether every file holds a digest for each sample.
+    public let hasDigests: Bool
     public let source: String?
     public let licence: String?
     public let shards: [ShardFile]
     /// `NAME.h5`, if it is there.
     public let wholeFile: String?
 
-    /// Gathers them; no image is read.
+    /// Gathers them; images are read only where files hold no digests, for the fingerprint.
     public init(_ dataset: ShardedDataset) throws {
         path = dataset.name.base
         samples = dataset.count
@@ -61,6 +65,8 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
             ClassCount(
                 label: label, name: names.indices.contains(label) ? names[label] : nil, samples: counts[label] ?? 0)
         }
+        fingerprint = try dataset.fingerprint()
+        hasDigests = dataset.hasDigests
         source = dataset.attributes.source
         licence = dataset.attributes.licence
         shards = try zip(dataset.shardPaths, dataset.shardCounts).map { path, count in

@@ -36,8 +36,8 @@ public struct DatasetVerifier {
     /// Verifies a data set.
     ///
     /// Every shard must be there, have the right layout, and be of one data set with the first. All images and labels
-    /// are read, which puts their checksums to the test; numbers must be finite, classes count from 0 and have a name if
-    /// any has. `NAME.h5`, if it is there, must show all shards in order.
+    /// are read, which puts their checksums to the test; numbers must be finite, images those that were packed where
+    /// there are digests, classes count from 0 and have a name if any has. `NAME.h5`, if it is there, must show all shards in order.
     ///
     /// - Parameter path: as ``ShardedDataset/init(path:)`` takes it.
     public static func verify(path: String) -> DatasetVerification {
@@ -66,6 +66,12 @@ public struct DatasetVerifier {
             }
         }
         for (shard, _) in shards { readEverything(of: shard) }
+        let undigested = shards.filter { $0.shard.digests == nil }.count
+        if undigested > 0 {
+            result.notes.append(
+                "\(name.base): \(undigested) of \(shards.count) files hold no /digests, so that pixels edited in place "
+                    + "go unnoticed until a run is resumed; packing the data anew writes them")
+        }
         guard survey.count > 0 else { return }
         if shards.count == survey.count, shards.allSatisfy({ $0.shard.count == 0 }) {
             report(name.base, "the data set holds no samples")
@@ -100,17 +106,29 @@ public struct DatasetVerifier {
 
 extension DatasetVerifier {
     private mutating func readEverything(of shard: Shard) {
-        let isNumber: (Float) -> String? = { $0.isFinite ? nil : "\($0), which is not a finite number" }
-        let damagedImages = readRows(of: shard.images, in: shard.path, Float.self, isNumber)
+        let digests = readDigests(of: shard)
+        let damagedImages =
+            if shard.images.type == .uint8 {
+                readRows(of: shard.images, in: shard.path, UInt8.self) { row, values in
+                    Self.complaint(values, row, digests)
+                }
+            } else {
+                readRows(of: shard.images, in: shard.path, Float.self) { row, values in
+                    Self.notFinite(values) ?? Self.complaint(values, row, digests)
+                }
+            }
         result.samplesRead += shard.count - damagedImages
         switch shard.labels {
         case .none: break
         case .continuous:
-            if let values = shard.labelValues { _ = readRows(of: values, in: shard.path, Float.self, isNumber) }
+            if let values = shard.labelValues {
+                _ = readRows(of: values, in: shard.path, Float.self) { Self.notFinite($1) }
+            }
         case .classes:
             let names = shard.attributes.labelNames
             guard let values = shard.labelValues else { return }
-            _ = readRows(of: values, in: shard.path, Int.self) { label in
+            _ = readRows(of: values, in: shard.path, Int.self) { _, label in
+                let label = label[0]
                 if label < 0 || Int32(exactly: label) == nil { return "label \(label); classes count from 0" }
                 guard let names, label >= names.count else { return nil }
                 return "label \(label), but labelNames has names for 0 to \(names.count - 1) only"
@@ -118,12 +136,32 @@ extension DatasetVerifier {
         }
     }
 
+    /// A shard's digests; nil if it has none, or none that can be read.
+    private mutating func readDigests(of shard: Shard) -> [UInt32]? {
+        var digests: [UInt32]?
+        attempt(shard.path) { _, _ in digests = try shard.digests?.read() }
+        return digests
+    }
+
+    private static func notFinite(_ values: UnsafeBufferPointer<Float>) -> String? {
+        values.first { !$0.isFinite }.map { "\($0), which is not a finite number" }
+    }
+
+    private static func complaint<Value>(
+        _ values: UnsafeBufferPointer<Value>, _ row: Int, _ digests: [UInt32]?
+    ) -> String? {
+        guard let packed = digests?[row] else { return nil }
+        let found = SampleDigests.digest(values)
+        return found == packed ? nil : SampleDigests.complaint(found, packed)
+    }
+
     /// Reads a data set, chunk by chunk, so that a damaged one does not hide the others.
     ///
-    /// - Parameter complaint: what is wrong with a value, as it follows "sample 3 has".
+    /// - Parameter complaint: what is wrong with a row, as it follows "sample 3 has"; takes its number and its values.
     /// - Returns: how many rows could not be read.
     private mutating func readRows<Value: HDF5Scalar>(
-        of dataset: HDF5Dataset, in path: String, _: Value.Type, _ complaint: (Value) -> String?
+        of dataset: HDF5Dataset, in path: String, _: Value.Type,
+        _ complaint: (Int, UnsafeBufferPointer<Value>) -> String?
     ) -> Int {
         let rows = dataset.shape[0]
         guard rows > 0 else { return 0 }
@@ -148,8 +186,10 @@ extension DatasetVerifier {
                 continue
             }
             for row in 0..<count {
-                guard let reason = values[row * rowCount..<(row + 1) * rowCount].lazy.compactMap(complaint).first
-                else { continue }
+                let reason = values.withUnsafeBufferPointer { values in
+                    complaint(start + row, .init(rebasing: values[row * rowCount..<(row + 1) * rowCount]))
+                }
+                guard let reason else { continue }
                 complaints += 1
                 if complaints <= Self.mostListed {
                     report(path, "\(dataset.name): sample \(start + row) has \(reason)")
@@ -179,6 +219,7 @@ extension DatasetVerifier {
         }
         var datasets: [(String, (Shard) -> HDF5Dataset?)] = [("/images", { $0.images })]
         if first.labels != .none { datasets.append(("/labels", { $0.labelValues })) }
+        if shards.allSatisfy({ $0.shard.digests != nil }) { datasets.append(("/digests", { $0.digests })) }
         for (object, part) in datasets {
             guard file.exists(object) else {
                 report(path, "\(object): there is no such data set in the file")

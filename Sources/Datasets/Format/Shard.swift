@@ -9,6 +9,8 @@ struct Shard {
     /// `/labels`, where there are any.
     let labelValues: HDF5Dataset?
     let labels: DatasetLabels
+    /// `/digests` [N], where there are any: see ``SampleDigests``.
+    let digests: HDF5Dataset?
 
     var path: String { file.path }
     /// N.
@@ -38,6 +40,12 @@ struct Shard {
         }
         guard try images.virtualSources().isEmpty else {
             throw malformed("/images: points at other files; a shard holds its own values")
+        }
+        digests = try file.exists("/digests") ? file.dataset("/digests") : nil
+        if let digests, digests.shape != [images.shape[0]] || digests.type != .uint32 {
+            throw malformed(
+                "/digests: is \(digests.type) of shape \(digests.shape), should be uint32 [\(images.shape[0])]; "
+                    + "pack the data anew")
         }
         guard file.exists("/labels") else {
             labelValues = nil

@@ -27,10 +27,14 @@ extension DatasetWriter {
         var values: [Element] = []
         var classes: [Int32] = []
         var vectors: [Float] = []
+        var digests: [UInt32] = []
         var start = 0
         for index in range {
             let sample = try source.sample(at: index)
             try append(sample, index, &values)
+            values.withUnsafeBufferPointer {
+                digests.append(SampleDigests.digest(.init(rebasing: $0.suffix(rowCount))))
+            }
             try appendLabel(sample.label, index, &classes, &vectors)
             let done = index - range.lowerBound + 1
             // A whole chunk at a time, which HDF5 then writes once.
@@ -50,6 +54,8 @@ extension DatasetWriter {
             let layout = DatasetLayout.chunked([max(Self.chunkBytes / 4 / length, 1), length], deflate: deflate)
             try file.createDataset("/labels", .float32, shape: [range.count, length], layout: layout).write(vectors)
         }
+        let layout = DatasetLayout.chunked([Self.chunkBytes / 4])
+        try file.createDataset("/digests", .uint32, shape: [range.count], layout: layout).write(digests)
     }
 
     private func appendBytes(_ sample: PackedSample, _ index: Int, _ values: inout [UInt8]) throws {

@@ -27,5 +27,7 @@ extension DatasetWriter {
             _ = try file.createVirtualDataset(
                 "/labels", .float32, shape: [source.count, length], pieces: pieces("/labels", [length]), fill: .nan)
         }
+        _ = try file.createVirtualDataset(
+            "/digests", .uint32, shape: [source.count], pieces: pieces("/digests", []), fill: 0)
     }
 }

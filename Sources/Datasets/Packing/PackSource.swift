@@ -20,7 +20,7 @@ public protocol PackSource {
 }
 
 /// How the values of images are stored.
-public enum PackedType: Equatable, Sendable {
+public enum PackedType: String, Equatable, Sendable {
     case uint8, float32
 }
 

@@ -17,6 +17,7 @@ final class RowReader<Element: HDF5Scalar> {
     let rowCount: Int
     /// The first row of each shard, then the number of all rows.
     private let starts: [Int]
+    private let check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ first: Int) throws -> Void)?
     private let isHeld: Bool
     private var held: [Int: [Element]] = [:]
     private var staging: [Element] = []
@@ -26,12 +27,16 @@ final class RowReader<Element: HDF5Scalar> {
     ///   - starts: the first row of each shard, then the number of all rows.
     ///   - holdingUpTo: arrays of at most this many bytes are kept in memory.
     ///   - dataset: the array's part in a shard.
+    ///   - check: takes rows that come from a file, their shard, and the row of the first in it. Those that are kept are
+    ///     checked once.
     init(
         files: ShardFiles, rowShape: [Int], starts: [Int], holdingUpTo limit: Int,
-        dataset: @escaping (Shard) -> HDF5Dataset?
+        dataset: @escaping (Shard) -> HDF5Dataset?,
+        check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ first: Int) throws -> Void)? = nil
     ) {
         self.files = files
         self.dataset = dataset
+        self.check = check
         self.rowShape = rowShape
         self.starts = starts
         rowCount = rowShape.reduce(1, *)
@@ -91,6 +96,7 @@ final class RowReader<Element: HDF5Scalar> {
     private func rows(ofHeld shard: Int) throws -> [Element] {
         if let rows = held[shard] { return rows }
         let rows = try part(shard).read(Element.self)
+        if let check { try rows.withUnsafeBufferPointer { try check($0, shard, 0) } }
         held[shard] = rows
         return rows
     }
@@ -111,6 +117,7 @@ final class RowReader<Element: HDF5Scalar> {
             let target = UnsafeMutableBufferPointer(rebasing: buffer[..<needed])
             try part.read(
                 into: target, start: [row] + rowShape.map { _ in 0 }, count: [count] + rowShape)
+            try check?(UnsafeBufferPointer(target), shard, row)
             try body(UnsafeBufferPointer(target))
         }
     }

@@ -34,6 +34,13 @@ public final class ShardedDataset: @unchecked Sendable {
     }
     private let images: Images
     private let vectors: RowReader<Float>?
+    let files: ShardFiles
+    let digests: SampleDigests
+    /// Whether every shard holds a digest for each sample, against which samples are held when they are read.
+    public let hasDigests: Bool
+    private let digestCount: Int
+    /// Once it has been asked for.
+    var knownFingerprint: DatasetFingerprint?
     /// The samples asked for, rising; kept for its memory.
     private var order: [(row: Int, position: Int)] = []
 
@@ -52,7 +59,7 @@ public final class ShardedDataset: @unchecked Sendable {
         name = DatasetName(path)
         shardPaths = try ShardSurvey(name).paths()
         let first = try Shard(shardPaths[0])
-        let files = ShardFiles(paths: shardPaths, first: first)
+        files = ShardFiles(paths: shardPaths, first: first)
         attributes = first.attributes
         channels = first.channels
         side = first.side
@@ -60,21 +67,32 @@ public final class ShardedDataset: @unchecked Sendable {
         type = first.images.type
         var starts = [0]
         var classLabels: [Int32] = []
+        var isDigested: [Bool] = []
         for index in shardPaths.indices {
             let shard = try files.shard(index)
             starts.append(starts[index] + shard.count)
             classLabels += try shard.classLabels()
+            isDigested.append(shard.digests != nil)
         }
         self.classLabels = classLabels
         count = starts[shardPaths.count]
         shardCounts = zip(starts, starts.dropFirst()).map { $1 - $0 }
         guard count > 0 else { throw DatasetError(.malformed, name.base, "the data set holds no samples") }
+        let digests = SampleDigests(files: files, isPresent: isDigested)
+        self.digests = digests
+        hasDigests = !isDigested.contains(false)
+        digestCount = zip(isDigested, shardCounts).reduce(0) { $0 + ($1.0 ? $1.1 : 0) }
         let shape = [first.channels, first.side, first.side]
-        images =
-            first.images.type == .uint8
-            ? .bytes(RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) { $0.images })
-            : .floats(
-                RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) { $0.images })
+        let files = files
+        func reader<Element: HDF5Scalar>(_: Element.Type) -> RowReader<Element> {
+            let rowCount = shape.reduce(1, *)
+            return RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) {
+                $0.images
+            } check: { values, shard, first in
+                try digests.check(values, rowCount: rowCount, shard: shard, first: first)
+            }
+        }
+        images = first.images.type == .uint8 ? .bytes(reader(UInt8.self)) : .floats(reader(Float.self))
         if case .continuous(let length) = first.labels {
             vectors = RowReader(files: files, rowShape: [length], starts: starts, holdingUpTo: mostHeldBytes) {
                 $0.labelValues
@@ -104,7 +122,8 @@ extension ShardedDataset {
             case .bytes(let reader): reader.heldBytes
             case .floats(let reader): reader.heldBytes
             }
-        return imageBytes + (vectors?.heldBytes ?? 0) + classLabels.count * MemoryLayout<Int32>.stride
+        let labelBytes = classLabels.count * MemoryLayout<Int32>.stride
+        return imageBytes + (vectors?.heldBytes ?? 0) + labelBytes + digestCount * MemoryLayout<UInt32>.stride
     }
 
     /// The smallest and the largest class; nil unless `labels` is `.classes`.
@@ -127,14 +146,15 @@ extension ShardedDataset {
 }
 
 extension ShardedDataset {
-    /// Reads samples.
+    /// Reads samples, and holds those that come from files with digests against them.
     ///
     /// - Parameters:
     ///   - indices: B samples in 0 ..< `count`, in any order, also several times the same.
     ///   - images: takes [B, C, H, W], stored values times `scale` plus `shift`.
     ///   - classes: takes [B] where `labels` is `.classes`; nil if they are not wanted.
     ///   - vectors: takes [B, K] where `labels` is `.continuous(K)`; nil if they are not wanted.
-    /// - Throws: `StorageError` if stored bytes are damaged, ``DatasetError`` if a value is not finite, naming the file.
+    /// - Throws: `StorageError` if stored bytes are damaged, ``DatasetError`` if a sample has changed
+    ///   since it was packed or a value is not finite, naming the file.
     public func read(
         _ indices: UnsafeBufferPointer<Int>, images: UnsafeMutablePointer<Float>,
         classes: UnsafeMutablePointer<Int32>?, vectors: UnsafeMutablePointer<Float>?

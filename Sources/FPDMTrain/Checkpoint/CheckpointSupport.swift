@@ -27,10 +27,5 @@ enum CheckpointSupport {
     static func short(_ number: Double) -> String { String(format: "%.6g", number) }
 
     /// A count with thousands apart.
-    static func grouped(_ number: Int) -> String {
-        let digits = Array(String(number))
-        return digits.enumerated().map { index, digit in
-            index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : String(digit)
-        }.joined()
-    }
+    static func grouped(_ number: Int) -> String { number.grouped }
 }

@@ -7,8 +7,8 @@ struct DataInspectCommand: ParsableCommand {
         commandName: "inspect",
         abstract: "Show what is in a data set.",
         discussion: """
-            Shape, type, scaling, source, files, and how many samples each class has. Images are not read; \
-            `fpdm data verify` reads them.
+            Shape, type, scaling, source, files, how many samples each class has, and the fingerprint that checkpoints \
+            record. Images are read only where the files hold no digests of them; `fpdm data verify` reads them all.
 
             Example: fpdm data inspect data/digits
             """)

@@ -8,8 +8,8 @@ struct DataVerifyCommand: ParsableCommand {
         commandName: "verify",
         abstract: "Read all of a data set and report everything that is wrong with it.",
         discussion: """
-            Every file must be there and fit the others; every checksum must hold, every number be finite, every class \
-            count from 0. Ends with exit code 65 if anything is wrong.
+            Every file must be there and fit the others; every checksum must hold, every number be finite, every image \
+            be as it was packed, every class count from 0. Ends with exit code 65 if anything is wrong.
 
             Example: fpdm data verify data/digits
             """)

@@ -1,4 +1,4 @@
-/// CRC-32C (Castagnoli; RFC 3720, appendix B.4): the checksum of checkpoint pieces and files.
+/// CRC-32C (Castagnoli; RFC 3720, appendix B.4): the checksum of checkpoint pieces, of files and of samples.
 ///
 ///     var crc = CRC32C()
 ///     crc.update(bytes)
@@ -80,4 +80,12 @@ public struct CRC32C: Sendable {
         }
         return tables
     }()
+}
+
+extension UInt32 {
+    /// Eight hexadecimal digits, as checksums are written.
+    public var hex: String {
+        let digits = String(self, radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
+    }
 }
