@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Foundation
+import Model
 
 /// `fpdm data pack`.
 struct DataPackCommand: ParsableCommand {
@@ -65,16 +66,17 @@ struct DataPackCommand: ParsableCommand {
 
     func validate() throws {
         if shards < 1 { throw ValidationError("--shards must be at least 1, not \(shards)") }
-        if let side, !(1...16_384 ~= side) {
-            throw ValidationError("--side must be from 1 to 16384, not \(side)")
-        }
-        if let channels, !(1...4_096 ~= channels) {
-            throw ValidationError("--channels must be from 1 to 4096, not \(channels)")
-        }
-        if let channels, channels < 1 { throw ValidationError("--channels must be at least 1, not \(channels)") }
+        try require(side, in: ModelConfiguration.imageSizeLimit, "--side")
+        try require(channels, in: ModelConfiguration.channelsLimit, "--channels")
         if let deflate, !(1...9).contains(deflate) {
             throw ValidationError("--deflate goes from 1 to 9, not to \(deflate)")
         }
+    }
+
+    /// What no network takes is not packed.
+    private func require(_ value: Int?, in limit: ClosedRange<Int>, _ option: String) throws {
+        guard let value, !limit.contains(value) else { return }
+        throw ValidationError("\(option) must be from \(limit.lowerBound) to \(limit.upperBound), not \(value)")
     }
 
     func run() throws {

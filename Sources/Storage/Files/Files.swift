@@ -24,10 +24,12 @@ public enum Files {
     /// A file's length in bytes.
     public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
 
-    /// A whole file's bytes.
+    /// A whole file's bytes, or what a pipe holds up to its end.
     public static func read(_ path: String) throws -> [UInt8] {
         let file = try OpenFile(reading: path)
         let size = try file.size()
+        // Pipes, and the files of /proc, do not tell their length.
+        if size == 0 { return try file.readToEnd() }
         return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
             count = size

@@ -53,6 +53,17 @@ final class OpenFile {
         return count
     }
 
+    /// Everything that comes next.
+    func readToEnd() throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 1 << 16)
+        while true {
+            let count = try part.withUnsafeMutableBytes { try readSome(into: $0) }
+            if count == 0 { return bytes }
+            bytes += part[..<count]
+        }
+    }
+
     /// Fills the buffer from a position in the file.
     func read(into buffer: UnsafeMutableRawBufferPointer, at offset: Int) throws {
         var done = 0
