@@ -24,8 +24,8 @@ extension ReferenceCase {
         let weights = buffer(table.flatCount)
         let gradients = buffer(table.flatCount)
         try readWeights("weights", table, into: weights)
-        let losses = run(
-            loss, batch, weights: weights, iterations: iterations, gradients: gradients)
+        let losses = loss.losses(
+            batch, weights: weights, iterations: iterations, scale: 1 / Double(timesteps.count), gradients: gradients)
 
         var results = [
             Comparison.of(
@@ -65,18 +65,34 @@ extension ReferenceCase {
         try readWeights("weights", table, into: state.weights)
         state.ema.copy(from: state.weights)
         let optimizer = try optimizer(steps: steps)
-        let gradients = buffer(table.flatCount)
+        // Each sample is a virtual rank, so that gradients pass through the sums that training uses.
+        let sum = GradientSum(engine, table, virtualRanks: samples)
+        var grids = GradientGrids(tensors: table.parameters.count, virtualRanks: samples)
         var partial = [Double](repeating: 0, count: Reductions.blocks(table.flatCount))
 
         var losses: [Float] = []
         var norms: [Float] = []
         for step in 0..<steps {
-            gradients.fill(0)
             let batch = try microbatch(model, step: step, samples: samples)
-            let values = run(
-                loss, batch, weights: state.weights,
-                iterations: Iterations(withoutGradient: counts[2 * step], withGradient: counts[2 * step + 1]),
-                gradients: gradients)
+            let iterations = Iterations(withoutGradient: counts[2 * step], withGradient: counts[2 * step + 1])
+            var values: [Objective.Loss] = []
+            func add() {
+                sum.begin(grids)
+                values = (0..<samples).flatMap { sample in
+                    let values = loss.losses(
+                        batch.sample(sample, of: model), weights: state.weights, iterations: iterations,
+                        scale: 1 / Double(samples), gradients: sum.gradient)
+                    _ = sum.add()
+                    return values
+                }
+            }
+            add()
+            if !grids.suit(sum.maxima) {
+                grids.follow(sum.maxima)
+                add()
+            }
+            grids.follow(sum.maxima)
+            let gradients = sum.rounded(0..<table.flatCount)
             losses.append(Float(values.reduce(0) { $0 + $1.loss } / Double(samples)))
             partial.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradients, into: $0) }
             norms.append(Float(partial.reduce(0, +).squareRoot()))
@@ -93,20 +109,6 @@ extension ReferenceCase {
             }
         }
         return results
-    }
-
-    private func run(
-        _ loss: LossGradient, _ batch: LossGradient.Microbatch, weights: FloatBuffer, iterations: Iterations,
-        gradients: FloatBuffer
-    ) -> [Objective.Loss] {
-        let samples = batch.timesteps.count
-        var losses = [Objective.Loss](repeating: .init(mse: 0, vb: 0), count: samples)
-        losses.withUnsafeMutableBufferPointer {
-            loss.accumulate(
-                batch, weights: weights, iterations: iterations, scale: 1 / Double(samples), gradients: gradients,
-                losses: $0)
-        }
-        return losses
     }
 
     /// The batch of one step from `inputs`, whose tensors have a leading step axis in a training case.
@@ -141,5 +143,21 @@ extension ReferenceCase {
         var ema = JobConfiguration.EMA()
         ema.decay = try number("ema_decay")
         return Optimizer(adam, ema, steps: steps)
+    }
+}
+
+extension LossGradient.Microbatch {
+    /// One of its samples, in the same memory.
+    fileprivate func sample(_ index: Int, of model: ModelConfiguration) -> Self {
+        let values = index * model.imageValues
+        let labels: Labels =
+            switch self.labels {
+            case .classes(let all): .classes([all[index]])
+            case .continuous(let all): .continuous(Array(all[index * model.classes..<(index + 1) * model.classes]))
+            case .none: .none
+            }
+        return Self(
+            images: images.slice(values, model.imageValues), noise: noise.slice(values, model.imageValues),
+            timesteps: [timesteps[index]], labels: labels, drop: drop.map { [$0[index]] })
     }
 }

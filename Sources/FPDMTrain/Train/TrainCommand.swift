@@ -11,11 +11,12 @@ struct TrainCommand: ParsableCommand {
         abstract: "Train a model as a job file says, alone or on the ranks of mpirun or srun.",
         discussion: """
             fpdm train jobs/digits.yaml
-            mpirun -n 2 fpdm train jobs/digits.yaml --set training.steps=500 --resume auto
+            mpirun -n 3 fpdm train jobs/digits.yaml --resume auto
+            fpdm train my-job.yaml --start-from runs/digits
 
             The run folder (run.directory) gets job.yaml, metrics.jsonl and checkpoints/. Every key of a job file is \
-            explained by --keys. The number of ranks must be a power of two that divides training.virtualRanks; \
-            the result is the same bits for each. Unless run.threads says otherwise, the cores that the launcher bound \
+            explained by --keys. Any number of ranks from 1 to training.virtualRanks will do; the result is the same bits \
+            for each. Unless run.threads says otherwise, the cores that the launcher bound \
             this process to are shared among the ranks of the node.
             """)
 
@@ -29,13 +30,27 @@ struct TrainCommand: ParsableCommand {
     @Option(
         name: .long,
         help: """
-            never: refuse a run folder that exists; auto: go on from its newest good checkpoint, or start anew; \
-            PATH: go on from this checkpoint.
+            never: refuse a run folder that exists; auto: go on from its latest valid checkpoint, or start anew where \
+            there is none at all; PATH: go on from this checkpoint.
             """)
     var resume = "never"
 
-    @Flag(name: .long, help: "Resume even where other matrix kernels than the recorded ones give other bits.")
-    var allowOtherKernels = false
+    @Flag(
+        name: .long,
+        help: """
+            With --resume PATH: go on even where job, data or matrix kernels give other bits than the recorded run. \
+            The change is recorded, and --resume auto goes on with it.
+            """)
+    var allowChanges = false
+
+    @Option(
+        name: .long,
+        help: """
+            Begin a new run from the weights of a checkpoint, or of the latest valid one of a run folder: the trained \
+            weights and their average; optimizer and step start anew.
+            """,
+        completion: .directory)
+    var startFrom: String?
 
     @Flag(name: .long, help: "Print the job with all its values, and stop.")
     var dryRun = false
@@ -45,6 +60,13 @@ struct TrainCommand: ParsableCommand {
 
     func validate() throws {
         if job == nil && !keys { throw ValidationError("Name a job file, such as jobs/digits.yaml") }
+        let resumesPath = resume != "never" && resume != "auto"
+        if allowChanges && !resumesPath {
+            throw ValidationError("--allow-changes goes with --resume PATH, which names the checkpoint to change from")
+        }
+        if startFrom != nil && resumesPath {
+            throw ValidationError("--start-from begins a new run and --resume PATH goes on with one: give one of them")
+        }
     }
 
     func run() throws {
@@ -59,7 +81,10 @@ struct TrainCommand: ParsableCommand {
             if LauncherEnvironment.rank == 0 { print(configuration.yaml(), terminator: "") }
             return
         }
-        let mode: TrainingRun.Resume =
+        var options = RunOptions()
+        options.allowingChanges = allowChanges
+        options.startFrom = startFrom
+        options.resume =
             switch resume {
             case "never": .never
             case "auto": .auto
@@ -67,9 +92,9 @@ struct TrainCommand: ParsableCommand {
             }
         let runtime = try Session.start()
         let reporter = TrainingReporter(speaks: runtime.world.rank == 0)
-        let run = try TrainingRun(
-            configuration, resume: mode, allowingOtherKernels: allowOtherKernels, runtime: runtime, observer: reporter)
+        let run = try TrainingRun(configuration, options, runtime: runtime, observer: reporter)
         try run?.train(reporter)
+        reporter.ended()
         Console.exit(0)
     }
 }

@@ -1,3 +1,4 @@
+import Distributed
 import Foundation
 import Training
 
@@ -23,9 +24,8 @@ final class TrainingReporter: TrainingRun.Observer {
             "\(kind), \(significant(Double(table.trainableCount) / 1e6)) million parameters; \(ranks) rank\(ranks == 1 ? "" : "s") x "
                 + "\(run.engine.pool.threadCount) thread\(run.engine.pool.threadCount == 1 ? "" : "s"), "
                 + "\(run.engine.matrix.name); batch \(job.training.globalBatch) in \(job.training.virtualRanks) "
-                + "shards, activations: \(job.training.activations.rawValue)")
-        let memory = run.trainer.memory.map { "\($0.name) \($0.bytes >> 20) MiB" }.joined(separator: ", ")
-        line.note("memory of a rank: \(memory)")
+                + "virtual ranks, activations: \(job.activations.rawValue)")
+        line.note("memory of a rank: \(run.memory.description)")
         if run.firstStep > 0 { line.note("going on from step \(run.firstStep)") }
     }
 
@@ -35,18 +35,32 @@ final class TrainingReporter: TrainingRun.Observer {
         Console.log.notice("\(message)")
     }
 
-    func stepped(_ report: Trainer.StepReport, seconds: Double) {
+    func stepped(_ report: StepReport, validationLoss: Double?, seconds: Double) {
         guard speaks, let job = run?.job else { return }
         if recent.count == Self.window { recent.removeFirst() }
         recent.append(seconds)
         let pace = recent.reduce(0, +) / Double(recent.count)
         let left = pace * Double(job.training.steps - report.step)
         let rate = Double(job.training.globalBatch) / pace
+        if let skipped = report.skipped {
+            line.note(
+                "step \(report.step): skipped, because \(skipped) (\(skipped.inARow) in a row; at most "
+                    + "\(job.training.maxSkippedSteps))")
+        }
         line.show(
             "step \(report.step)/\(job.training.steps)  loss \(String(format: "%.4f", report.loss))  "
                 + "gradient \(significant(report.gradientNorm, 3))  \(significant(rate, 3)) samples/s  "
                 + "\(readable(seconds: left)) left",
             plain: report.step % max(job.run.logEvery, 1) == 0 || report.step == job.training.steps)
+        if let validationLoss {
+            line.note("step \(report.step): validation loss \(String(format: "%.4f", validationLoss))")
+        }
+    }
+
+    /// Last words of a run that came to its end.
+    func ended() {
+        guard speaks, let run else { return }
+        line.note("memory of rank 0: planned \(run.memory.bytes >> 20) MiB, peak \(ProcessMemory.peak >> 20) MiB")
     }
 
     func saved(_ checkpoint: String, seconds: Double) {

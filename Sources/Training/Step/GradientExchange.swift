@@ -50,17 +50,13 @@ public final class GradientExchange {
     /// - Parameter sum: of this rank's virtual ranks; dropped.
     /// - Returns: [slice], inside `sum.gradient`; valid until the next sum begins.
     public func reduce(_ sum: GradientSum) -> FloatBuffer {
-        let own = slices[communicator.rank]
-        let result = sum.gradient[own]
-        // A single virtual rank: its gradient is the sum.
-        guard sum.sums.count > 0 else { return result }
-        reduceScatter(sum.sums)
-        OrderFreeSum.convert(engine, sum.sums.slice(own.lowerBound, own.count), to: result)
-        return result
+        // A single virtual rank has nothing to exchange.
+        if sum.sums.count > 0 { reduceScatter(sum.sums) }
+        return sum.rounded(slices[communicator.rank])
     }
 
     /// Adds all ranks' values of this rank's slice, in place. Collective.
-    func reduceScatter(_ sums: DoubleBuffer) {
+    public func reduceScatter(_ sums: DoubleBuffer) {
         communicator.orAbort {
             var pending: [Transfer] = []
             for distance in 1..<max(communicator.size, 1) {

@@ -72,4 +72,14 @@ public final class GradientSum {
         }
         return isFinite
     }
+
+    /// The sum's values in a part of the flat vector, rounded to float32 once.
+    ///
+    /// - Returns: in `gradient`; valid until the next sum begins.
+    public func rounded(_ part: Range<Int>) -> FloatBuffer {
+        let result = gradient[part]
+        // A single virtual rank's gradient is the sum already.
+        if sums.count > 0 { OrderFreeSum.convert(engine, sums.slice(part.lowerBound, part.count), to: result) }
+        return result
+    }
 }
