@@ -14,8 +14,8 @@ struct TrainCommand: ParsableCommand {
             mpirun -n 2 fpdm train jobs/digits.yaml --set training.steps=500 --resume auto
 
             The run folder (run.directory) gets job.yaml, metrics.jsonl and checkpoints/. Every key of a job file is \
-            explained by --keys. The number of ranks must be a power of two that divides training.virtualRanks; \
-            the result is the same bits for each. Unless run.threads says otherwise, the cores that the launcher bound \
+            explained by --keys. Any number of ranks from 1 to training.virtualRanks gives the same bits; one that \
+            divides it idles nothing. Unless run.threads says otherwise, the cores that the launcher bound \
             this process to are shared among the ranks of the node.
             """)
 

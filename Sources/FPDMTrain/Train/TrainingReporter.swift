@@ -23,7 +23,7 @@ final class TrainingReporter: TrainingRun.Observer {
             "\(kind), \(significant(Double(table.trainableCount) / 1e6)) million parameters; \(ranks) rank\(ranks == 1 ? "" : "s") x "
                 + "\(run.engine.pool.threadCount) thread\(run.engine.pool.threadCount == 1 ? "" : "s"), "
                 + "\(run.engine.matrix.name); batch \(job.training.globalBatch) in \(job.training.virtualRanks) "
-                + "shards, activations: \(job.training.activations.rawValue)")
+                + "virtual ranks, activations: \(job.training.activations?.rawValue ?? "auto")")
         let memory = run.trainer.memory.map { "\($0.name) \($0.bytes >> 20) MiB" }.joined(separator: ", ")
         line.note("memory of a rank: \(memory)")
         if run.firstStep > 0 { line.note("going on from step \(run.firstStep)") }

@@ -71,10 +71,10 @@ public final class TrainingRun {
         let folder = RunFolder(job.run.directory)
         self.folder = folder
         let start = try Self.findStart(job, folder, resume, world, observer)
-        let recorded = try agreed { try start.map { try JobConfiguration.recorded($0.metadata.jobYAML, in: $0.path) } }
+        let recorded = try agreed { try start.map { try ResolvedJob.recorded($0.metadata.jobYAML, in: $0.path) } }
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         let resolved = try Self.resolve(job, recorded: recorded, threads: threads, runtime: runtime)
-        if let recorded { try agreed { try Self.requireSameRun(resolved, recorded) } }
+        if let start, let recorded { try agreed { try Self.requireSameRun(job, recorded, step: start.metadata.step) } }
         if let step = start?.metadata.step, step >= resolved.training.steps {
             observer.note("\(folder.path): step \(step) was the last; nothing is left to do")
             return nil
@@ -146,32 +146,25 @@ public final class TrainingRun {
 
     /// The job with every `auto` replaced by what was recorded, or by what suits this machine; decided by rank 0.
     private static func resolve(
-        _ job: JobConfiguration, recorded: JobConfiguration?, threads: Int, runtime: MPIRuntime
+        _ job: JobConfiguration, recorded: ResolvedJob?, threads: Int, runtime: MPIRuntime
     ) throws -> JobConfiguration {
-        var resolved = recorded.map { job.keepingChoices(of: $0) } ?? job
-        resolved.training.microbatch = resolved.training.microbatchSize
-        if resolved.training.activations == .auto {
+        let own = job.resolved(recorded: recorded) {
             // Both modes give the same bits, so this is a matter of memory alone.
             let bytes = Network.bytes(
-                job.model, capacity: resolved.training.microbatchSize,
+                job.model, capacity: job.training.microbatchSize,
                 use: .training(activations: .keep, iterations: job.training.iterationsWithGradient.max),
                 threads: threads)
             let share = Int(ProcessInfo.processInfo.physicalMemory) / runtime.nodeLocal.size
-            resolved.training.activations = bytes <= share / 4 ? .keep : .recompute
+            return bytes <= share / 4 ? .keep : .recompute
         }
-        let choice = try runtime.world.broadcast(resolved.training.activations == .keep ? [1] : [0], root: 0)
+        let choice = try runtime.world.broadcast(own.activations == .keep ? [1] : [0], root: 0)
+        var resolved = own.configuration
         resolved.training.activations = choice == [1] ? .keep : .recompute
         return resolved
     }
 
-    private static func requireSameRun(_ job: JobConfiguration, _ recorded: JobConfiguration) throws {
-        let changes = job.changesForbiddenOnResume(from: recorded)
-        guard !changes.isEmpty else { return }
-        throw Failure(
-            .badData,
-            "this job cannot go on from that checkpoint, because it would not give what the recorded job gives:\n  "
-                + changes.joined(separator: "\n  ")
-                + "\nGive the recorded values, or start anew in another run.directory")
+    private static func requireSameRun(_ job: JobConfiguration, _ recorded: ResolvedJob, step: Int) throws {
+        _ = try job.resumption(from: recorded, at: step)
     }
 
     private static func openData(_ job: JobConfiguration) throws -> ShardedDataset {
