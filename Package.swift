@@ -123,7 +123,7 @@ let package = Package(
         tests("ComputeTests", ["Compute", "TestSupport"]),
         tests("ModelTests", ["Compute", "Model", "TestSupport"]),
         tests("DiffusionTests", ["Compute", "Diffusion"], exclude: ["golden"]),
-        tests("JobsTests", ["Diffusion", "Jobs", "Model", "TestSupport"]),
+        tests("JobsTests", ["Diffusion", "Jobs", "Model", "Reporting", "TestSupport"]),
         tests("DatasetsTests", ["Compute", "Datasets", "Storage", "TestSupport"]),
         tests(
             "CheckpointsTests", ["Checkpoints", "Compute", "Storage", "TestSupport"],

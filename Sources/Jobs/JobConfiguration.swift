@@ -14,6 +14,7 @@ public struct JobConfiguration: Equatable, Sendable {
     public var training = Training()
     public var optimizer = Optimizer()
     public var ema = EMA()
+    public var validation = Validation()
     public var checkpoint = Checkpoint()
     public var sampling = Sampling()
 
@@ -58,35 +59,40 @@ public struct JobConfiguration: Equatable, Sendable {
             case float32
         }
 
-        /// What happens to the activations of the gradient iterations between forward and backward.
-        public enum Activations: String, CaseIterable, Sendable {
-            /// Kept if they fit into memory, decided before the first step and recorded.
-            case auto
-            case keep
-            case recompute
-        }
+        /// A random stream numbers its steps with 32 bits.
+        public static let stepsLimit = 1...4_294_967_295
+        /// Far beyond use; keeps what is computed from it within an Int.
+        public static let globalBatchLimit = 1...1_000_000_000
+        /// With more, the sums of their gradients would lose bits that they need.
+        public static let virtualRanksLimit = 1...4_096
 
         /// Steps of the whole run.
         public var steps = 400_000
         /// Samples of a step, over all ranks.
         public var globalBatch = 256
-        /// Parts of the global batch whose gradients are added in one fixed tree, whatever the number of ranks.
+        /// Equal parts of the global batch, each computed alone by one of up to as many ranks; the sum of their
+        /// gradients is the same bits however they are spread over ranks. Divides `globalBatch`.
         public var virtualRanks = 8
-        /// Samples that pass through the network at once; 0: a whole shard. `microbatchSize` is the resolved one.
+        /// Samples that pass through the network at once; 0: those of a whole virtual rank.
+        /// `ResolvedJob.microbatchSize` has the choice made.
         public var microbatch = 0
         /// n: FPDM iterations before those that are differentiated.
         public var iterationsWithoutGradient = IterationRange(0, 12)
         /// m: the last FPDM iterations, which are differentiated.
         public var iterationsWithGradient = IterationRange(1, 12)
         public var precision = Precision.float32
-        public var activations = Activations.auto
+        /// What happens to the activations of the gradient iterations between forward and backward; nil: kept if
+        /// they fit into memory. `ResolvedJob.activations` has the choice made.
+        public var activations: ActivationMode?
+        /// Steps in a row that may be skipped, because a loss or gradient was not finite, before the job stops.
+        public var maxSkippedSteps = 10
 
         public init() {}
 
-        /// Samples of one gradient shard; meaningful once the job has no problems.
-        public var shardSize: Int { virtualRanks > 0 ? globalBatch / virtualRanks : 0 }
-        /// Samples of a microbatch; the last one of a shard may be smaller.
-        public var microbatchSize: Int { microbatch == 0 ? shardSize : microbatch }
+        /// Samples of one virtual rank; meaningful once the job has no problems.
+        public var virtualRankSize: Int { virtualRanks > 0 ? globalBatch / virtualRanks : 0 }
+        /// Samples of a microbatch; the last one of a virtual rank may be smaller.
+        public var microbatchSize: Int { microbatch == 0 ? virtualRankSize : microbatch }
     }
 
     /// AdamW (arXiv 1711.05101), and its learning rate over the steps.
@@ -114,6 +120,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var epsilon = 1e-8
         /// Each step multiplies the weights by 1 - learning rate x this.
         public var weightDecay = 0.0
+        /// The largest L2 norm of the whole gradient, to which a larger one is scaled down; nil: no limit.
+        public var clipNorm: Double?
 
         public init() {}
     }
@@ -128,6 +136,21 @@ public struct JobConfiguration: Equatable, Sendable {
         public init() {}
     }
 
+    /// The loss on samples that are not learnt from.
+    public struct Validation: Equatable, Sendable {
+        /// Far beyond use; keeps their number of samples within an Int.
+        public static let batchesLimit = 1...1_000_000_000
+
+        /// Base path of a held-out data set; nil: no validation.
+        public var path: String?
+        /// Steps between validations.
+        public var every = 1000
+        /// Global batches of held-out samples in a validation.
+        public var batches = 4
+
+        public init() {}
+    }
+
     /// When a run is saved. The last step always is.
     public struct Checkpoint: Equatable, Sendable {
         /// Steps between checkpoints; 0: only at the end.
@@ -138,29 +161,14 @@ public struct JobConfiguration: Equatable, Sendable {
 
     /// What `fpdm sample` does unless told otherwise.
     public struct Sampling: Equatable, Sendable {
-        public enum Sampler: String, CaseIterable, Sendable {
-            /// `flow` for target flow, otherwise `ddpm`.
-            case auto
-            case ddpm
-            case ddim
-            case flow
-        }
-
-        /// How the iterations are spread over the sampling steps, in sampling order.
-        public enum Allocation: String, CaseIterable, Sendable {
-            case constant
-            /// More iterations near the end, where the image is nearly clean.
-            case increasing
-            case decreasing
-        }
-
-        /// `JobConfiguration.sampler` is the resolved one.
-        public var sampler = Sampler.auto
+        /// nil: `flow` for target flow, otherwise `ddpm`. `JobConfiguration.sampler` has the choice made.
+        public var sampler: SamplerKind?
         /// Number of steps ("50"), `ddimN`, or numbers for equal parts of the schedule ("10,15,25"); "": all.
         public var respacing = "50"
         /// FPDM iterations of a step; of their mean where the allocation is not constant.
         public var iterations = 8
-        public var allocation = Allocation.constant
+        /// How the iterations are spread over the sampling steps.
+        public var allocation = IterationAllocation.constant
         /// Whether a step's solve starts from the solution of the step before.
         public var reuseSolution = false
         /// Noise of DDIM: 0 for none, 1 for as much as DDPM.
@@ -178,10 +186,7 @@ public struct JobConfiguration: Equatable, Sendable {
     }
 
     /// The sampler with `auto` resolved.
-    public var sampler: Sampling.Sampler {
-        guard sampling.sampler == .auto else { return sampling.sampler }
-        return diffusion.target == .flow ? .flow : .ddpm
-    }
+    public var sampler: SamplerKind { sampling.sampler ?? (diffusion.target == .flow ? .flow : .ddpm) }
 }
 
 /// Both ends included; a count is drawn uniformly from it once a step, for all ranks. Written `[0, 12]`.

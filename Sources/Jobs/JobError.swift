@@ -71,6 +71,14 @@ public struct JobProblem: Equatable, Sendable, CustomStringConvertible {
     public let key: String
     /// What is wrong and what to do.
     public let message: String
+    /// Another field that may be at fault instead: it is, where an override set it and not `key`.
+    let other: String?
+
+    init(key: String, message: String, other: String? = nil) {
+        (self.key, self.message, self.other) = (key, message, other)
+    }
+
+    var section: String { String(key.prefix { $0 != "." }) }
 
     public var description: String { "\(key): \(message)" }
 }

@@ -4,11 +4,11 @@ import Yams
 public struct JobField: Sendable {
     /// Whether a run that goes on may have another value than it began with.
     public enum OnResume: Sendable {
-        /// Another value gives other bits.
+        /// Another value gives other bits: refused, unless the change is made on purpose and recorded.
         case fixed
-        /// Changes nothing that is computed.
+        /// Another value changes no bits.
         case free
-        /// May only grow.
+        /// May grow; another change counts as one of `fixed`.
         case grows
     }
 
@@ -28,6 +28,11 @@ public struct JobField: Sendable {
     let write: @Sendable (JobConfiguration) -> String
     /// What is wrong with the value by itself.
     let check: @Sendable (JobConfiguration) -> String?
+
+    /// Takes the value over from another job.
+    let copy: @Sendable (_ from: JobConfiguration, _ to: inout JobConfiguration) -> Void
+    /// Values at the ends of the limit, and just beyond them; none where there is no limit.
+    let ends: JobEnds
 
     /// Section and key, as messages and overrides name a field.
     public var name: String { "\(section).\(key)" }
@@ -58,6 +63,9 @@ public struct JobField: Sendable {
             return nil
         }
         write = { $0[keyPath: path].yaml }
+        copy = { $1[keyPath: path] = $0[keyPath: path] }
+        ends = JobEnds(
+            allowed: limit?.allowed.map(\.yaml) ?? [], refused: limit?.refused.map(\.yaml) ?? [])
         check = { job in
             let value = job[keyPath: path]
             if required, value.yaml == "\"\"" { return "is required; give it in the job file or by --set" }
@@ -75,46 +83,8 @@ public struct JobSection: Sendable {
     public let fields: [JobField]
 }
 
-/// What a field's value must be whatever the others are.
-struct JobLimit<Value: Sendable>: Sendable {
-    /// Follows "must be".
-    let text: String
-    let holds: @Sendable (Value) -> Bool
-}
-
-extension JobLimit where Value == Int {
-    static func atLeast(_ least: Int) -> Self { Self(text: "at least \(least)") { $0 >= least } }
-    static func within(_ range: ClosedRange<Int>) -> Self {
-        Self(text: "from \(range.lowerBound) to \(range.upperBound)") { range.contains($0) }
-    }
-}
-
-extension JobLimit where Value == Int? {
-    static func atLeast(_ least: Int) -> Self { Self(text: "at least \(least)") { ($0 ?? least) >= least } }
-}
-
-extension JobLimit where Value == AutomaticCount {
-    static var notNegative: Self { Self(text: "at least 0") { $0.value >= 0 } }
-
-    static func upTo(_ most: Int) -> Self {
-        Self(text: "from 1 to \(most)") { 0...most ~= $0.value }
-    }
-}
-
-extension JobLimit where Value == Double {
-    static var positive: Self { Self(text: "more than 0") { $0 > 0 && $0.isFinite } }
-    static var notNegative: Self { Self(text: "at least 0") { $0 >= 0 && $0.isFinite } }
-    static var fraction: Self { Self(text: "from 0 to 1") { $0 >= 0 && $0 <= 1 } }
-    static var belowOne: Self { Self(text: "at least 0 and less than 1") { $0 >= 0 && $0 < 1 } }
-    static func positive(upTo most: Int) -> Self {
-        Self(text: "more than 0 and at most \(most)") { $0 > 0 && $0 <= Double(most) }
-    }
-}
-
-extension JobLimit where Value == IterationRange {
-    static func atLeast(_ least: Int) -> Self {
-        Self(text: "in order, both from \(least) to 10000") {
-            $0.min >= least && $0.min <= $0.max && $0.max <= 10_000
-        }
-    }
+/// Values about the ends of a limit, as YAML.
+struct JobEnds: Sendable {
+    let allowed: [String]
+    let refused: [String]
 }

@@ -171,10 +171,7 @@ protocol JobChoice: JobFieldValue, CaseIterable, RawRepresentable where RawValue
 extension JobChoice {
     static var choices: [String] { allCases.map(\.rawValue) }
 
-    static var wanted: String {
-        choices.count == 1
-            ? choices[0] : choices.dropLast().joined(separator: ", ") + " or " + choices[choices.count - 1]
-    }
+    static var wanted: String { inWords(choices) }
 
     init?(yaml node: Node) {
         guard let text = node.scalar?.string else { return nil }
@@ -189,7 +186,43 @@ extension DiffusionConfiguration.Schedule: JobChoice {}
 extension DiffusionConfiguration.Target: JobChoice {}
 extension DiffusionConfiguration.Weighting: JobChoice {}
 extension JobConfiguration.Training.Precision: JobChoice {}
-extension JobConfiguration.Training.Activations: JobChoice {}
 extension JobConfiguration.Optimizer.Schedule: JobChoice {}
-extension JobConfiguration.Sampling.Sampler: JobChoice {}
-extension JobConfiguration.Sampling.Allocation: JobChoice {}
+extension SamplerKind: JobChoice {}
+extension IterationAllocation: JobChoice {}
+extension ActivationMode: JobChoice {}
+
+/// One of a few words, of which nil is written `auto`.
+struct AutomaticChoice<Choice: JobChoice>: JobFieldValue {
+    var value: Choice?
+
+    static var choices: [String] { ["auto"] + Choice.choices }
+    static var wanted: String { inWords(choices) }
+
+    init(_ value: Choice?) { self.value = value }
+
+    init?(yaml node: Node) {
+        if node.plain == "auto" {
+            value = nil
+        } else if let choice = Choice(yaml: node) {
+            value = choice
+        } else {
+            return nil
+        }
+    }
+
+    var yaml: String { value?.yaml ?? "auto" }
+}
+
+extension Optional where Wrapped: JobChoice {
+    /// This choice as one of which nil is written `auto`.
+    var orAutomatic: AutomaticChoice<Wrapped> {
+        get { AutomaticChoice(self) }
+        set { self = newValue.value }
+    }
+}
+
+/// `a, b or c`.
+func inWords(_ choices: [String]) -> String {
+    guard let last = choices.last, choices.count > 1 else { return choices.first ?? "" }
+    return choices.dropLast().joined(separator: ", ") + " or " + last
+}

@@ -1,4 +1,5 @@
 import Diffusion
+import Model
 
 extension JobConfiguration {
     /// The table of fields, in the order in which jobs are printed.
@@ -16,6 +17,10 @@ extension JobConfiguration {
         JobSection(key: "optimizer", documentation: "AdamW and its learning rate.", fields: optimizerFields),
         JobSection(
             key: "ema", documentation: "The moving average of the weights, which is sampled.", fields: emaFields),
+        JobSection(
+            key: "validation",
+            documentation: "The loss on held-out samples, the same on any number of ranks.",
+            fields: validationFields),
         JobSection(
             key: "checkpoint", documentation: "When the run is saved. The last step always is.",
             fields: checkpointFields
@@ -48,30 +53,40 @@ extension JobConfiguration {
             "model", "name", \.model.sizeName,
             "Takes `depth`, `width`, `heads` and `patchSize` from a published size, `DiT-S/2` to `DiT-XL/8`; "
                 + "`FPDM-XL/2` also sets `fixedPoint`. Keys written beside it win.", onResume: .free),
-        JobField("model", "imageSize", \.model.imageSize, "Side of the image or latent.", .within(1...65_536)),
-        JobField("model", "channels", \.model.channels, "Channels of the image or latent.", .within(1...65_536)),
+        JobField(
+            "model", "imageSize", \.model.imageSize, "Side of the image or latent.",
+            .within(ModelConfiguration.imageSizeLimit)),
+        JobField(
+            "model", "channels", \.model.channels, "Channels of the image or latent.",
+            .within(ModelConfiguration.channelsLimit)),
         JobField(
             "model", "patchSize", \.model.patchSize, "Side of the patch that becomes a token; divides `imageSize`.",
-            .within(1...65_536)),
+            .within(ModelConfiguration.patchSizeLimit)),
         JobField(
-            "model", "width", \.model.width, "Width of a token; a multiple of 4 and of `heads`.", .within(1...65_536)),
-        JobField("model", "depth", \.model.depth, "Blocks of a DiT; an FPDM ignores it.", .within(0...65_536)),
-        JobField("model", "heads", \.model.heads, "Attention heads.", .within(1...65_536)),
+            "model", "width", \.model.width, "Width of a token; a multiple of 4 and of `heads`.",
+            .within(ModelConfiguration.widthLimit)),
         JobField(
-            "model", "mlpRatio", \.model.mlpRatio, "Hidden width of the MLP over `width`.", .positive(upTo: 1024)),
+            "model", "depth", \.model.depth, "Blocks of a DiT, at least 1; an FPDM ignores it.",
+            .within(ModelConfiguration.depthLimit)),
+        JobField("model", "heads", \.model.heads, "Attention heads.", .within(ModelConfiguration.headsLimit)),
+        JobField(
+            "model", "mlpRatio", \.model.mlpRatio, "Hidden width of the MLP over `width`.",
+            .positive(upTo: ModelConfiguration.mostMLPRatio)),
         JobField(
             "model", "conditioning", \.model.conditioning,
             "What an image is conditioned on: an integer label, a vector of floats, or nothing."),
         JobField(
             "model", "classes", \.model.classes, "Number of classes, or length of the label vector.",
-            .within(0...16_777_216)),
+            .within(ModelConfiguration.classesLimit)),
         JobField(
             "model", "learnSigma", \.model.learnSigma, "Whether the network also predicts the variance (2102.09672)."),
         JobField("model", "fixedPoint", \.model.fixedPoint, "An FPDM rather than a DiT."),
         JobField(
-            "model", "preDepth", \.model.preDepth, "FPDM: blocks before the fixed point.", .within(0...65_536)),
+            "model", "preDepth", \.model.preDepth, "FPDM: blocks before the fixed point.",
+            .within(ModelConfiguration.preDepthLimit)),
         JobField(
-            "model", "postDepth", \.model.postDepth, "FPDM: blocks after the fixed point.", .within(0...65_536)),
+            "model", "postDepth", \.model.postDepth, "FPDM: blocks after the fixed point.",
+            .within(ModelConfiguration.postDepthLimit)),
         JobField(
             "model", "prePostTimestepConditioning", \.model.prePostTimestepConditioning,
             "FPDM: whether those blocks and the final layer see the timestep, or the label only."),
@@ -79,7 +94,9 @@ extension JobConfiguration {
 
     private static let diffusionFields: [JobField] = [
         JobField("diffusion", "schedule", \.diffusion.schedule, "How the noise grows."),
-        JobField("diffusion", "steps", \.diffusion.steps, "Number of noise levels.", .within(2...1_000_000)),
+        JobField(
+            "diffusion", "steps", \.diffusion.steps, "Number of noise levels.",
+            .within(DiffusionConfiguration.stepsLimit)),
         JobField(
             "diffusion", "zeroTerminalSNR", \.diffusion.zeroTerminalSNR,
             "Rescales the schedule so that its last step is pure noise (2305.08891); not with target eps."),
@@ -107,29 +124,36 @@ extension JobConfiguration {
 
     private static let trainingFields: [JobField] = [
         JobField(
-            "training", "steps", \.training.steps, "Steps of the whole run.", .within(1...4_294_967_295),
+            "training", "steps", \.training.steps, "Steps of the whole run.", .within(Training.stepsLimit),
             onResume: .grows),
         JobField(
             "training", "globalBatch", \.training.globalBatch, "Samples of a step, over all ranks.",
-            .within(1...1_000_000_000)),
+            .within(Training.globalBatchLimit)),
         JobField(
             "training", "virtualRanks", \.training.virtualRanks,
-            "Parts of the global batch whose gradients are added in one fixed tree: any power of two of ranks up to it "
-                + "computes the same bits. A power of two that divides `globalBatch`.", .within(1...1_048_576)),
+            "Equal parts of the global batch: any number of ranks up to it shares them and computes the same bits. "
+                + "Divides `globalBatch`.", .within(Training.virtualRanksLimit)),
         JobField(
             "training", "microbatch", \.training.microbatch.orAutomatic,
-            "Samples in the network at once, at most a shard; fewer take less memory. auto: a whole shard.",
+            "Samples in the network at once, at most those of a virtual rank; fewer take less memory. auto: all of those.",
             .notNegative),
         JobField(
             "training", "iterationsWithoutGradient", \.training.iterationsWithoutGradient,
-            "FPDM: range of n, the iterations that only approach the fixed point; drawn once a step.", .atLeast(0)),
+            "FPDM: range of n, the iterations that only approach the fixed point; drawn once a step.",
+            .within(ModelConfiguration.solveIterationsLimit)),
         JobField(
             "training", "iterationsWithGradient", \.training.iterationsWithGradient,
-            "FPDM: range of m, the last iterations, which are differentiated; drawn once a step.", .atLeast(1)),
+            "FPDM: range of m, the last iterations, which are differentiated; drawn once a step.",
+            .within(1...ModelConfiguration.solveIterationsLimit.upperBound)),
         JobField("training", "precision", \.training.precision, "Number format of the network's arithmetic."),
         JobField(
-            "training", "activations", \.training.activations,
-            "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0."),
+            "training", "activations", \.training.activations.orAutomatic,
+            "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0.",
+            onResume: .free),
+        JobField(
+            "training", "maxSkippedSteps", \.training.maxSkippedSteps,
+            "Steps in a row that may be skipped because a loss or gradient was not finite, before the job stops.",
+            .atLeast(0), onResume: .free),
     ]
 
     private static let optimizerFields: [JobField] = [
@@ -141,7 +165,8 @@ extension JobConfiguration {
         JobField(
             "optimizer", "decaySteps", \.optimizer.decaySteps.orAutomatic,
             "cosine, linear: the step at which the last learning rate is reached; auto: `training.steps`. A number "
-                + "lets a run be lengthened later, or cut into pieces, to the same bits.",
+                + "lets a run be lengthened later, or cut into pieces, to the same bits; where the last learning rate "
+                + "is 0, `training.steps` ends there.",
             .notNegative),
         JobField(
             "optimizer", "finalLearningRate", \.optimizer.finalLearningRate,
@@ -152,6 +177,9 @@ extension JobConfiguration {
         JobField(
             "optimizer", "weightDecay", \.optimizer.weightDecay,
             "Each step multiplies the weights by 1 - learning rate x this.", .notNegative),
+        JobField(
+            "optimizer", "clipNorm", \.optimizer.clipNorm,
+            "Largest L2 norm of the gradient, to which a larger one is scaled down; nothing: no limit.", .positive),
     ]
 
     private static let emaFields: [JobField] = [
@@ -159,6 +187,18 @@ extension JobConfiguration {
         JobField(
             "ema", "warmup", \.ema.warmup,
             "Step s uses min(decay, (1 + s) / (10 + s)), which forgets the initial weights sooner."),
+    ]
+
+    private static let validationFields: [JobField] = [
+        JobField(
+            "validation", "path", \.validation.path,
+            "Base path of a data set that is not trained on, like `data.path`; nothing: no validation.",
+            onResume: .free),
+        JobField(
+            "validation", "every", \.validation.every, "Steps between validations.", .atLeast(1), onResume: .free),
+        JobField(
+            "validation", "batches", \.validation.batches, "Global batches of held-out samples in each.",
+            .within(Validation.batchesLimit), onResume: .free),
     ]
 
     private static let checkpointFields: [JobField] = [
@@ -169,14 +209,15 @@ extension JobConfiguration {
 
     private static let samplingFields: [JobField] = [
         JobField(
-            "sampling", "sampler", \.sampling.sampler, "auto: flow for target flow, otherwise ddpm.", onResume: .free),
+            "sampling", "sampler", \.sampling.sampler.orAutomatic, "auto: flow for target flow, otherwise ddpm.",
+            onResume: .free),
         JobField(
             "sampling", "respacing", \.sampling.respacing,
             "Number of steps; or `ddimN` for equal strides; or numbers for equal parts of the schedule, such as `10,15,25`; `\"\"`: all.",
             onResume: .free),
         JobField(
             "sampling", "iterations", \.sampling.iterations, "FPDM: iterations of a step, on average.",
-            .within(1...10_000), onResume: .free),
+            .within(IterationAllocation.iterationsLimit), onResume: .free),
         JobField(
             "sampling", "allocation", \.sampling.allocation,
             "FPDM: how they are spread over the steps; increasing: more near the end.", onResume: .free),
@@ -184,10 +225,12 @@ extension JobConfiguration {
             "sampling", "reuseSolution", \.sampling.reuseSolution,
             "FPDM: start each step's solve from the solution of the step before.", onResume: .free),
         JobField(
-            "sampling", "eta", \.sampling.eta, "Sampler ddim: 0 adds no noise, 1 as much as ddpm.", .fraction,
+            "sampling", "eta", \.sampling.eta, "Sampler ddim: 0 adds no noise, 1 as much as ddpm.",
+            .within(Sampler.etaLimit),
             onResume: .free),
         JobField(
-            "sampling", "guidance", \.sampling.guidance, "Scale of classifier-free guidance; 1: none.", .notNegative,
+            "sampling", "guidance", \.sampling.guidance, "Scale of classifier-free guidance; 1: none.",
+            .within(Guidance.scaleLimit),
             onResume: .free),
         JobField(
             "sampling", "guidedChannels", \.sampling.guidedChannels,

@@ -1,24 +1,25 @@
-import Foundation
+import Storage
 import Yams
 
 extension JobConfiguration {
     /// Reads and checks a job file.
     ///
     /// - Parameters:
-    ///   - path: the YAML file. Nothing else is read.
+    ///   - path: the YAML file, or a pipe such as `/dev/fd/63`. Nothing else is read.
     ///   - overrides: `section.key=value` each, taken after the file, the last one winning.
     /// - Throws: `JobErrors` with everything that is wrong.
     public static func load(path: String, overrides: [String] = []) throws -> JobConfiguration {
         func refuse(_ message: String) -> JobErrors {
             JobErrors([JobError(file: path, message: message, cause: .noInput)])
         }
-        var isFolder: ObjCBool = false
-        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+        if Files.isDirectory(path) { throw refuse("is a folder; name the job file in it") }
+        let bytes: [UInt8]
+        do {
+            bytes = try Files.read(path)
+        } catch let error as StorageError where error.kind == .missing {
             throw refuse("no such job file; check the path (it is relative to the working directory)")
-        }
-        if isFolder.boolValue { throw refuse("is a folder; name the job file in it") }
-        guard let bytes = FileManager.default.contents(atPath: path) else {
-            throw refuse("cannot be read; check its permissions")
+        } catch let error as StorageError {
+            throw refuse(error.message)
         }
         guard let yaml = String(bytes: bytes, encoding: .utf8) else {
             throw JobErrors([JobError(file: path, message: "is not UTF-8 text; a job is a YAML file")])
@@ -36,10 +37,17 @@ extension JobConfiguration {
     ///   - overrides: as for `load`.
     /// - Throws: `JobErrors` with everything that is wrong.
     public static func parse(yaml: String, name: String, overrides: [String] = []) throws -> JobConfiguration {
+        try parse(yaml: yaml, name: name, overrides: overrides, judging: Set(sections.map(\.key)))
+    }
+
+    /// - Parameter judged: the sections whose values, once they are read, must also be sound.
+    static func parse(
+        yaml: String, name: String, overrides: [String], judging judged: Set<String>
+    ) throws -> JobConfiguration {
         var reader = JobReader(file: name)
         reader.readFile(yaml)
         reader.readOverrides(overrides)
-        return try reader.finish()
+        return try reader.finish(judging: judged)
     }
 }
 
@@ -52,22 +60,24 @@ private struct JobReader {
     private var hasSections = false
     /// Sections and fields that the file names, with their lines.
     private var lines: [String: Int] = [:]
+    /// Fields and sections whose values are not what their author meant, because those are not understood.
+    private var misread: Set<String> = []
     /// Fields that an override sets, with the override.
     private var overridden: [String: String] = [:]
 
     init(file: String) { self.file = file }
 
     /// The job, once it is whole and sound.
-    mutating func finish() throws -> JobConfiguration {
+    mutating func finish(judging judged: Set<String>) throws -> JobConfiguration {
         guard hasSections else { throw JobErrors(errors) }
         if job.model.conditioning == .none, lines["data.labelDropout"] == nil, overridden["data.labelDropout"] == nil {
             // The default is for networks with labels.
             job.data.labelDropout = 0
         }
-        // How fields go together is judged only if each is what its author meant.
-        let problems = errors.isEmpty ? job.problems : job.fieldProblems
-        for problem in problems where !errors.contains(where: { $0.key == problem.key }) {
-            complain(problem.key, problem.message)
+        for problem in job.problems(misread: misread) where judged.contains(problem.section) {
+            let atFault =
+                overridden[problem.key] == nil ? problem.other.flatMap { overridden[$0] == nil ? nil : $0 } : nil
+            complain(atFault ?? problem.key, problem.message)
         }
         guard errors.isEmpty else { throw JobErrors(errors) }
         return job
@@ -78,10 +88,17 @@ private struct JobReader {
         if let override = overridden[key] {
             errors.append(JobError(file: "--set \(override)", key: key, message: message, cause: .usage))
         } else {
-            let section = String(key.prefix { $0 != "." })
-            errors.append(JobError(file: file, line: lines[key] ?? lines[section], key: key, message: message))
+            errors.append(JobError(file: file, line: lines[key] ?? lines[section(of: key)], key: key, message: message))
         }
     }
+
+    /// The same, for a value that is not understood.
+    private mutating func complain(unread key: String, _ message: String) {
+        misread.insert(key)
+        complain(key, message)
+    }
+
+    private func section(of key: String) -> String { String(key.prefix { $0 != "." }) }
 
     // MARK: The file
 
@@ -112,25 +129,27 @@ private struct JobReader {
         let key = keyNode.scalar?.string ?? keyNode.found
         lines[key] = keyNode.mark?.line
         guard let section = JobConfiguration.sections.first(where: { $0.key == key }) else {
+            misread.formUnion(JobConfiguration.meant(byUnknown: key, in: ""))
             complain(key, JobConfiguration.remedy(forUnknown: key, in: ""))
             return
         }
         if content.isNothing { return }
         guard let entries = content.mapping else {
-            complain(key, "found \(content.found), wanted keys such as \(section.fields[0].name)")
+            complain(unread: key, "found \(content.found), wanted keys such as \(section.fields[0].name)")
             return
         }
         for (entryNode, _) in entries {
             let entry = entryNode.scalar?.string ?? entryNode.found
             lines["\(key).\(entry)"] = entryNode.mark?.line
             if !section.fields.contains(where: { $0.key == entry }) {
+                misread.formUnion(JobConfiguration.meant(byUnknown: entry, in: key))
                 complain("\(key).\(entry)", JobConfiguration.remedy(forUnknown: entry, in: key))
             }
         }
         // In the table's order, in which a name comes before what it stands for.
         for field in section.fields {
             guard let (_, value) = entries.first(where: { $0.key.scalar?.string == field.key }) else { continue }
-            if let complaint = field.read(value, &job) { complain(field.name, complaint) }
+            if let complaint = field.read(value, &job) { complain(unread: field.name, complaint) }
         }
     }
 
@@ -154,6 +173,7 @@ private struct JobReader {
         guard let field = JobConfiguration.fields.first(where: { $0.name == parts[0] }) else {
             let known = JobConfiguration.sections.contains { $0.key == path[0] }
             let (key, section) = known ? (path[1], path[0]) : (path[0], "")
+            misread.formUnion(JobConfiguration.meant(byUnknown: key, in: section))
             errors.append(refuse(JobConfiguration.remedy(forUnknown: key, in: section)))
             return
         }
@@ -166,11 +186,12 @@ private struct JobReader {
             do {
                 node = try Yams.compose(yaml: parts[1]) ?? .scalar(.init("", .implicit, .plain))
             } catch {
+                misread.insert(field.name)
                 errors.append(refuse("the value is not YAML; wanted \(field.type)"))
                 return
             }
         }
-        if let complaint = field.read(node, &job) { complain(field.name, complaint) }
+        if let complaint = field.read(node, &job) { complain(unread: field.name, complaint) }
     }
 }
 

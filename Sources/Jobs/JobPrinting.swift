@@ -14,7 +14,7 @@ extension JobConfiguration {
         var text = """
             # Job files
 
-            <!-- Written from the table of fields in Sources/Training/Job/JobFields.swift; a test keeps it current. -->
+            <!-- Written from the table of fields in Sources/Jobs/JobFields.swift; a test keeps it current. -->
 
             A job file says everything about a run. It is YAML: sections, and keys in them. Every key but those marked
             *required* may be left out. What is unknown or cannot be is refused before the run starts, all mistakes at
@@ -29,10 +29,12 @@ extension JobConfiguration {
 
             A run keeps the job that it began with. On `--resume`, keys marked *free* may differ from it, keys marked
             *may grow* may be larger, and any other change is refused, for it would give other numbers than one
-            uninterrupted run.
+            uninterrupted run. Where that is what you want, `--resume PATH --allow-changes` records the change and goes
+            on (the network alone never changes), and the run's later resumes keep to it; `--start-from PATH` begins a
+            new run from the weights of a checkpoint.
 
-            A run's numbers do not depend on the number of ranks, which is a power of two up to
-            `training.virtualRanks`, nor on `run.threads`.
+            A run's numbers depend neither on the number of ranks, which is any from 1 to `training.virtualRanks`, nor
+            on `run.threads`. A number of ranks that divides the virtual ranks idles nothing.
 
             """
         for section in sections {

@@ -1,39 +1,128 @@
+import Reporting
+
+/// A deliberate change to the job of a run: from a step on, a field that decides about bits has another value.
+/// Checkpoints record all of a run's.
+public struct JobChange: Codable, Equatable, Sendable {
+    /// `section.key`.
+    public let key: String
+    /// Values as YAML.
+    public let from, to: String
+    /// Steps that were done when the value changed.
+    public let step: Int
+
+    public init(key: String, from: String, to: String, step: Int) {
+        (self.key, self.from, self.to, self.step) = (key, from, to, step)
+    }
+}
+
+/// How a run goes on.
+public struct JobResumption: Equatable, Sendable {
+    public let job: ResolvedJob
+    /// All changes that the run has seen, the new ones last.
+    public let changes: [JobChange]
+    /// What a person should know, one line each.
+    public let notes: [String]
+}
+
+/// Differences between a job and the one that a run recorded, for which the run cannot go on.
+public struct JobResumeError: Reportable, Equatable {
+    /// One line each: key, recorded and new value, and what stands in the way.
+    public let differences: [String]
+    /// Whether one of them is about the network itself.
+    public let changesModel: Bool
+
+    public var exitCode: Int32 { Failure.Status.badData.rawValue }
+
+    public var description: String {
+        let remedy =
+            changesModel
+            ? "Give the recorded values. A run's network never changes: --start-from PATH, too, begins a new run from "
+                + "these weights only with the same model"
+            : "Give the recorded values; or --resume PATH --allow-changes records the change and goes on; or "
+                + "--start-from PATH begins a new run from these weights"
+        return "this job cannot go on from that checkpoint, because it would not give what the recorded job gives:\n  "
+            + differences.joined(separator: "\n  ") + "\n" + remedy
+    }
+}
+
 extension JobConfiguration {
-    /// What keeps this job from going on where a run of another one stopped: the changes that would give other bits
-    /// than the recorded job, run without a stop. One line each, with key, recorded and new value.
+    /// The job with which a run goes on where a checkpoint of it stands.
     ///
-    /// `auto` agrees with whatever was recorded: see `keepingChoices(of:)`.
-    public func changesForbiddenOnResume(from recorded: JobConfiguration) -> [String] {
-        let new = keepingChoices(of: recorded)
-        return Self.fields.compactMap { field in
-            let old = field.value(in: recorded)
-            let value = field.value(in: self)
-            let change = "\(field.name): recorded \(old), now \(value)"
-            switch field.onResume {
-            case .free:
-                return nil
-            case .grows where recorded.training.steps > training.steps:
-                return "\(change); it may only grow"
-            case .grows where recorded.training.steps < training.steps && decaysTowardsTheEnd:
-                return "\(change); the learning rates of schedule \(optimizer.schedule.yaml) depend on it, since "
-                    + "optimizer.decaySteps is auto"
-            case .grows:
-                return nil
-            case .fixed where field.name == "training.microbatch":
-                return recorded.training.microbatchSize == new.training.microbatchSize ? nil : change
-            case .fixed:
-                return old == field.value(in: new) ? nil : change
+    /// What changes no bits is free. `auto` agrees with whatever was recorded. A field that has its value from before
+    /// a recorded change keeps the changed one, so that a run goes on with the job file that it began with. Any other
+    /// difference is refused, or with `allowingChanges` becomes a recorded change; those of the model are always
+    /// refused.
+    ///
+    /// - Parameters:
+    ///   - recorded: the job in the checkpoint.
+    ///   - step: the checkpoint's.
+    ///   - changes: those in the checkpoint, the earliest first.
+    ///   - allowingChanges: whether differences are meant.
+    /// - Throws: `JobResumeError`; `JobErrors` where recorded values that were kept do not go with given ones.
+    public func resumption(
+        from recorded: ResolvedJob, at step: Int, changes: [JobChange] = [], allowingChanges: Bool = false
+    ) throws -> JobResumption {
+        var job = self
+        var notes: [String] = []
+        if !allowingChanges {
+            for field in Self.fields {
+                let (old, given) = (field.value(in: recorded.configuration), field.value(in: self))
+                let known = changes.filter { $0.key == field.name }
+                guard old != given, let last = known.last, known.contains(where: { $0.from == given }) else { continue }
+                field.copy(recorded.configuration, &job)
+                notes.append("\(field.name): \(old), as changed at step \(last.step); the job file says \(given)")
             }
+        }
+        let resolved = job.resolved(recorded: recorded) { recorded.activations }
+        let found = resolved.configuration.differences(from: recorded.configuration)
+        let refused = allowingChanges ? found.filter(\.isModel) : found
+        guard refused.isEmpty else {
+            throw JobResumeError(
+                differences: refused.map(\.description), changesModel: refused.contains(where: \.isModel))
+        }
+        let unfit = resolved.configuration.problems
+        guard unfit.isEmpty else {
+            throw JobErrors(
+                unfit.map { JobError(file: "the job as the run goes on", key: $0.key, message: $0.message) })
+        }
+        return JobResumption(
+            job: resolved,
+            changes: changes + found.map { JobChange(key: $0.key, from: $0.old, to: $0.new, step: step) },
+            notes: notes)
+    }
+
+    /// Where this job would give other bits than a recorded one run without a stop.
+    private func differences(from recorded: JobConfiguration) -> [JobDifference] {
+        Self.fields.compactMap { field in
+            let (old, new) = (field.value(in: recorded), field.value(in: self))
+            guard old != new else { return nil }
+            let reason: String
+            switch field.onResume {
+            case .free: return nil
+            case .fixed: reason = ""
+            case .grows:
+                if training.steps < recorded.training.steps {
+                    reason = "; it may only grow"
+                } else if let end = [recorded, self].first(where: \.decaysTowardsTheEnd) {
+                    reason =
+                        "; the learning rates of schedule \(end.optimizer.schedule.yaml) depend on it, since "
+                        + "optimizer.decaySteps is auto"
+                } else {
+                    return nil
+                }
+            }
+            return JobDifference(
+                key: field.name, old: old, new: new, reason: reason, isModel: field.section == "model")
         }
     }
 
     private var decaysTowardsTheEnd: Bool { optimizer.schedule != .constant && optimizer.decaySteps == 0 }
+}
 
-    /// This job with every `auto` that decides about bits replaced by what a run recorded.
-    public func keepingChoices(of recorded: JobConfiguration) -> JobConfiguration {
-        var job = self
-        if job.training.microbatch == 0 { job.training.microbatch = recorded.training.microbatch }
-        if job.training.activations == .auto { job.training.activations = recorded.training.activations }
-        return job
-    }
+/// A field that decides about bits, and its two values as YAML.
+private struct JobDifference: CustomStringConvertible {
+    let key, old, new, reason: String
+    let isModel: Bool
+
+    var description: String { "\(key): recorded \(old), now \(new)\(reason)" }
 }

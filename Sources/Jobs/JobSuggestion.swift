@@ -27,18 +27,23 @@ func editDistance(_ first: String, _ second: String) -> Int {
 }
 
 extension JobConfiguration {
+    /// What the table has that a key which it lacks most likely meant: fields or a section; empty if nothing is close.
+    /// `section` is empty at the top of a file.
+    static func meant(byUnknown key: String, in section: String) -> [String] {
+        if let name = newNames["\(section).\(key)"] { return [name] }
+        let known = sections.first { $0.key == section }
+        if let known, let field = nearest(to: key, among: known.fields.map(\.key)) { return ["\(section).\(field)"] }
+        if known == nil, let name = nearest(to: key, among: sections.map(\.key)) { return [name] }
+        return fields.filter { $0.key.lowercased() == key.lowercased() }.map(\.name)
+    }
+
     /// What to do about a key that the table lacks; `section` is empty at the top of a file.
     static func remedy(forUnknown key: String, in section: String) -> String {
-        let known = sections.first { $0.key == section }
-        if let known, let meant = nearest(to: key, among: known.fields.map(\.key)) {
-            return "unknown key; did you mean \(section).\(meant)?"
-        }
-        if known == nil, let meant = nearest(to: key, among: sections.map(\.key)) {
-            return "unknown section; did you mean \(meant)?"
-        }
-        let elsewhere = fields.filter { $0.key.lowercased() == key.lowercased() }.map(\.name)
-        if !elsewhere.isEmpty { return "unknown key; did you mean \(elsewhere.joined(separator: " or "))?" }
-        if let known {
+        let meant = meant(byUnknown: key, in: section)
+        // A section's name has no dot.
+        let kind = meant.first.map { $0.contains(".") ? "key" : "section" }
+        if let kind { return "unknown \(kind); did you mean \(meant.joined(separator: " or "))?" }
+        if let known = sections.first(where: { $0.key == section }) {
             return "unknown key; \(section) has \(known.fields.map(\.key).joined(separator: ", "))"
         }
         return "unknown section; a job has \(sections.map(\.key).joined(separator: ", "))"

@@ -1,29 +1,53 @@
 import Reporting
 
 extension JobConfiguration {
-    /// The job that a checkpoint records as text, written by this version or an earlier one.
+    /// The job that a checkpoint or a file of samples records as text, written by this version or an earlier one.
+    ///
+    /// What only a new run must keep to is not asked of it: limits on how a run trains may have been others when it
+    /// was recorded.
     ///
     /// - Parameters:
     ///   - yaml: the recorded text.
-    ///   - checkpoint: its path, for messages.
+    ///   - place: the path of what records it, for messages.
     ///   - overrides: `section.key=value` each.
     /// - Throws: `JobErrors` for a bad override; `Failure`, bad data, where the text is not understood.
     public static func recorded(
-        _ yaml: String, in checkpoint: String, overrides: [String] = []
+        _ yaml: String, in place: String, overrides: [String] = []
     ) throws -> JobConfiguration {
         do {
-            return try parse(yaml: upgraded(yaml), name: "the job in \(checkpoint)", overrides: overrides)
+            return try parse(
+                yaml: upgraded(yaml), name: "the job in \(place)", overrides: overrides,
+                judging: ["model", "diffusion", "data", "sampling"])
         } catch let errors as JobErrors where errors.cause != .usage {
             let first = errors.errors.first.map(\.description) ?? ""
-            throw Failure(.badData, "\(checkpoint): this program does not understand its job: \(first)")
+            throw Failure(.badData, "\(place): this program does not understand its job: \(first)")
         }
     }
 
-    /// Version 0.1 called virtual ranks gradient shards.
+    /// Fields that had other names in earlier versions, by those.
+    static let newNames = ["training.gradientShards": "training.virtualRanks"]
+
+    /// A recorded text, which stands on a line a field, with the names of now.
     private static func upgraded(_ yaml: String) -> String {
-        yaml.split(separator: "\n", omittingEmptySubsequences: false).map { line in
-            line.hasPrefix("  gradientShards: ")
-                ? "  virtualRanks: " + line.dropFirst("  gradientShards: ".count) : line
+        func key(_ name: String) -> String { "  \(name.drop { $0 != "." }.dropFirst()): " }
+        return yaml.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            guard let (old, new) = newNames.first(where: { line.hasPrefix(key($0.key)) }) else { return String(line) }
+            return key(new) + line.dropFirst(key(old).count)
         }.joined(separator: "\n")
+    }
+}
+
+extension ResolvedJob {
+    /// The job that a checkpoint records as text: see `JobConfiguration.recorded`.
+    ///
+    /// - Parameter place: the path of the checkpoint, for messages.
+    /// - Throws: `Failure`, bad data, where the text is not understood or leaves a choice open.
+    public static func recorded(_ yaml: String, in place: String) throws -> ResolvedJob {
+        let job = try JobConfiguration.recorded(yaml, in: place)
+        func open(_ key: String) -> Failure {
+            Failure(.badData, "\(place): its job leaves \(key) open, as no run records it; it was changed by hand")
+        }
+        guard job.training.microbatch > 0 else { throw open("training.microbatch") }
+        return try job.resolved { throw open("training.activations") }
     }
 }

@@ -29,19 +29,13 @@ public struct SamplePlan: Sendable {
     ) throws {
         let s = job.sampling
         model = job.model
-        guard let kind = SamplerKind(rawValue: job.sampler.rawValue) else {
-            throw Failure(.badData, "sampling.sampler: \(job.sampler.rawValue) is not a sampler")
-        }
         sampler = try Sampler(
             job.diffusion, learnSigma: model.learnSigma, channels: model.channels,
-            pixels: model.imageSize * model.imageSize, kind: kind, respacing: s.respacing, eta: s.eta,
+            pixels: model.imageSize * model.imageSize, kind: job.sampler, respacing: s.respacing, eta: s.eta,
             clipDenoised: s.clip)
-        guard let allocation = IterationAllocation(rawValue: s.allocation.rawValue) else {
-            throw Failure(.badData, "sampling.allocation: \(s.allocation.rawValue) is not an allocation")
-        }
         var options = ImageSampler.Options(
             iterations: try IterationAllocation.budget(
-                total: s.iterations * sampler.count, steps: sampler.count, kind: allocation))
+                total: s.iterations * sampler.count, steps: sampler.count, kind: s.allocation))
         options.guidance = s.guidance
         options.guidedChannels = s.guidedChannels
         options.reuseSolution = s.reuseSolution

@@ -145,7 +145,7 @@ import Testing
                 "job.yaml:4: training.step: unknown key; did you mean training.steps?",
                 "job.yaml:5: training.globalBatch: found the text \"x\", wanted a whole number",
                 "job.yaml:6: foo: unknown section; a job has run, model, diffusion, data, training, optimizer, ema, "
-                    + "checkpoint, sampling",
+                    + "validation, checkpoint, sampling",
                 "--set nonsense: wanted section.key=value, such as training.steps=300",
                 "--set optimizer.beta1=1: must be at least 0 and less than 1, is 1.0",
                 "job.yaml:7: ema.decay: must be from 0 to 1, is 2.0",
@@ -154,13 +154,14 @@ import Testing
 
     @Test(arguments: [
         ("training.globalbatch=4", "unknown key; did you mean training.globalBatch?"),
+        ("training.gradientShards=4", "unknown key; did you mean training.virtualRanks?"),
         ("trainng.steps=4", "unknown section; did you mean training?"),
         ("training.steps=many", "found the text \"many\", wanted a whole number"),
         ("training.steps=", "found nothing, wanted a whole number"),
         ("training.steps={", "the value is not YAML; wanted a whole number, from 1 to 4294967295"),
         ("training=4", "wanted section.key=value, such as training.steps=300"),
         ("training.steps", "wanted section.key=value, such as training.steps=300"),
-        ("training.microbatch=33", "33 is more than the 32 samples of a gradient shard"),
+        ("training.microbatch=33", "33 is more than the 32 samples of a virtual rank"),
         ("run.directory=", "found nothing, wanted a text"),
         ("run.directory=\"\"", "is required"),
     ])
@@ -204,13 +205,29 @@ import Testing
         #expect(bytes.description.contains("is not UTF-8 text"))
     }
 
+    /// `fpdm train <(cat job)`: a pipe has no length.
+    @Test func aPipeIsReadToItsEnd() throws {
+        let folder = try TestFolder()
+        let path = folder("pipe")
+        #expect(mkfifo(path, 0o600) == 0)
+        // More than a pipe holds at a time.
+        let text = String(repeating: "# a long comment\n", count: 10_000) + leastJob
+        Thread.detachNewThread {
+            guard let pipe = FileHandle(forWritingAtPath: path) else { return }
+            try? pipe.write(contentsOf: Data(text.utf8))
+            try? pipe.close()
+        }
+        #expect(try JobConfiguration.load(path: path) == job())
+    }
+
     @Test(arguments: ["digits", "digits-dit", "imagenet256-fpdm-xl"])
     func committedJobsAreSound(name: String) throws {
         let path = "\(repository)/jobs/\(name).yaml"
         let job = try JobConfiguration.load(path: path, overrides: ["run.seed=3"])
         #expect(job.run.directory == "runs/\(name)")
         #expect(job.run.seed == 3)
-        #expect(job.problems(forRanks: 2).isEmpty)
+        for ranks in 1...8 { #expect(job.problems(forRanks: ranks).isEmpty) }
+        #expect(job.warnings == [])
     }
 
     @Test func thePaperJobIsThePapers() throws {

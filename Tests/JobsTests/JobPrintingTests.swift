@@ -50,28 +50,36 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.data.horizontalFlip = flip()
     job.data.labelDropout = job.model.conditioning == .none ? 0 : number(0.01...1)
     job.training.steps = count(1000...1_000_000)
-    job.training.virtualRanks = 1 << count(0...5)
+    job.training.virtualRanks = count(1...40)
     job.training.globalBatch = job.training.virtualRanks * count(1...20)
-    job.training.microbatch = flip() ? 0 : count(1...job.training.shardSize)
+    job.training.microbatch = flip() ? 0 : count(1...job.training.virtualRankSize)
     job.training.iterationsWithoutGradient = IterationRange(count(0...5), count(5...9))
     job.training.iterationsWithGradient = IterationRange(count(1...5), count(5...9))
-    job.training.activations = one(of: JobConfiguration.Training.Activations.self)
+    job.training.activations = flip() ? nil : one(of: ActivationMode.self)
     job.optimizer.learningRate = number(1e-7...1)
     job.optimizer.warmupSteps = count(0...1000)
     job.optimizer.schedule = one(of: JobConfiguration.Optimizer.Schedule.self)
-    job.optimizer.decaySteps = job.optimizer.schedule == .constant ? 0 : count(0...1000)
-    job.optimizer.finalLearningRate = job.optimizer.schedule == .constant ? 0 : number(0...1)
+    job.optimizer.decaySteps = job.optimizer.schedule == .constant ? 0 : count(0...2_000_000)
+    job.optimizer.finalLearningRate = job.optimizer.schedule == .constant ? 0 : number(0.01...1)
+    if flip(), job.optimizer.decaySteps == 0 || job.optimizer.decaySteps >= job.training.steps {
+        job.optimizer.finalLearningRate = 0
+    }
     job.optimizer.beta1 = number(0...0.99)
     job.optimizer.beta2 = number(0...0.999)
     job.optimizer.epsilon = number(1e-12...1e-5)
     job.optimizer.weightDecay = number(0...1)
+    job.optimizer.clipNorm = flip() ? nil : number(0.1...10)
+    job.training.maxSkippedSteps = count(0...20)
+    job.validation.path = flip() ? nil : text()
+    job.validation.every = count(1...5000)
+    job.validation.batches = count(1...20)
     job.ema.decay = number(0...1)
     job.ema.warmup = flip()
     job.checkpoint.every = count(0...5000)
-    job.sampling.sampler = flow ? [.auto, .flow][count(0...1)] : [.auto, .ddpm, .ddim][count(0...2)]
+    job.sampling.sampler = flow ? [nil, .flow][count(0...1)] : [nil, .ddpm, .ddim][count(0...2)]
     job.sampling.respacing = flow || flip() ? "\(count(1...100))" : "10,15,25"
     job.sampling.iterations = count(1...50)
-    job.sampling.allocation = one(of: JobConfiguration.Sampling.Allocation.self)
+    job.sampling.allocation = one(of: IterationAllocation.self)
     job.sampling.reuseSolution = flip()
     job.sampling.eta = job.sampling.sampler == .ddim ? number(0...1) : 0
     job.sampling.guidance = job.model.conditioning == .none ? 1 : number(0...9)
@@ -124,10 +132,14 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
                     switch property.value {
                     case is String, is String?: continue  // quoted at times; told apart by the parsing tests
                     case let range as IterationRange: expected = "[\(range.min), \(range.max)]"
+                    case nil as SamplerKind? where name == "sampling.sampler",
+                        nil as ActivationMode? where name == "training.activations":
+                        expected = "auto"
                     case let choice as any RawRepresentable<String>: expected = choice.rawValue
                     case 0 as Int where ["run.threads", "training.microbatch", "optimizer.decaySteps"].contains(name):
                         expected = "auto"
                     case let count as Int?: expected = count.map { "\($0)" } ?? "null"
+                    case let number as Double?: expected = number.map { "\($0)" } ?? "null"
                     default: expected = "\(property.value)"
                     }
                     #expect(written == expected, "\(name)")

@@ -47,6 +47,12 @@ import Testing
 }
 
 @Suite struct AtomicFileTests {
+    /// Files of /proc, like pipes, do not tell their length.
+    @Test func whatHasNoLengthIsReadToItsEnd() throws {
+        #expect(try Files.size(of: "/proc/self/status") == 0)
+        #expect(String(decoding: try Files.read("/proc/self/status"), as: UTF8.self).contains("\nPid:"))
+    }
+
     @Test func writesAndReplaces() throws {
         let scratch = try TestFolder()
         try AtomicFile.write("one", to: scratch("file"))

@@ -45,6 +45,6 @@ struct EvaluateCommand: ParsableCommand {
         guard let text = file.metadata["job"] else {
             throw Failure(.usage, "\(samples) does not say what data its model was trained on; name it with --data")
         }
-        return try JobConfiguration.parse(yaml: text, name: "the job recorded in \(samples)", overrides: []).data.path
+        return try JobConfiguration.recorded(text, in: samples).data.path
     }
 }

@@ -1,0 +1,55 @@
+import Model
+import Reporting
+
+/// A job with nothing left to choose: every `auto` that a run decides once is a value.
+///
+/// Two stay as they are: `sampling.sampler`, for whoever samples, and `optimizer.decaySteps`, whose `auto` says that
+/// the decay ends with the run. Its sections read as those of the job it holds.
+@dynamicMemberLookup
+public struct ResolvedJob: Equatable, Sendable {
+    public let configuration: JobConfiguration
+    /// Samples that pass through the network at once; the last ones of a virtual rank may be fewer.
+    public let microbatchSize: Int
+    /// What happens to the activations of the gradient iterations between forward and backward.
+    public let activations: ActivationMode
+
+    fileprivate init(_ configuration: JobConfiguration, microbatch: Int, activations: ActivationMode) {
+        var configuration = configuration
+        configuration.training.microbatch = microbatch
+        configuration.training.activations = activations
+        self.configuration = configuration
+        microbatchSize = microbatch
+        self.activations = activations
+    }
+
+    public subscript<Value>(dynamicMember path: KeyPath<JobConfiguration, Value>) -> Value {
+        configuration[keyPath: path]
+    }
+
+    /// The whole job as YAML, which is what a run and its checkpoints record.
+    public func yaml() -> String { configuration.yaml() }
+}
+
+extension JobConfiguration {
+    /// This job with every choice made: as a run recorded it, or else anew.
+    ///
+    /// - Parameters:
+    ///   - recorded: the job of the run that goes on; nil for a new run.
+    ///   - activations: chooses, where neither this job nor a recorded one has; both modes give the same bits, so
+    ///     it is a matter of memory alone.
+    public func resolved(
+        recorded: ResolvedJob? = nil, activations: () throws -> ActivationMode
+    ) rethrows -> ResolvedJob {
+        ResolvedJob(
+            self, microbatch: microbatch(recorded: recorded),
+            activations: try training.activations ?? recorded?.activations ?? activations())
+    }
+
+    /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one.
+    private func microbatch(recorded: ResolvedJob?) -> Int {
+        if training.microbatch > 0 { return training.microbatch }
+        let size = training.virtualRankSize
+        guard let recorded, recorded.microbatchSize < recorded.training.virtualRankSize else { return size }
+        return min(recorded.microbatchSize, size)
+    }
+}

@@ -1,0 +1,48 @@
+import Jobs
+import Model
+import Reporting
+import TestSupport
+import Testing
+
+@Suite struct ResolvedJobTests {
+    private struct NotAsked: Error {}
+
+    @Test func everyChoiceIsMade() throws {
+        let open = try job()
+        let resolved = open.resolved { .recompute }
+        #expect(resolved.microbatchSize == 32 && resolved.activations == .recompute)
+        #expect(resolved.training.microbatch == 32 && resolved.training.activations == .recompute)
+        #expect(resolved.sampling.sampler == nil && resolved.optimizer.decaySteps == 0)
+        #expect(
+            resolved.yaml().contains("  microbatch: 32\n") && resolved.yaml().contains("  activations: recompute\n"))
+        #expect(try ResolvedJob.recorded(resolved.yaml(), in: "x") == resolved)
+    }
+
+    @Test func whatIsGivenIsNoChoice() throws {
+        let given = try job("training.microbatch=3", "training.activations=keep")
+        let resolved = try given.resolved { throw NotAsked() }
+        #expect(resolved.configuration == given)
+        #expect(resolved.microbatchSize == 3 && resolved.activations == .keep)
+    }
+
+    @Test func recordedChoicesAreKept() throws {
+        let recorded = try job("training.microbatch=8").resolved { .recompute }
+        #expect(try job().resolved(recorded: recorded) { throw NotAsked() } == recorded)
+        // In virtual ranks of another size, the nearest to it.
+        let fewer = try job("training.virtualRanks=64").resolved(recorded: recorded) { throw NotAsked() }
+        #expect(fewer.microbatchSize == 4)
+        let whole = try job().resolved { .keep }
+        #expect(try job("training.virtualRanks=4").resolved(recorded: whole) { .keep }.microbatchSize == 64)
+    }
+
+    @Test(arguments: ["microbatch: 32", "activations: keep"])
+    func aRecordThatLeavesAChoiceOpenIsRefused(line: String) throws {
+        let text = try job().resolved { .keep }.yaml()
+        let key = line.prefix { $0 != ":" }
+        let opened = text.replacing("  \(line)\n", with: "  \(key): auto\n")
+        #expect(opened != text)
+        let error = try #require(throws: Failure.self) { try ResolvedJob.recorded(opened, in: "runs/x") }
+        #expect(error.status == .badData)
+        #expect(error.description.hasPrefix("runs/x: its job leaves training.\(key) open"))
+    }
+}
