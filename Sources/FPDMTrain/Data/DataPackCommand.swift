@@ -71,7 +71,6 @@ struct DataPackCommand: ParsableCommand {
         if let channels, !(1...4_096 ~= channels) {
             throw ValidationError("--channels must be from 1 to 4096, not \(channels)")
         }
-        if let channels, channels < 1 { throw ValidationError("--channels must be at least 1, not \(channels)") }
         if let deflate, !(1...9).contains(deflate) {
             throw ValidationError("--deflate goes from 1 to 9, not to \(deflate)")
         }
