@@ -16,9 +16,9 @@ struct FPDM: ParsableCommand {
 
             Exit codes (sysexits.h):
               0   done                    70  internal error, or a loss that is not finite
-              1   checkpoints differ      73  would overwrite
+              1   checkpoints differ      73  would overwrite, or in use
               64  usage                   74  input or output failed, disk full
-              65  bad data                75  try again
+              65  bad data                75  saved: start me again
               66  no input
             """,
         version: ProgramVersion.current,

@@ -1,3 +1,4 @@
+import Foundation
 import Reporting
 
 /// A deliberate change to the job of a run: from a step on, a field that decides about bits has another value.
@@ -125,4 +126,20 @@ private struct JobDifference: CustomStringConvertible {
     let isModel: Bool
 
     var description: String { "\(key): recorded \(old), now \(new)\(reason)" }
+}
+
+extension JobChange {
+    /// Changes as a checkpoint records them: JSON, an array.
+    public static func text(_ changes: [JobChange]) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(changes), as: UTF8.self)
+    }
+
+    /// The changes that `text` wrote.
+    ///
+    /// - Throws: `DecodingError` for any other text.
+    public static func list(_ text: String) throws -> [JobChange] {
+        try JSONDecoder().decode([JobChange].self, from: Foundation.Data(text.utf8))
+    }
 }

@@ -53,3 +53,10 @@ extension JobConfiguration {
         return min(recorded.microbatchSize, size)
     }
 }
+
+extension ResolvedJob {
+    /// The same job with the other choice about activations, which changes no bits.
+    public func with(activations: ActivationMode) -> ResolvedJob {
+        ResolvedJob(configuration, microbatch: microbatchSize, activations: activations)
+    }
+}

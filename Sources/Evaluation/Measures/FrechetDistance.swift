@@ -7,6 +7,12 @@ public enum FrechetDistance {
     /// Added to each covariance's diagonal, so that constant pixels do no harm.
     public static let ridge = 1e-6
 
+    /// The fewest vectors whose covariance can have full rank: one more than the width, since their mean is subtracted.
+    ///
+    /// Fewer leave directions without variance, which the other set has. More leave a bias still, that falls as
+    /// 1 / count (Chong and Forsyth, arXiv 1911.07023).
+    public static func leastCount(width: Int) -> Int { width + 1 }
+
     /// - Parameters:
     ///   - a, b: [count, width] each, row-major; at least 2 rows.
     ///   - width: of a vector.

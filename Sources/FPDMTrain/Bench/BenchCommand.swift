@@ -25,6 +25,11 @@ struct BenchCommand: ParsableCommand {
 
         @OptionGroup var engine: EngineOptions
 
+        func validate() throws {
+            // Written so that a NaN is refused.
+            guard seconds >= 0, seconds.isFinite else { throw ValidationError("--seconds must be 0 or more") }
+        }
+
         func run() throws {
             try Session.requireOneProcess("bench kernels")
             let engine = try engine.makeEngine()

@@ -33,22 +33,23 @@ struct CheckpointDiffCommand: ParsableCommand {
         var metadata = [["", "A", "B"], ["path", difference.pathA, difference.pathB]]
         metadata.append(["step", String(difference.stepA), String(difference.stepB)])
         metadata += (difference.state + difference.metadata).map { [$0.name, $0.a, $0.b] }
-        var text = CheckpointSupport.table(metadata, texts: 3) + "\n\n"
+        var text = table(metadata, texts: 3) + "\n\n"
         let unequal = difference.tensors.filter { $0.verdict != .equal }
         if !unequal.isEmpty {
-            let short = CheckpointSupport.short
             let rows = unequal.map { tensor -> [String] in
                 let name = "\(tensor.group)/\(tensor.name)"
                 switch tensor.verdict {
                 case .equal, .different:
-                    return [name, String(tensor.differing), short(tensor.maximum), short(tensor.relative)]
+                    return [
+                        name, String(tensor.differing), significant(tensor.maximum, 6), significant(tensor.relative, 6),
+                    ]
                 case .shape: return [name, "shape \(tensor.shape), \(tensor.otherShape ?? [])"]
                 case .onlyInA: return [name, "only in A"]
                 case .onlyInB: return [name, "only in B"]
                 }
             }
             let head = ["tensor", "values that differ", "largest |a - b|", "||a - b|| / ||a||"]
-            text += CheckpointSupport.table([head] + rows, texts: 2) + "\n\n"
+            text += table([head] + rows, texts: 2) + "\n\n"
         }
         let count = difference.tensors.count
         text += unequal.isEmpty ? "All \(count) tensors are equal." : "\(unequal.count) of \(count) tensors differ."

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Checkpoints
-import Foundation
 import Jobs
 import Model
 
@@ -24,7 +23,6 @@ struct CheckpointInspectCommand: ParsableCommand {
 
     private func text(_ inspection: CheckpointInspection) -> String {
         let metadata = inspection.metadata
-        let grouped = CheckpointSupport.grouped
         var rows = [
             ["checkpoint", inspection.path],
             ["step", grouped(metadata.step)],
@@ -43,15 +41,15 @@ struct CheckpointInspectCommand: ParsableCommand {
         if metadata.changes != "[]" { rows.append(["changes", metadata.changes]) }
         rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \(grouped($0.values)) values"] }
         rows += metadata.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
-        guard let tensors = inspection.tensors else { return CheckpointSupport.table(rows, texts: 2) }
-        let short = CheckpointSupport.short
+        guard let tensors = inspection.tensors else { return table(rows, texts: 2) }
         let listed = tensors.map { tensor in
             [
-                "\(tensor.group)/\(tensor.name)", "\(tensor.shape)", short(tensor.rms), short(tensor.minimum),
-                short(tensor.maximum), String(tensor.nan), String(tensor.infinite),
+                "\(tensor.group)/\(tensor.name)", "\(tensor.shape)", significant(tensor.rms, 6),
+                significant(tensor.minimum, 6), significant(tensor.maximum, 6), String(tensor.nan),
+                String(tensor.infinite),
             ]
         }
         let head = ["tensor", "shape", "rms", "min", "max", "NaN", "inf"]
-        return CheckpointSupport.table(rows, texts: 2) + "\n\n" + CheckpointSupport.table([head] + listed, texts: 2)
+        return table(rows, texts: 2) + "\n\n" + table([head] + listed, texts: 2)
     }
 }

@@ -1,32 +1,31 @@
 import Datasets
-import Foundation
 
 /// The facts about data sets as text for a terminal.
 enum DataPrinting {
     static func text(_ summary: DatasetSummary) -> String {
         var rows = [
-            ("data set", summary.path),
-            ("samples", "\(summary.samples)"),
-            (
+            ["data set", summary.path],
+            ["samples", "\(summary.samples)"],
+            [
                 "images",
-                "\(summary.imageShape.map(String.init).joined(separator: " x ")) (channels, height, width) \(summary.type) \(summary.content)"
-            ),
-            ("scaling", "value * \(summary.scale) \(summary.shift < 0 ? "-" : "+") \(abs(summary.shift))"),
-            ("labels", summary.labelLength.map { "vectors of \($0)" } ?? summary.labels),
+                "\(summary.imageShape.map(String.init).joined(separator: " x ")) (channels, height, width) \(summary.type) \(summary.content)",
+            ],
+            ["scaling", "value * \(summary.scale) \(summary.shift < 0 ? "-" : "+") \(abs(summary.shift))"],
+            ["labels", summary.labelLength.map { "vectors of \($0)" } ?? summary.labels],
         ]
-        rows.append(("fingerprint", summary.fingerprint.description))
-        if !summary.hasDigests { rows.append(("digests", "none for some or all samples: pack the data anew for them")) }
-        if let source = summary.source { rows.append(("source", source)) }
-        if let licence = summary.licence { rows.append(("licence", licence)) }
+        rows.append(["fingerprint", summary.fingerprint.description])
+        if !summary.hasDigests { rows.append(["digests", "none for some or all samples: pack the data anew for them"]) }
+        if let source = summary.source { rows.append(["source", source]) }
+        if let licence = summary.licence { rows.append(["licence", licence]) }
         for shard in summary.shards {
-            rows.append(("file", "\(shard.file), \(shard.samples) samples, \(shard.bytes) bytes"))
+            rows.append(["file", "\(shard.file), \(shard.samples) samples, \(shard.bytes) bytes"])
         }
-        rows.append(("all in one", summary.wholeFile ?? "missing: \(summary.path).h5"))
+        rows.append(["all in one", summary.wholeFile ?? "missing: \(summary.path).h5"])
         for count in summary.classes {
             let name = count.name.map { $0 == "\(count.label)" ? "" : " (\($0))" } ?? ""
-            rows.append(("class \(count.label)\(name)", "\(count.samples) samples"))
+            rows.append(["class \(count.label)\(name)", "\(count.samples) samples"])
         }
-        return table(rows)
+        return table(rows, texts: 2)
     }
 
     static func text(_ verification: DatasetVerification) -> String {
@@ -37,11 +36,5 @@ enum DataPrinting {
         }
         return verification.notes.map { "note: \($0)\n" }.joined()
             + "\(verification.path): sound (\(verification.samplesRead) samples in \(verification.filesRead) files read)"
-    }
-
-    private static func table(_ rows: [(String, String)]) -> String {
-        let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { $0.0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $0.1 }.joined(
-            separator: "\n")
     }
 }

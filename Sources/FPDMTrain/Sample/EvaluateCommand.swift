@@ -32,12 +32,25 @@ struct EvaluateCommand: ParsableCommand {
         try Session.requireOneProcess("evaluate")
         let file = try SampleFile(path: samples)
         let quality = try Quality(file, against: ShardedDataset(path: try dataPath(file)))
+        noteFewImages(quality, width: file.channels * file.side * file.side)
         if json { return try Console.printJSON(quality) }
         print("samples               \(quality.samples), against \(quality.realImages) real images")
         print("Frechet distance      \(quality.frechetDistance.map { String(format: "%.3f", $0) } ?? "not finite")")
         if let agreement = quality.neighbourAgreement {
             print("neighbour agreement   \(String(format: "%.1f", 100 * agreement)) %")
         }
+    }
+
+    private func noteFewImages(_ quality: Quality, width: Int) {
+        let least = FrechetDistance.leastCount(width: width)
+        let few = [("samples", quality.samples), ("real images", quality.realImages)].filter { $0.1 < least }
+        guard !few.isEmpty else { return }
+        Console.log.notice(
+            """
+            the Frechet distance is biased: \(few.map { "\($0.1) \($0.0)" }.joined(separator: " and ")) give a \
+            covariance of \(width) pixel values without full rank. Take \(least) or more, and compare only distances \
+            of equally many samples
+            """)
     }
 
     private func dataPath(_ file: SampleFile) throws -> String {

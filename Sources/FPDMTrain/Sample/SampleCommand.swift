@@ -57,6 +57,19 @@ struct SampleCommand: ParsableCommand {
 
     @OptionGroup var engine: EngineOptions
 
+    /// Kinds of files that images are often kept in, and this is not.
+    private static let otherKinds = [".png", ".jpg", ".jpeg", ".npy", ".npz", ".safetensors"]
+
+    func validate() throws {
+        if let kind = Self.otherKinds.first(where: output.lowercased().hasSuffix) {
+            throw ValidationError(
+                "--output \(output): images are written as HDF5, not as \(kind); name it "
+                    + "\(output.dropLast(kind.count)).h5, and a picture, "
+                    + "\(output.dropLast(kind.count)).png, is written beside it")
+        }
+        if columns < 0 { throw ValidationError("--columns must be 0 or more, not \(columns)") }
+    }
+
     func run() throws {
         try Session.requireOneProcess("sample")
         let picture = (output.hasSuffix(".h5") ? String(output.dropLast(3)) : output) + ".png"
@@ -74,6 +87,10 @@ struct SampleCommand: ParsableCommand {
         let job = try reader.job(overriding: overrides)
         let plan = try SamplePlan(
             job, seed: seed, count: count, classes: try parsedClasses(), vectors: try labelVectors(job.model))
+        if job.model.conditioning == .continuous, labels == nil {
+            Console.log.notice(
+                "without --labels all images are drawn for the zero label, which stood for a dropped one in training")
+        }
         let weights = try reader.weights(weights, of: job.model)
         let line = ProgressLine()
         let clock = ContinuousClock()
@@ -85,7 +102,7 @@ struct SampleCommand: ParsableCommand {
             }
         }
         line.clear()
-        let took = clock.now - begin
+        let took = (clock.now - begin) / .seconds(1)
         let file = SampleFile(
             channels: job.model.channels, side: job.model.imageSize, images: images,
             classes: plan.classes.map { $0.map { Int32($0) } },
@@ -94,15 +111,11 @@ struct SampleCommand: ParsableCommand {
                 "weights": self.weights.rawValue, "job": job.yaml(),
             ])
         try file.write(to: output)
-        print("\(output): \(count) images of step \(reader.metadata.step) in \(readable(took))")
+        print("\(output): \(count) images of step \(reader.metadata.step) in \(String(format: "%.1f", took)) s")
         if columns > 0 {
             try SamplePicture(file, columns: columns).write(to: picture)
             print("\(picture): the same as a picture")
         }
-    }
-
-    private func readable(_ duration: Duration) -> String {
-        "\(String(format: "%.1f", Double(duration.components.seconds) + Double(duration.components.attoseconds) * 1e-18)) s"
     }
 
     private func labelVectors(_ model: ModelConfiguration) throws -> [Float]? {

@@ -9,27 +9,40 @@ enum Console {
     /// Whether a person watches standard error.
     static let isTerminal = isatty(STDERR_FILENO) == 1 && getenv("TERM").map { String(cString: $0) } != "dumb"
 
-    static func error(_ message: String) { FileHandle.standardError.write(Data("fpdm: error: \(message)\n".utf8)) }
+    static func error(_ message: String) { StandardError().write("fpdm: error: \(message)\n") }
 
-    /// Ends the process; together with the other ranks where MPI runs.
+    /// Ends the process with its result: `code`, or 74 where what was printed has not arrived.
     static func exit(_ code: Int32) -> Never {
+        guard let failure = StandardOutput.firstFailure() else { leave(code) }
+        // Whoever closed a pipe has read enough and knows it, as in `| head`.
+        if failure != EPIPE {
+            let reason = failure == EBADF ? "it is closed" : String(cString: strerror(failure))
+            error("standard output cannot be written: \(reason); send it to a file or pipe that takes all of it")
+        }
+        leave(Failure.Status.io.rawValue)
+    }
+
+    /// Ends the process, together with the other ranks where MPI runs, after an error that has been told.
+    static func leave(_ code: Int32) -> Never {
         if let runtime = Session.runtime { runtime.exit(code: code) }
         fflush(nil)
         Glibc.exit(code)
     }
 
-    /// Ends the process before MPI has started. Usually all ranks have the same to say, and rank 0 says it. The others
+    /// Ends the process while MPI does not run. Usually all ranks have the same to say, and rank 0 says it. The others
     /// give it time: at the first exit with an error the launcher ends all, rank 0 perhaps before it has spoken. One
-    /// that is still there after that has something to say of its own.
-    static func exitBeforeMPI(_ code: Int32, _ speak: () -> Void) -> Never {
-        if LauncherEnvironment.rank > 0, code != 0 { sleep(5) }
-        if LauncherEnvironment.rank == 0 || code != 0 { speak() }
-        exit(code)
+    /// that is still there after that has something to say of its own, unless the trouble is known to be `shared`:
+    /// not every launcher ends the others.
+    static func exitBeforeMPI(_ code: Int32, shared: Bool = false, _ speak: () -> Void) -> Never {
+        let isFirst = LauncherEnvironment.rank == 0
+        if !isFirst, code != 0 { sleep(5) }
+        if isFirst || (code != 0 && !shared) { speak() }
+        if code == 0 { exit(code) } else { leave(code) }
     }
 
     /// Notes beside the results, on standard error.
     static let log: Logger = {
-        var logger = Logger(label: "fpdm") { StreamLogHandler.standardError(label: $0) }
+        var logger = Logger(label: "fpdm") { StreamLogHandler(label: $0, stream: StandardError()) }
         logger.logLevel = .notice
         return logger
     }()
@@ -47,11 +60,19 @@ enum Console {
 /// MPI, once it has been started.
 enum Session {
     nonisolated(unsafe) private(set) static var runtime: MPIRuntime?
+    /// Whether MPI refused to start, as it does on every rank alike, and nothing runs that could be aborted.
+    nonisolated(unsafe) private(set) static var isRefused = false
 
     static func start() throws -> MPIRuntime {
-        let started = try MPIRuntime.start()
-        runtime = started
-        return started
+        do {
+            let started = try MPIRuntime.start()
+            runtime = started
+            return started
+        } catch {
+            // The launcher's doing; what a node's library lacks (70) is for that node's ranks to say.
+            isRefused = Failure.describe(error).code == Failure.Status.usage.rawValue
+            throw error
+        }
     }
 
     /// Refuses to run as several ranks.

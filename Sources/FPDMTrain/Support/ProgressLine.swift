@@ -1,5 +1,3 @@
-import Foundation
-
 /// A line that renews itself on a terminal, or plain lines now and then elsewhere.
 final class ProgressLine {
     private let clock = ContinuousClock()
@@ -32,18 +30,5 @@ final class ProgressLine {
         width = 0
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardError().write(text) }
 }
-
-/// A duration as a person says it: 48s, 3m 20s, 2h 5m.
-func readable(seconds: Double) -> String {
-    guard seconds.isFinite, seconds < 1e9 else { return "?" }
-    let whole = Int(seconds.rounded())
-    if whole < 60 { return "\(whole)s" }
-    if whole < 3600 { return "\(whole / 60)m \(whole % 60)s" }
-    if whole < 86_400 { return "\(whole / 3600)h \(whole % 3600 / 60)m" }
-    return "\(whole / 86_400)d \(whole % 86_400 / 3600)h"
-}
-
-/// A number with `digits` significant digits, without an exponent where it is of ordinary size.
-func significant(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)g", value) }
