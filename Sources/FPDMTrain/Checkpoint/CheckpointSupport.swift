@@ -6,7 +6,7 @@ import Foundation
 enum CheckpointSupport {
     /// Opens what a path stands for, and says which later ones are damaged.
     static func open(_ path: String) throws -> CheckpointReader {
-        try CheckpointStore.open(path) { _, reason in Console.log.notice("skipping \(reason)") }
+        try CheckpointStore.open(path) { Console.log.notice("skipping \($0.reason)") }
     }
 
     /// Rows in columns: texts to the left, those after the first `texts` columns to the right.
