@@ -19,13 +19,14 @@ import Testing
         let room = fixture.room(like: written)
         try reader.load(room)
         for (a, b) in zip(written, room) { #expect(bits(a) == bits(b), "\(a.extent)") }
-        #expect(reader.tensors.count == written.count)
+        #expect(reader.index.tensors.count == written.count)
         #expect(try CheckpointVerification(path).isValid)
     }
 
     @Test func namesAreInTheOrderPeopleCountIn() throws {
         let fixture = try CheckpointFixture()
-        let names = try CheckpointReader.open(fixture.write(step: 1)).tensors.filter { $0.group == "ema" }.map(\.name)
+        let names = try CheckpointReader.open(fixture.write(step: 1)).index.tensors.filter { $0.group == "ema" }.map(
+            \.name)
         #expect(names.firstIndex(of: "blocks.2.mlp.fc1.weight") == 0)
         #expect(names.firstIndex(of: "blocks.10.mlp.fc1.weight") == 1)
     }

@@ -21,8 +21,9 @@ import Testing
         try AtomicFile.removeTree(fixture("run/checkpoints/step-0000020/COMMIT"))
         // Looking only looks.
         var skipped: [String] = []
-        let looked = try CheckpointStore.resolve(fixture.run) { path, _ in skipped.append(path) }
-        #expect(looked == fixture("run/checkpoints/step-0000010"))
+        let looked = try CheckpointStore.open(fixture.run) { skipped.append($0.path) }
+        #expect(looked.path == fixture("run/checkpoints/step-0000010"))
+        #expect(try CheckpointStore.resolve(fixture.run) == looked.path)
         #expect(skipped == [fixture("run/checkpoints/step-12345678"), fixture("run/checkpoints/step-0000020")])
 
         let before = try names(in: fixture("run/checkpoints"))

@@ -15,11 +15,6 @@ public struct CheckpointReader: Sendable {
 
     public var metadata: CheckpointMetadata { index.metadata }
 
-    /// What it holds, group by group, names in the order that people count in.
-    public var tensors: [(group: String, name: String, shape: [Int])] {
-        index.tensors.map { ($0.group, $0.name, $0.shape) }
-    }
-
     /// Checks a checkpoint's folder from `COMMIT` down: the length and CRC-32C of each file, before HDF5 sees it.
     ///
     /// - Throws: ``CheckpointError``: `.missing` if there is no such folder, `.damaged` with the file and what is wrong,

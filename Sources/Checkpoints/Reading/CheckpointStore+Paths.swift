@@ -4,19 +4,16 @@ extension CheckpointStore {
     /// The checkpoint that a person means by a path: the folder of a checkpoint itself, or the latest valid one of a
     /// run's folder or of its `checkpoints` folder.
     ///
-    /// - Parameter skipped: is told the path and the trouble of each later one that is damaged.
     /// - Throws: ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
-    public static func resolve(
-        _ path: String, skipped: (_ path: String, _ reason: String) -> Void = { _, _ in }
-    ) throws -> String {
+    public static func resolve(_ path: String) throws -> String {
         if isCheckpoint(path) { return path }
-        return try latestValid(under: path, skipped: skipped).path
+        return try latestValid(under: path) { _ in }.path
     }
 
-    /// Opens the checkpoint that ``resolve(_:skipped:)`` finds, which is read only once then.
-    public static func open(
-        _ path: String, skipped: (_ path: String, _ reason: String) -> Void = { _, _ in }
-    ) throws -> CheckpointReader {
+    /// Opens the checkpoint that ``resolve(_:)`` finds, which is read only once then.
+    ///
+    /// - Parameter skipped: is told of each later one that is damaged.
+    public static func open(_ path: String, skipped: (Skipped) -> Void = { _ in }) throws -> CheckpointReader {
         if isCheckpoint(path) { return try CheckpointReader.open(path) }
         return try latestValid(under: path, skipped: skipped)
     }
@@ -31,12 +28,10 @@ extension CheckpointStore {
         return found
     }
 
-    private static func latestValid(
-        under path: String, skipped: (_ path: String, _ reason: String) -> Void
-    ) throws -> CheckpointReader {
+    private static func latestValid(under path: String, skipped: (Skipped) -> Void) throws -> CheckpointReader {
         let store = try store(at: path)
         let (reader, damaged) = try store.search()
-        for checkpoint in damaged { skipped(checkpoint.path, checkpoint.reason) }
+        damaged.forEach(skipped)
         if let reader { return reader }
         throw try store.noneIsValid(damaged) ?? nothing(at: path)
     }

@@ -4,6 +4,6 @@ import Checkpoints
 enum CheckpointSupport {
     /// Opens what a path stands for, and says which later ones are damaged.
     static func open(_ path: String) throws -> CheckpointReader {
-        try CheckpointStore.open(path) { _, reason in Console.log.notice("skipping \(reason)") }
+        try CheckpointStore.open(path) { Console.log.notice("skipping \($0.reason)") }
     }
 }
