@@ -76,7 +76,9 @@ struct QualityTests {
             _ = try Quality(file([Float](repeating: 0, count: 64), classes: nil, side: 4), against: digits)
         }
         #expect(other?.status == .badData && other?.description.contains("1 x 4 x 4") == true)
-        let single = statedFailure { _ = try Quality(file([Float](repeating: 0, count: 64), classes: [1]), against: digits) }
+        let single = statedFailure {
+            _ = try Quality(file([Float](repeating: 0, count: 64), classes: [1]), against: digits)
+        }
         #expect(single?.status == .badData && single?.description.contains("--count") == true)
     }
 }

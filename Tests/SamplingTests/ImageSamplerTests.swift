@@ -42,7 +42,8 @@ struct ImageSamplerTests {
             var places: [[Float]] = []
             images.sample(
                 x, count: s.images.count, labels: .classes(s.images.map { s.labels[$0] }),
-                unconditional: .classes(s.images.map { s.unconditional[$0] }), weights: memory.floats(testWeights(ParameterTable(c)))
+                unconditional: .classes(s.images.map { s.unconditional[$0] }),
+                weights: memory.floats(testWeights(ParameterTable(c)))
             ) { index, image, output in
                 let noise = testNormals(c.imageValues, seed: UInt64(100 * (index + 1) + s.images[image]))
                 for i in 0..<c.imageValues { output[i] = noise[i] }

@@ -109,7 +109,9 @@ struct SamplePlanTests {
         let engine = try Engine(threads: 1)
         var told: [[Int]] = []
         withMemory { memory in
-            _ = plan.run(engine, weights: memory.floats(testWeights(ParameterTable(plan.model)))) { told.append([$0, $1]) }
+            _ = plan.run(engine, weights: memory.floats(testWeights(ParameterTable(plan.model)))) {
+                told.append([$0, $1])
+            }
         }
         #expect(told == (1...4).map { [3, $0] } + (1...4).map { [5, $0] })
     }

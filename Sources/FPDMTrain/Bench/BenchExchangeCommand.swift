@@ -45,7 +45,8 @@ extension BenchCommand {
                 print(
                     "\(size) million parameters, \(world.size) ranks: \(significant(1000 * line.seconds, 4)) ms "
                         + "(\(significant(sent * 8 / line.seconds / 1e9, 3)) Gbit/s a rank), bare collectives "
-                        + "\(significant(1000 * line.bareSeconds, 4)) ms: \(significant(line.seconds / line.bareSeconds, 3)) times")
+                        + "\(significant(1000 * line.bareSeconds, 4)) ms: \(significant(line.seconds / line.bareSeconds, 3)) times"
+                )
             }
             if json, world.rank == 0 { try Console.printJSON(lines) }
             Console.exit(0)

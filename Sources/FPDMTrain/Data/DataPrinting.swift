@@ -14,7 +14,9 @@ enum DataPrinting {
             ["labels", summary.labelLength.map { "vectors of \($0)" } ?? summary.labels],
         ]
         rows.append(["fingerprint", summary.fingerprint.description])
-        if !summary.hasDigests { rows.append(["digests", "none for some or all samples: pack the data anew for them"]) }
+        if !summary.hasDigests {
+            rows.append(["digests", "none for some or all samples: pack the data anew for them"])
+        }
         if let source = summary.source { rows.append(["source", source]) }
         if let licence = summary.licence { rows.append(["licence", licence]) }
         for shard in summary.shards {

@@ -37,7 +37,9 @@ public final class RunFolder {
         let deadline = clock.now + patience
         lock = try FileLock(path + "/lock")
         if lock == nil, clock.now < deadline {
-            note("\(path): another process trains in this run folder; waiting for it for \(patience.components.seconds) s")
+            note(
+                "\(path): another process trains in this run folder; waiting for it for \(patience.components.seconds) s"
+            )
         }
         while lock == nil, clock.now < deadline {
             usleep(250_000)

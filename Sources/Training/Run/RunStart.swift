@@ -63,7 +63,9 @@ struct RunStart {
         let found = try Self.find(options, folder, world, note: note)
         (checkpoint, skipped) = (found.checkpoint, found.skipped)
         let checkpoint = found.checkpoint
-        weights = try world.agree { try options.startFrom.map { try CheckpointReader.open(CheckpointStore.resolve($0)) } }
+        weights = try world.agree {
+            try options.startFrom.map { try CheckpointReader.open(CheckpointStore.resolve($0)) }
+        }
 
         let resumption = try world.agree { try checkpoint.map { try Self.resume(job, $0, options) } }
         changes = resumption?.changes ?? []
@@ -177,7 +179,9 @@ struct RunStart {
             runtime.nodeLocal.rank == 0 ? try dataset.fingerprint().description : ""
         }
         let text = try runtime.nodeLocal.broadcast(found, root: 0)
-        guard let fingerprint = DatasetFingerprint(text) else { preconditionFailure("a fingerprint that does not read") }
+        guard let fingerprint = DatasetFingerprint(text) else {
+            preconditionFailure("a fingerprint that does not read")
+        }
         return fingerprint
     }
 
@@ -191,7 +195,8 @@ struct RunStart {
         let chosen = try world.agree { () -> String in
             guard world.rank == 0 else { return "" }
             if options.startFrom != nil, case .checkpoint = options.resume {
-                throw Failure(.usage, "--start-from begins a new run, and --resume PATH goes on with one; give one of them")
+                throw Failure(
+                    .usage, "--start-from begins a new run, and --resume PATH goes on with one; give one of them")
             }
             switch options.resume {
             case .never:
@@ -247,7 +252,9 @@ struct RunStart {
             found += fingerprint.differences(from: recorded).map { "the data set is another: \($0)" }
         }
         for (key, what) in [("backend", "matrix kernels"), ("precision", "precision")] {
-            guard let recorded = metadata.environment[key], let now = environment[key], recorded != now else { continue }
+            guard let recorded = metadata.environment[key], let now = environment[key], recorded != now else {
+                continue
+            }
             found.append("\(what): recorded \(recorded), now \(now), which gives other bits")
         }
         guard !found.isEmpty, !allowing else { return found }

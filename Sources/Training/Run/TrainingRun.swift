@@ -92,7 +92,8 @@ public final class TrainingRun {
     }
 
     private func record(_ report: StepReport, validationLoss: Double?, seconds: Double) {
-        guard let metrics, isDue(report.step, every: job.run.metricsEvery) || validationLoss != nil || report.skipped != nil
+        guard let metrics,
+            isDue(report.step, every: job.run.metricsEvery) || validationLoss != nil || report.skipped != nil
         else { return }
         do {
             try metrics.append(

@@ -30,7 +30,10 @@ public struct BatchPlan: Sendable {
     /// Virtual ranks of one rank.
     public func virtualRanks(of rank: Int, ranks: Int) -> Range<Int> {
         precondition(ranks >= 1 && ranks <= virtualRanks, "\(ranks) ranks for \(virtualRanks) virtual ranks")
-        return virtualRanks * rank / ranks..<virtualRanks * (rank + 1) / ranks
+        // The first of them take one more where the count does not divide.
+        let (least, more) = (virtualRanks / ranks, virtualRanks % ranks)
+        let first = rank * least + min(rank, more)
+        return first..<first + least + (rank < more ? 1 : 0)
     }
 
     /// The rank that computes a virtual rank.

@@ -1,5 +1,5 @@
-import TestSupport
 import Glibc
+import TestSupport
 
 /// Each kernel again, in double and in the plainest form: what the fast ones are measured by.
 enum Naive {

@@ -1,5 +1,5 @@
-import TestSupport
 import Compute
+import TestSupport
 
 /// Memory for one test: every buffer starts as NaN, so that reading what was never written shows.
 final class Workspace {

@@ -1,6 +1,6 @@
-import TestSupport
 import Compute
 import Model
+import TestSupport
 
 /// A network with memory of its own for everything that its caller provides.
 final class Harness {

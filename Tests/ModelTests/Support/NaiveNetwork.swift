@@ -1,6 +1,6 @@
-import TestSupport
 import Foundation
 import Model
+import TestSupport
 
 /// The network again, in double and sample by sample, in the plainest form: what `Network` is measured by.
 ///
