@@ -71,7 +71,7 @@ extension CheckpointWriter {
         let number = Self.counter.wrappingAdd(1, ordering: .relaxed).newValue
         // The process's number: a second program at work in the same run does not meddle with this one's files.
         work = "\(folder)/\(CheckpointNames.partial)\(CheckpointNames.step(step))-\(getpid())-\(number)"
-        if !Files.exists(folder) {
+        if try !Files.exists(folder) {
             try AtomicFile.createDirectory(folder)
             try AtomicFile.syncDirectory(run)
         }
@@ -82,7 +82,7 @@ extension CheckpointWriter {
     private static let counter = Atomic<Int>(0)
 
     private func makeWay() throws {
-        guard Files.exists(path) else { return }
+        guard try Files.exists(path) else { return }
         do {
             _ = try CheckpointReader.open(path)
         } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {

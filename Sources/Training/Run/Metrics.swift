@@ -51,7 +51,7 @@ public final class MetricsWriter {
     /// The lines of a run; a last line that a crash cut short is passed over.
     public static func lines(run: String) throws -> [MetricsLine] {
         let path = run + "/metrics.jsonl"
-        guard Files.exists(path) else { return [] }
+        guard try Files.exists(path) else { return [] }
         let text = String(decoding: try Files.read(path), as: UTF8.self)
         return text.split(separator: "\n").compactMap {
             try? JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8))

@@ -14,7 +14,7 @@ public final class RunFolder {
 
     /// Refuses a folder that exists.
     func requireNew() throws {
-        guard Files.exists(path) else { return }
+        guard try Files.exists(path) else { return }
         throw Failure(
             .cannotCreate,
             "\(path): this run folder exists. Go on with --resume auto, or choose another with "
@@ -23,7 +23,7 @@ public final class RunFolder {
 
     /// Claims the folder, if it exists, for as long as this object lives.
     func claim() throws {
-        guard lock == nil, Files.exists(path) else { return }
+        guard lock == nil, try Files.exists(path) else { return }
         lock = try FileLock(path + "/lock")
         if lock == nil {
             throw Failure(
