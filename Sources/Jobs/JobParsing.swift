@@ -12,9 +12,9 @@ extension JobConfiguration {
         func refuse(_ message: String) -> JobErrors {
             JobErrors([JobError(file: path, message: message, cause: .noInput)])
         }
-        if Files.isDirectory(path) { throw refuse("is a folder; name the job file in it") }
         let bytes: [UInt8]
         do {
+            if try Files.isDirectory(path) { throw refuse("is a folder; name the job file in it") }
             bytes = try Files.read(path)
         } catch let error as StorageError where error.kind == .missing {
             throw refuse("no such job file; check the path (it is relative to the working directory)")

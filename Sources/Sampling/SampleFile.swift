@@ -50,11 +50,11 @@ public struct SampleFile: Sendable {
     /// Writes the file whole or not at all; an existing one is refused.
     /// - Throws: `StorageError`
     public func write(to path: String) throws {
-        guard !Files.exists(path) else {
+        guard try !Files.exists(path) else {
             throw StorageError(.exists, path, "exists; give another --output, or remove it")
         }
         let partial = path + ".partial"
-        if Files.exists(partial) { try AtomicFile.removeTree(partial) }
+        if try Files.exists(partial) { try AtomicFile.removeTree(partial) }
         do {
             let file = try HDF5File.create(partial)
             try file.createDataset("images", .float32, shape: [count, channels, side, side]).write(images)

@@ -27,7 +27,7 @@ public enum WeightsExport {
     public static func write(
         _ reader: CheckpointReader, weights: SavedWeights, to path: String, table: ParameterTable
     ) throws {
-        guard !Files.exists(path) else {
+        guard try !Files.exists(path) else {
             throw StorageError(.exists, path, "is there already; remove it or choose another name")
         }
         let (arena, flat) = Arena.build("export") { $0.take(table.flatCount) }

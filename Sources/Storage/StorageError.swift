@@ -55,6 +55,8 @@ extension StorageError {
         case ENOENT: "check the path"
         case EEXIST, ENOTEMPTY: "remove it or choose another name"
         case ENOTDIR: "a part of the path is a file, not a folder"
+        case ELOOP: "a link on the path leads back to itself: make it anew"
+        case ENAMETOOLONG: "a part of the path is longer than the file system takes: choose a shorter name"
         case EISDIR: "this is a folder, not a file"
         case EMFILE, ENFILE: "too many files are open: raise the limit (ulimit -n)"
         case EIO, ESTALE: "the disk or the network file system failed: try again, then ask its administrator"

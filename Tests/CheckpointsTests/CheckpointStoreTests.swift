@@ -123,4 +123,22 @@ import Testing
         }
         try checkpointFailure(.missing) { _ = try CheckpointReader.open(fixture("nothing")) }
     }
+
+    /// Neither "none" nor "another folder's": training would begin anew beside the checkpoints that are there.
+    @Test func aFolderThatCannotBeLookedUpIsNotARunWithoutCheckpoints() throws {
+        let fixture = try CheckpointFixture()
+        let long = fixture(String(repeating: "n", count: 256))
+        try AtomicFile.createDirectory(fixture("looped"))
+        symlink("checkpoints", fixture("looped/checkpoints"))
+        let calls: [(path: String, call: () throws -> Void)] = [
+            ("\(long)/checkpoints", { _ = try CheckpointStore(run: long).latestValid { _, _ in } }),
+            (long, { _ = try CheckpointStore.resolve(long) }),
+            (long, { _ = try CheckpointReader.open(long) }),
+            (fixture("looped/checkpoints"), { _ = try CheckpointStore.resolve(fixture("looped")) }),
+        ]
+        for (path, call) in calls {
+            let error = storageError { try call() }
+            #expect(error?.kind == .io && error?.path == path, "\(String(describing: error))")
+        }
+    }
 }

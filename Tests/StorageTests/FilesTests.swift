@@ -119,6 +119,38 @@ import Testing
         #expect(try Files.read(scratch("outside")) == Array("kept".utf8))
     }
 
+    /// What cannot be looked up is not "not there". (Permissions, which have the same way out, do not bind root.)
+    @Test func whatCannotBeLookedUp() throws {
+        let scratch = try TestFolder()
+        try AtomicFile.write("x", to: scratch("file"))
+        symlink(scratch("loop"), scratch("loop"))
+        symlink(scratch("gone"), scratch("dangling"))
+        #expect(try Files.exists(scratch("file")) && !Files.isDirectory(scratch("file")))
+        #expect(try Files.exists(scratch.path) && Files.isDirectory(scratch.path))
+        #expect(try Files.exists(scratch("dangling")) && !Files.isDirectory(scratch("dangling")))
+        // Not there, also where a part of the path is a file.
+        for path in [scratch("gone"), scratch("gone/below"), scratch("file/below")] {
+            #expect(try !Files.exists(path) && !Files.isDirectory(path))
+        }
+        // The link itself is there; what it leads to, or lies below it, cannot be told.
+        #expect(try Files.exists(scratch("loop")))
+        let long = scratch(String(repeating: "n", count: 256))
+        let calls: [(path: String, message: String, call: () throws -> Void)] = [
+            (scratch("loop/below"), "leads back to itself", { _ = try Files.exists(scratch("loop/below")) }),
+            (scratch("loop"), "leads back to itself", { _ = try Files.isDirectory(scratch("loop")) }),
+            (long, "shorter name", { _ = try Files.exists(long) }),
+            (long, "shorter name", { _ = try Files.isDirectory(long) }),
+            (long, "shorter name", { _ = try HDF5File.create(long) }),
+            (long, "shorter name", { try AtomicFile.rename(from: scratch("file"), to: long) }),
+            (scratch("loop"), "leads back to itself", { try AtomicFile.createDirectory(scratch("loop")) }),
+        ]
+        for (path, message, call) in calls {
+            let error = try failure { try call() }
+            #expect(error.kind == .io && error.path == path && error.message.contains(message), "\(error)")
+        }
+        #expect(!AtomicFile.isWritableDirectory(scratch("loop")) && !AtomicFile.isWritableDirectory(long))
+    }
+
     @Test func foldersOfPaths() {
         #expect(Files.folder(of: "a") == ".")
         #expect(Files.folder(of: "/a") == "/")

@@ -95,4 +95,14 @@ struct RunFolderTests {
         #expect(try recorded() == second)
         #expect(try Files.names(in: run.store.folder) == [".bad-step-0000004", "step-0000003"])
     }
+
+    @Test("a folder that cannot be looked up is neither new nor free")
+    func unknown() throws {
+        let folder = try TestFolder()
+        let run = RunFolder(folder(String(repeating: "n", count: 256)))
+        for call in [run.requireNew, run.claim] {
+            let error = storageError { try call() }
+            #expect(error?.kind == .io && error?.path == run.path)
+        }
+    }
 }

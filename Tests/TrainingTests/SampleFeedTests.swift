@@ -21,7 +21,7 @@ struct PrefetcherTests {
     private func dataset(
         _ folder: TestFolder, labels: DatasetLabels = .classes, type: PackedType = .uint8, heldBytes: Int = 1 << 20
     ) throws -> ShardedDataset {
-        if !Files.exists(folder("set.h5")) {
+        if try !Files.exists(folder("set.h5")) {
             try DatasetWriter.write(
                 MadeUpSource(count: 23, type: type, labels: labels), to: folder("set"), shards: 3)
         }

@@ -14,7 +14,7 @@ enum CheckpointCommit {
     /// Reads the file; anything but the very bytes that `text` makes is damage.
     static func read(in folder: String) throws -> CheckpointDigest {
         let path = "\(folder)/\(CheckpointNames.commit)"
-        guard Files.exists(path) else {
+        guard try Files.exists(path) else {
             throw CheckpointError(.damaged, path, "is missing: this checkpoint was never finished, or copied in part")
         }
         let damage = CheckpointError(.damaged, path, "is not as it was written; restore the checkpoint from a copy")

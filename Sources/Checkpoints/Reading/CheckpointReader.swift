@@ -20,9 +20,10 @@ public struct CheckpointReader: Sendable {
     /// - Throws: ``CheckpointError``: `.missing` if there is no such folder, `.damaged` with the file and what is wrong,
     ///   `.tooNew`; `StorageError` of kind `.io` if the disk fails.
     public static func open(_ path: String) throws -> CheckpointReader {
-        guard Files.isDirectory(path) else {
+        guard try Files.isDirectory(path) else {
             throw CheckpointError(
-                .missing, path, Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
+                .missing, path,
+                try Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
             )
         }
         try CheckpointCommit.read(in: path).check(in: path)

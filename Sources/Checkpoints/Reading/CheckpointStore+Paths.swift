@@ -6,7 +6,7 @@ extension CheckpointStore {
     ///
     /// - Throws: ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
     public static func resolve(_ path: String) throws -> String {
-        if isCheckpoint(path) { return path }
+        if try isCheckpoint(path) { return path }
         return try latestValid(under: path) { _ in }.path
     }
 
@@ -14,7 +14,7 @@ extension CheckpointStore {
     ///
     /// - Parameter skipped: is told of each later one that is damaged.
     public static func open(_ path: String, skipped: (Skipped) -> Void = { _ in }) throws -> CheckpointReader {
-        if isCheckpoint(path) { return try CheckpointReader.open(path) }
+        if try isCheckpoint(path) { return try CheckpointReader.open(path) }
         return try latestValid(under: path, skipped: skipped)
     }
 
@@ -22,7 +22,7 @@ extension CheckpointStore {
     ///
     /// - Throws: ``CheckpointError``, `.missing` if there is none.
     public static func all(under path: String) throws -> [String] {
-        if isCheckpoint(path) { return [path] }
+        if try isCheckpoint(path) { return [path] }
         let found = try store(at: path).committed().map(\.path)
         if found.isEmpty { throw nothing(at: path) }
         return found
@@ -36,24 +36,24 @@ extension CheckpointStore {
         throw try store.noneIsValid(damaged) ?? nothing(at: path)
     }
 
-    private static func isCheckpoint(_ path: String) -> Bool {
+    private static func isCheckpoint(_ path: String) throws -> Bool {
         // Damaged ones may lack any of these.
         let name = path.split(separator: "/").last.map(String.init) ?? ""
-        return Files.isDirectory(path)
+        return try Files.isDirectory(path)
             && (Files.exists("\(path)/\(CheckpointNames.commit)") || Files.exists("\(path)/\(CheckpointNames.index)")
                 || CheckpointNames.step(of: name) != nil)
     }
 
     private static func store(at path: String) throws -> CheckpointStore {
-        guard Files.isDirectory(path) else {
+        guard try Files.isDirectory(path) else {
             throw CheckpointError(
                 .missing, path,
-                Files.exists(path)
+                try Files.exists(path)
                     ? "is a file; give the folder of a checkpoint or of a run"
                     : "there is no such folder; give that of a checkpoint or of a run")
         }
         let ofRun = CheckpointStore(run: path)
-        return Files.isDirectory(ofRun.folder) ? ofRun : CheckpointStore(folder: path)
+        return try Files.isDirectory(ofRun.folder) ? ofRun : CheckpointStore(folder: path)
     }
 
     private static func nothing(at path: String) -> CheckpointError {

@@ -21,7 +21,7 @@ public struct CheckpointStore: Sendable {
     ///
     /// - Throws: `StorageError` if the folder cannot be listed: that is not to be taken for a run without checkpoints.
     public func committed() throws -> [(step: Int, path: String)] {
-        guard Files.exists(folder) else { return [] }
+        guard try Files.exists(folder) else { return [] }
         return try Files.names(in: folder).compactMap { name in
             CheckpointNames.step(of: name).map { ($0, "\(folder)/\(name)") }
         }.sorted { $0.0 < $1.0 }
@@ -63,7 +63,7 @@ public struct CheckpointStore: Sendable {
     /// - Parameter remedy: what can be done besides restoring one.
     func noneIsValid(_ skipped: [Skipped], remedy: String = "") throws -> CheckpointError? {
         let rejected =
-            Files.exists(folder) ? try Files.names(in: folder).filter { $0.hasPrefix(CheckpointNames.bad) } : []
+            try Files.exists(folder) ? Files.names(in: folder).filter { $0.hasPrefix(CheckpointNames.bad) } : []
         let count = skipped.count + rejected.count
         guard count > 0 else { return nil }
         let latest =
@@ -95,7 +95,7 @@ public struct CheckpointStore: Sendable {
         let name = path.split(separator: "/").last.map(String.init) ?? ""
         var bad = "\(CheckpointNames.bad)\(name)"
         var number = 1
-        while Files.exists("\(folder)/\(bad)") {
+        while try Files.exists("\(folder)/\(bad)") {
             number += 1
             bad = "\(CheckpointNames.bad)\(name)-\(number)"
         }

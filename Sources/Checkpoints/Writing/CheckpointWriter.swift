@@ -40,7 +40,7 @@ public struct CheckpointWriter: Sendable {
     public static func begin(step: Int, run: String) throws -> CheckpointWriter {
         precondition(step >= 0, "a step is counted from 0")
         let folder = "\(run)/\(CheckpointNames.folder)"
-        if !Files.exists(folder) {
+        if try !Files.exists(folder) {
             try AtomicFile.createDirectory(folder)
             try AtomicFile.syncDirectory(run)
         }
@@ -55,7 +55,7 @@ public struct CheckpointWriter: Sendable {
     private static let counter = Atomic<Int>(0)
 
     private static func makeWay(_ path: String) throws {
-        guard Files.exists(path) else { return }
+        guard try Files.exists(path) else { return }
         do {
             _ = try CheckpointReader.open(path)
         } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
@@ -77,7 +77,7 @@ public struct CheckpointWriter: Sendable {
     public func writeRankFile(_ pieces: [CheckpointPiece], writer: Int, of writers: Int) throws -> CheckpointDigest {
         precondition((0..<writers).contains(writer), "writer \(writer) of \(writers)")
         precondition(Set(pieces.map(\.extent.path)).count == pieces.count, "two pieces are of the same tensor")
-        guard Files.isDirectory(work) else {
+        guard try Files.isDirectory(work) else {
             throw StorageError(
                 .io, work,
                 "the folder that the first rank has made is not to be seen here; the run's folder must be "

@@ -72,6 +72,6 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
         shards = try zip(dataset.shardPaths, dataset.shardCounts).map { path, count in
             ShardFile(file: path, samples: count, bytes: try Files.size(of: path))
         }
-        wholeFile = Files.exists(dataset.name.whole) ? dataset.name.whole : nil
+        wholeFile = try Files.exists(dataset.name.whole) ? dataset.name.whole : nil
     }
 }

@@ -62,7 +62,8 @@ struct ShardSurvey {
     }
 
     private func nothingFound(among files: [String]) -> DatasetError {
-        if Files.exists(name.whole) {
+        // Only for better advice: no shard was found, whatever else is.
+        if (try? Files.exists(name.whole)) == true {
             return DatasetError(
                 .missing, name.whole,
                 "this file only points at shards, and none is there: copy \(name.name)-00000-of-*.h5 and so on beside it"
@@ -70,7 +71,7 @@ struct ShardSurvey {
         }
         var folder = name.folder
         var others = Set(files.compactMap { DatasetName.parseShard($0)?.name })
-        if Files.isDirectory(name.base), let inside = try? Files.names(in: name.base) {
+        if (try? Files.isDirectory(name.base)) == true, let inside = try? Files.names(in: name.base) {
             folder = name.base
             others = Set(inside.compactMap { DatasetName.parseShard($0)?.name })
         }

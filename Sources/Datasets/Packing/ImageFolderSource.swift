@@ -23,7 +23,7 @@ public struct ImageFolderSource: PackSource {
             throw DatasetError(.usage, path, "PNG images have 1 or 3 channels, not \(channels)")
         }
         let names = try Self.visibleNames(in: path)
-        let folders = names.filter { Files.isDirectory("\(path)/\($0)") }
+        let folders = try names.filter { try Files.isDirectory("\(path)/\($0)") }
         if let file = names.first(where: { !folders.contains($0) }), !folders.isEmpty {
             throw DatasetError(
                 .malformed, "\(path)/\(file)", "lies beside sub-folders: put it into the one of its class, or remove it"

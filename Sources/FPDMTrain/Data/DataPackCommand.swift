@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import Model
+import Storage
 
 /// `fpdm data pack`.
 struct DataPackCommand: ParsableCommand {
@@ -89,14 +90,12 @@ struct DataPackCommand: ParsableCommand {
     }
 
     private func open() throws -> any PackSource {
-        var isFolder: ObjCBool = false
-        let exists = FileManager.default.fileExists(atPath: source, isDirectory: &isFolder)
-        if exists && isFolder.boolValue {
+        if try Files.isDirectory(source) {
             if valueRange != nil { throw ValidationError("--value-range is for CSV files; PNG images have 0 to 255") }
             if labelNames != nil { throw ValidationError("--label-names is for CSV files; folders name their classes") }
             return try ImageFolderSource(path: source, side: side, channels: channels)
         }
-        guard source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !exists else {
+        guard try source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !Files.exists(source) else {
             throw ValidationError("\(source) is neither a folder nor a .csv or .csv.gz file")
         }
         let names = labelNames?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

@@ -73,7 +73,7 @@ struct SampleCommand: ParsableCommand {
     func run() throws {
         try Session.requireOneProcess("sample")
         let picture = (output.hasSuffix(".h5") ? String(output.dropLast(3)) : output) + ".png"
-        for path in [output] + (columns > 0 ? [picture] : []) where Files.exists(path) {
+        for path in [output] + (columns > 0 ? [picture] : []) where try Files.exists(path) {
             throw Failure(.cannotCreate, "\(path): exists; give another --output, or remove it")
         }
         // Before hours of drawing, not after.

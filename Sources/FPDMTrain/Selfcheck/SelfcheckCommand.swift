@@ -51,7 +51,9 @@ struct SelfcheckCommand: ParsableCommand {
 
     /// A case that is none fails, and does not keep the others from being checked; a file that is not there is an error.
     private func report(_ check: Selfcheck, _ path: String) throws -> Selfcheck.Report {
-        guard Files.exists(path) else { throw StorageError(.missing, path, "there is no such file; check the path") }
+        guard try Files.exists(path) else {
+            throw StorageError(.missing, path, "there is no such file; check the path")
+        }
         do {
             return try check.run(path)
         } catch {

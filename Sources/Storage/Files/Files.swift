@@ -3,15 +3,29 @@ import Foundation
 /// Files and folders, with errors for the person at the terminal.
 public enum Files {
     /// Whether anything has this path, a dangling link included.
-    public static func exists(_ path: String) -> Bool {
+    ///
+    /// - Throws: ``StorageError`` if that cannot be told, as in a folder that may not be searched or on a disk that
+    ///   fails: a run that is there is not to be taken for one that is not.
+    public static func exists(_ path: String) throws -> Bool {
         var information = stat()
-        return lstat(path, &information) == 0
+        return try isFound(lstat(path, &information), path)
     }
 
     /// Whether this is a folder, or a link to one.
-    public static func isDirectory(_ path: String) -> Bool {
+    ///
+    /// - Throws: ``StorageError`` if that cannot be told.
+    public static func isDirectory(_ path: String) throws -> Bool {
         var information = stat()
-        return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
+        return try isFound(stat(path, &information), path) && information.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// What a call of the `stat` family found; right after it, for `errno`.
+    private static func isFound(_ result: Int32, _ path: String) throws -> Bool {
+        if result == 0 { return true }
+        switch errno {
+        case ENOENT, ENOTDIR: return false
+        case let code: throw StorageError.system(code, "look it up", path)
+        }
     }
 
     /// Whether two paths lead to one file or folder, links followed; false if either leads nowhere.
@@ -73,7 +87,7 @@ extension Files {
 
     static func rename(from: String, to: String) throws {
         // Two steps, which only a second writer could come between; onto a folder with content the second fails too.
-        if exists(to) { throw StorageError.system(EEXIST, "rename \(from) to it", to) }
+        if try exists(to) { throw StorageError.system(EEXIST, "rename \(from) to it", to) }
         if Glibc.rename(from, to) != 0 { throw StorageError.system(errno, "rename it to \(to)", from) }
     }
 
@@ -81,10 +95,10 @@ extension Files {
         if mkdir(path, 0o777) == 0 { return }
         switch errno {
         case EEXIST:
-            if exclusive || !isDirectory(path) { throw StorageError.system(EEXIST, "create the folder", path) }
+            if try exclusive || !isDirectory(path) { throw StorageError.system(EEXIST, "create the folder", path) }
         case ENOENT:
             let parent = folder(of: path)
-            if parent == path || exists(parent) { throw StorageError.system(ENOENT, "create the folder", path) }
+            if try parent == path || exists(parent) { throw StorageError.system(ENOENT, "create the folder", path) }
             try createDirectory(parent, exclusive: false)
             try createDirectory(path, exclusive: exclusive)
         case let code: throw StorageError.system(code, "create the folder", path)
@@ -108,7 +122,7 @@ extension Files {
     }
 
     static func isWritableDirectory(_ path: String) -> Bool {
-        guard isDirectory(path) else { return false }
+        guard (try? isDirectory(path)) == true else { return false }
         var template = Array("\(path)/.partial-probe-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         guard descriptor >= 0 else { return false }

@@ -80,7 +80,7 @@ public final class MetricsWriter {
 
     private static func texts(run: String) throws -> [Substring] {
         let path = run + "/metrics.jsonl"
-        guard Files.exists(path) else { return [] }
+        guard try Files.exists(path) else { return [] }
         return String(decoding: try Files.read(path), as: UTF8.self).split(separator: "\n")
     }
 

@@ -19,7 +19,7 @@ public final class RunFolder {
 
     /// Refuses a folder that exists.
     func requireNew() throws {
-        guard Files.exists(path) else { return }
+        guard try Files.exists(path) else { return }
         throw Failure(
             .cannotCreate,
             "\(path): this run folder exists. Go on with --resume auto, or choose another with "
@@ -32,7 +32,7 @@ public final class RunFolder {
     ///   - patience: how long to wait for another process, which may be one that is just being ended.
     ///   - note: is told that it waits.
     func claim(waiting patience: Duration = .seconds(60), note: (String) -> Void = { _ in }) throws {
-        guard lock == nil, Files.exists(path) else { return }
+        guard lock == nil, try Files.exists(path) else { return }
         let clock = ContinuousClock()
         let deadline = clock.now + patience
         lock = try FileLock(path + "/lock")
@@ -54,7 +54,7 @@ public final class RunFolder {
     /// Refuses to begin a run over files that are not a run's.
     func requireNothingForeign() throws {
         for (file, what) in [(jobFile, "job file"), (path + "/metrics.jsonl", "file of metrics")] {
-            guard Files.exists(file), try !isOurs() else { continue }
+            guard try Files.exists(file), try !isOurs() else { continue }
             throw Failure(
                 .cannotCreate,
                 "\(file): this \(what) is not that of a run, and beginning one here would replace it. Move it away, or "
@@ -64,7 +64,7 @@ public final class RunFolder {
 
     /// Whether the folder's `job.yaml` was written by a run.
     private func isOurs() throws -> Bool {
-        guard Files.exists(jobFile) else { return false }
+        guard try Files.exists(jobFile) else { return false }
         return String(decoding: try Files.read(jobFile), as: UTF8.self).hasPrefix(Self.mark)
     }
 
@@ -80,7 +80,7 @@ public final class RunFolder {
                 "\(path): holds a later checkpoint, \(last.path), which going on from step \(step) would have to "
                     + "replace. Choose another folder with --set run.directory=PATH, or move the later ones away")
         }
-        guard committed.isEmpty, !Files.exists(path + "/metrics.jsonl"), !Files.exists(jobFile) else {
+        guard committed.isEmpty, try !Files.exists(path + "/metrics.jsonl"), try !Files.exists(jobFile) else {
             throw Failure(
                 .cannotCreate,
                 "\(path): is the folder of another run than \(reader.path), and going on here would mix the two. "

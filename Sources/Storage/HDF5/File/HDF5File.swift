@@ -33,7 +33,7 @@ public final class HDF5File: @unchecked Sendable {
     ///
     /// - Throws: ``StorageError``, `.exists` if there is one, `.missing` if its folder is.
     public static func create(_ path: String) throws -> HDF5File {
-        if Files.exists(path) { throw StorageError.system(EEXIST, "create", path) }
+        if try Files.exists(path) { throw StorageError.system(EEXIST, "create", path) }
         return try HDF5Library.locked {
             let access = try accessProperties(path)
             defer { H5Pclose(access) }
@@ -59,7 +59,7 @@ public final class HDF5File: @unchecked Sendable {
             throw StorageError.system(errno, mode == .read ? "open for reading" : "open for writing", path)
         }
         Glibc.close(descriptor)
-        if Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
+        if try Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
         // Who writes it may be about to close it: a second is waited.
         for _ in 0..<20 {
             do {
