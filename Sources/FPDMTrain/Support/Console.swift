@@ -60,7 +60,7 @@ enum Console {
 /// MPI, once it has been started.
 enum Session {
     nonisolated(unsafe) private(set) static var runtime: MPIRuntime?
-    /// Whether MPI refused to start, as it does on every rank alike, and nothing runs that could be aborted.
+    /// Whether MPI does not know the launcher, which every rank has found alike.
     nonisolated(unsafe) private(set) static var isRefused = false
 
     static func start() throws -> MPIRuntime {
@@ -68,9 +68,9 @@ enum Session {
             let started = try MPIRuntime.start()
             runtime = started
             return started
-        } catch {
-            // The launcher's doing; what a node's library lacks (70) is for that node's ranks to say.
-            isRefused = Failure.describe(error).code == Failure.Status.usage.rawValue
+        } catch let error as UnknownLauncher {
+            // Where no variable tells the number of ranks, rank 0 takes itself for the only one and has not noticed.
+            isRefused = LauncherEnvironment.current.isSizeTold
             throw error
         }
     }
