@@ -70,12 +70,12 @@ import Testing
         #expect(DatasetVerifier.verify(path: folder("set")).notes == [])
         try editPixels([0, 11])
         let few = DatasetVerifier.verify(path: folder("set")).problems
-        #expect(few.map(\.file) == [second, second])
+        try #require(few.map(\.file) == [second, second])
         #expect(few[0].message.hasPrefix("/images: sample 0 has changed since it was packed"))
         #expect(few[1].message.hasPrefix("/images: sample 11 has changed since it was packed"))
         try editPixels(Array(1..<11))
         let many = DatasetVerifier.verify(path: folder("set")).problems
-        #expect(many.count == 9 && many[8].message == "/images: 4 further samples with bad values")
+        #expect(many.count == 9 && many.last?.message == "/images: 4 further samples with bad values")
     }
 
     @Test func otherDigests() throws {
@@ -104,7 +104,7 @@ import Testing
             #expect(error.kind == .malformed && error.file == second && error.message.contains("/digests"))
         }
         let found = DatasetVerifier.verify(path: folder("set")).problems
-        #expect(found.map(\.file) == [second] && found[0].message.contains("/digests"))
+        #expect(found.map(\.file) == [second] && found.first?.message.contains("/digests") == true)
     }
 
     @Test func digestsOfAnotherLayout() throws {
