@@ -109,6 +109,7 @@ import Testing
         for tensor in largest.indices {
             #expect(sums.map { $0.maxima[tensor] }.max() == largest[tensor])
         }
+        defer { withExtendedLifetime(sums) {} }
         // A slice alone is converted as the whole is.
         let slices = FlatSlices(count: Self.table.flatCount, ranks: 3)
         let rounded = (0..<3).flatMap { sums[own].rounded(slices[$0]).array }
@@ -163,6 +164,7 @@ import Testing
         let gradients = (0..<virtualRanks).map { gradient($0) }
         let grids = grids(gradients, virtualRanks: virtualRanks)
         let sum = GradientSum(try Engine(threads: 2), Self.table, virtualRanks: virtualRanks)
+        defer { withExtendedLifetime(sum) {} }
         for bad in 0..<virtualRanks {
             // The last value of a tensor in the middle.
             let tensor = Self.table.parameters.count / 2

@@ -66,7 +66,7 @@ import Testing
 
     /// The exchange itself needs ranks; what it takes is counted here.
     @Test func anExchangeTakesTwoPiecesOfTheLongestSlice() throws {
-        let slices = FlatSlices(count: 100_000, ranks: 3)
+        let slices = FlatSlices(count: 26 * 4096, ranks: 3)
         let longest = slices.counts.max() ?? 0
         #expect(longest == 9 * 4096 && GradientExchange.bytes(slices) == 2 * longest * 8)
         // Long ones are cut.

@@ -83,6 +83,7 @@ struct OptimizerTests {
         let table = ParameterTable(tinyModel())
         let state = TrainingState(table)
         state.start(TrainingRandom(seed: 1))
+        defer { withExtendedLifetime(state) {} }
         let place = try #require(table.parameter(named: "blocks.0.attn.qkv.weight")).range.lowerBound + 5
         let start = Double(state.weights[place])
         var (w, average, m, v) = (start, start, 0.0, 0.0)
@@ -125,6 +126,7 @@ struct OptimizerTests {
         #expect(slices.counts.filter { $0 > 0 }.count == min(ranks, Reductions.blocks(wide.flatCount)))
         let parts = (0..<ranks).map { TrainingState(wide, slices: slices, rank: $0) }
         for part in parts { part.start(TrainingRandom(seed: 1)) }
+        defer { withExtendedLifetime((whole, parts)) {} }
         let start = whole.weights.array
         withMemory { memory in
             for step in 0..<3 {
@@ -165,6 +167,7 @@ struct OptimizerTests {
         let engine = try Engine(threads: 1)
         let table = ParameterTable(tinyModel())
         let (scaled, plain) = (TrainingState(table), TrainingState(table))
+        defer { withExtendedLifetime((scaled, plain)) {} }
         withMemory { memory in
             let gradient = testNormals(table.flatCount, seed: 4)
             for (state, factor, scale) in [(scaled, Float(8), 0.125), (plain, 1, 1)] {
@@ -184,7 +187,7 @@ struct OptimizerTests {
         let table = ParameterTable(tinyModel())
         var settings = JobConfiguration.Optimizer()
         settings.learningRate = 0.01
-        func state(after skipped: Int, warmup: Int) -> TrainingState {
+        func weights(after skipped: Int, warmup: Int) -> [Float] {
             settings.warmupSteps = warmup
             let state = TrainingState(table)
             state.start(TrainingRandom(seed: 2))
@@ -196,13 +199,13 @@ struct OptimizerTests {
                 }
             }
             #expect(state.step == skipped + 2 && state.updates == 2)
-            return state
+            return withExtendedLifetime(state) { state.weights.array }
         }
-        let plain = state(after: 0, warmup: 0)
-        expectSameBits(state(after: 7, warmup: 0).weights.array, plain.weights.array, "constant rate")
+        let plain = weights(after: 0, warmup: 0)
+        expectSameBits(weights(after: 7, warmup: 0), plain, "constant rate")
         // 8 and 9 of 8 steps of warm-up: the peak, where the first steps of it have an eighth.
-        expectSameBits(state(after: 7, warmup: 8).weights.array, plain.weights.array, "after the warm-up")
-        #expect(state(after: 0, warmup: 8).weights.array != plain.weights.array)
+        expectSameBits(weights(after: 7, warmup: 8), plain, "after the warm-up")
+        #expect(weights(after: 0, warmup: 8) != plain)
     }
 
     @Test("a start forgets what was there")
@@ -212,6 +215,7 @@ struct OptimizerTests {
         (state.step, state.updates, state.skippedInARow) = (9, 8, 1)
         state.start(TrainingRandom(seed: 3))
         let fresh = TrainingState(state.table)
+        defer { withExtendedLifetime((state, fresh)) {} }
         fresh.start(TrainingRandom(seed: 3))
         #expect(state.step == 0 && state.updates == 0 && state.skippedInARow == 0)
         #expect(state.weights.array == fresh.weights.array)
