@@ -70,6 +70,7 @@ import Testing
                 for i in parameter.range { vector[i] = Float(i) + Float(number) / 4 }
             }
         }
+        defer { withExtendedLifetime(whole) {} }
         let rows = CheckpointRows(table, slices)
         let parts = (0..<ranks).map { rank in
             let state = TrainingState(table, slices: slices, rank: rank)
@@ -81,6 +82,7 @@ import Testing
             ] { part.copy(from: from.slice(held.lowerBound, held.count)) }
             return state
         }
+        defer { withExtendedLifetime(parts) {} }
         let metadata = CheckpointMetadata(step: 1, jobYAML: "", worldSize: ranks, hosts: ["here"], version: "test")
         let writer = try CheckpointWriter.begin(step: 1, run: folder.path)
         let digests = try parts.enumerated().map { rank, state in
@@ -92,6 +94,7 @@ import Testing
             let slices = FlatSlices(count: table.flatCount, ranks: others)
             for rank in 0..<others {
                 let state = TrainingState(table, slices: slices, rank: rank)
+                defer { withExtendedLifetime(state) {} }
                 try state.load(reader)
                 let own = slices[rank]
                 #expect(state.weights.array == whole.weights.array)

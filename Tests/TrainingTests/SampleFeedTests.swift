@@ -7,14 +7,14 @@ import Testing
 @testable import Datasets
 @testable import Training
 
-@Suite("Prefetcher")
-struct PrefetcherTests {
+@Suite("Sample feed")
+struct SampleFeedTests {
     private func plan(batch: Int, samples: Int, shuffle: Bool = true) -> BatchPlan {
         var job = JobConfiguration()
         job.data.shuffle = shuffle
         job.training.globalBatch = batch
         job.training.virtualRanks = 1
-        return BatchPlan(job, sampleCount: samples)
+        return BatchPlan(job.resolved { .keep }, sampleCount: samples)
     }
 
     /// A data set of 23 samples in 3 shards.
@@ -45,14 +45,14 @@ struct PrefetcherTests {
         let folder = try TestFolder()
         let set = try dataset(folder, labels: labels, heldBytes: heldBytes)
         let plan = plan(batch: 5, samples: set.count)
-        let places = 1..<4
-        let prefetcher = Prefetcher(set, plan, places: places, steps: 3..<15)
-        defer { prefetcher.stop() }
-        // Another object: the first belongs to the prefetcher's thread.
+        let positions = 1..<4
+        let feed = SampleFeed(set, plan, positions: positions, steps: 3..<15)
+        defer { feed.stop() }
+        // Another object: the first belongs to the feed's thread.
         let other = try dataset(folder, heldBytes: heldBytes)
         for step in 3..<15 {
-            let batch = try prefetcher.next()
-            let expected = try read(other, plan.samples(step: step, places: places))
+            let batch = try feed.next()
+            let expected = try read(other, plan.samples(step: step, positions: positions))
             #expect(batch.images.array == expected.images, "step \(step)")
             #expect(batch.classes == expected.classes ?? [], "step \(step)")
             #expect(batch.vectors == expected.vectors ?? [], "step \(step)")
@@ -64,18 +64,18 @@ struct PrefetcherTests {
         let folder = try TestFolder()
         let set = try dataset(folder)
         let plan = plan(batch: 23, samples: set.count)
-        let prefetcher = Prefetcher(set, plan, places: 0..<23, steps: 0..<6)
-        defer { prefetcher.stop() }
+        let feed = SampleFeed(set, plan, positions: 0..<23, steps: 0..<6)
+        defer { feed.stop() }
         let other = try dataset(folder)
         var before: SampleBatch?
         for step in 0..<6 {
-            let batch = try prefetcher.next()
+            let batch = try feed.next()
             #expect(batch !== before)
             // Time enough to read ahead, wherever to.
             Thread.sleep(forTimeInterval: 0.02)
-            let expected = try read(other, plan.samples(step: step, places: 0..<23))
+            let expected = try read(other, plan.samples(step: step, positions: 0..<23))
             #expect(batch.images.array == expected.images && batch.classes == expected.classes)
-            // The trainer mirrors images in place: the next read must not be led astray.
+            // Whatever stood there, the next read must overwrite it.
             batch.images.fill(-5)
             before = batch
         }
@@ -99,13 +99,13 @@ struct PrefetcherTests {
             try digests.write(packed)
         }
         let set = try dataset(folder)
-        let prefetcher = Prefetcher(
-            set, plan(batch: 4, samples: 23, shuffle: false), places: 0..<4, steps: 0..<5)
-        defer { prefetcher.stop() }
+        let feed = SampleFeed(
+            set, plan(batch: 4, samples: 23, shuffle: false), positions: 0..<4, steps: 0..<5)
+        defer { feed.stop() }
         // Samples 0 to 7; the third step is to have 8 to 11.
-        for _ in 0..<2 { _ = try prefetcher.next() }
+        for _ in 0..<2 { _ = try feed.next() }
         for _ in 0..<2 {
-            let failure = try dataFailure { _ = try prefetcher.next() }
+            let failure = try dataFailure { _ = try feed.next() }
             #expect(failure.kind == .malformed && failure.file == bad && failure.message.contains("sample \(row) "))
         }
     }
@@ -114,15 +114,15 @@ struct PrefetcherTests {
     func stopping(_ taken: Int) throws {
         let folder = try TestFolder()
         let set = try dataset(folder)
-        weak var gone: Prefetcher?
+        weak var gone: SampleFeed?
         do {
-            let prefetcher = Prefetcher(set, plan(batch: 4, samples: 23), places: 0..<4, steps: 0..<3)
-            gone = prefetcher
+            let feed = SampleFeed(set, plan(batch: 4, samples: 23), positions: 0..<4, steps: 0..<3)
+            gone = feed
             // After the third the thread has nothing left to read, and waits.
-            for _ in 0..<taken { _ = try prefetcher.next() }
+            for _ in 0..<taken { _ = try feed.next() }
             Thread.sleep(forTimeInterval: 0.02)
             #expect(gone != nil)
-            prefetcher.stop()
+            feed.stop()
         }
         // The thread holds the object until it ends.
         #expect(eventually { gone == nil })

@@ -5,43 +5,44 @@ import Testing
 
 @testable import Training
 
-@Suite("Draws")
-struct StepDrawsTests {
-    private let draws = TrainingRandom(seed: 11)
+@Suite("Random values of training")
+struct TrainingRandomTests {
+    private let random = TrainingRandom(seed: 11)
 
-    private func noise(_ draws: TrainingRandom, step: Int, sample: Int, count: Int = 33) -> [Float] {
+    private func noise(_ random: TrainingRandom, step: Int, sample: Int, count: Int = 33) -> [Float] {
         [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            if let base = buffer.baseAddress { draws.noise(step: step, sample: sample, into: base, count: count) }
+            if let base = buffer.baseAddress { random.noise(step: step, sample: sample, into: base, count: count) }
             initialized = count
         }
     }
 
-    /// Everything that is drawn at one place.
-    private struct Place: Equatable {
+    /// Everything that is drawn at one position.
+    private struct Values: Equatable {
         let timestep: Double
         let noise: [Float]
         let drops, flips: Bool
         let iterations: Iterations
     }
 
-    private func place(_ draws: TrainingRandom, _ step: Int, _ sample: Int) -> Place {
-        Place(
-            timestep: draws.timestep(step: step, sample: sample), noise: noise(draws, step: step, sample: sample),
-            drops: draws.dropsLabel(step: step, sample: sample, probability: 0.5),
-            flips: draws.flips(step: step, sample: sample),
-            iterations: draws.iterations(
+    private func values(_ random: TrainingRandom, _ step: Int, _ sample: Int) -> Values {
+        Values(
+            timestep: random.timestep(step: step, sample: sample), noise: noise(random, step: step, sample: sample),
+            drops: random.dropsLabel(step: step, sample: sample, probability: 0.5),
+            flips: random.flips(step: step, sample: sample),
+            iterations: random.iterations(
                 step: step, withoutGradient: IterationRange(0, 12), withGradient: IterationRange(1, 12)))
     }
 
     @Test("a value is the same whoever asks, in whatever order")
     func pure() {
-        let places = (0..<6).flatMap { step in (0..<5).map { (step, $0) } }
-        let forwards = places.map { place(draws, $0.0, $0.1) }
-        let backwards = places.reversed().map { place(TrainingRandom(seed: 11), $0.0, $0.1) }
+        let positions = (0..<6).flatMap { step in (0..<5).map { (step, $0) } }
+        let forwards = positions.map { values(random, $0.0, $0.1) }
+        let backwards = positions.reversed().map { values(TrainingRandom(seed: 11), $0.0, $0.1) }
         #expect(forwards == backwards.reversed())
         // The first values do not depend on how many are asked for.
         #expect(
-            Array(noise(draws, step: 1, sample: 2, count: 40).prefix(7)) == noise(draws, step: 1, sample: 2, count: 7))
+            Array(noise(random, step: 1, sample: 2, count: 40).prefix(7)) == noise(random, step: 1, sample: 2, count: 7)
+        )
     }
 
     @Test("other seeds, steps and samples give other values")
@@ -61,12 +62,12 @@ struct StepDrawsTests {
         #expect(timesteps.count == seeds.count * 25 && noises.count == seeds.count * 25)
     }
 
-    @Test("the draws of one place have nothing to do with each other")
+    @Test("the random values of one position have nothing to do with each other")
     func independent() {
         let count = 4000
-        let timesteps = (0..<count).map { draws.timestep(step: 0, sample: $0) < 0.5 }
-        let drops = (0..<count).map { draws.dropsLabel(step: 0, sample: $0, probability: 0.5) }
-        let flips = (0..<count).map { draws.flips(step: 0, sample: $0) }
+        let timesteps = (0..<count).map { random.timestep(step: 0, sample: $0) < 0.5 }
+        let drops = (0..<count).map { random.dropsLabel(step: 0, sample: $0, probability: 0.5) }
+        let flips = (0..<count).map { random.flips(step: 0, sample: $0) }
         for (a, b) in [(timesteps, drops), (timesteps, flips), (drops, flips)] {
             // Half of 4,000 with a deviation of 32.
             let agreeing = zip(a, b).filter { $0 == $1 }.count
@@ -80,7 +81,7 @@ struct StepDrawsTests {
         let steps = 6400
         var counts: [[Int]: Int] = [:]
         for step in 0..<steps {
-            let drawn = draws.iterations(step: step, withoutGradient: n, withGradient: m)
+            let drawn = random.iterations(step: step, withoutGradient: n, withGradient: m)
             #expect((0...3).contains(drawn.withoutGradient) && (1...4).contains(drawn.withGradient))
             counts[[drawn.withoutGradient, drawn.withGradient], default: 0] += 1
         }
@@ -92,7 +93,7 @@ struct StepDrawsTests {
     @Test("a range of one value gives that value")
     func singleValue() {
         for step in 0..<50 {
-            let drawn = draws.iterations(
+            let drawn = random.iterations(
                 step: step, withoutGradient: IterationRange(7, 7), withGradient: IterationRange(2, 2))
             #expect(drawn == Iterations(withoutGradient: 7, withGradient: 2))
         }
@@ -102,7 +103,7 @@ struct StepDrawsTests {
     func dropping(_ probability: Double) {
         let count = 20_000
         let dropped = (0..<count).filter {
-            draws.dropsLabel(step: $0 / 100, sample: $0 % 100, probability: probability)
+            random.dropsLabel(step: $0 / 100, sample: $0 % 100, probability: probability)
         }.count
         if probability == 0 || probability == 1 {
             #expect(dropped == Int(probability) * count)
@@ -114,7 +115,7 @@ struct StepDrawsTests {
 
     @Test("timesteps are uniform in [0, 1)")
     func timesteps() {
-        let values = (0..<8000).map { draws.timestep(step: $0 / 100, sample: $0 % 100) }
+        let values = (0..<8000).map { random.timestep(step: $0 / 100, sample: $0 % 100) }
         #expect(values.allSatisfy { $0 >= 0 && $0 < 1 })
         for quarter in 0..<4 {
             let share = values.filter { Int($0 * 4) == quarter }.count
@@ -131,7 +132,7 @@ struct StepDrawsTests {
         var neighbours = 0.0
         var before = [Float](repeating: 0, count: count)
         for sample in 0..<samples {
-            let values = noise(draws, step: 4, sample: sample, count: count)
+            let values = noise(random, step: 4, sample: sample, count: count)
             for (value, other) in zip(values, before) {
                 let x = Double(value)
                 for power in 1...4 {
@@ -157,7 +158,7 @@ struct StepDrawsTests {
             let (a, b, c) = (
                 memory.zeros(table.flatCount), memory.zeros(table.flatCount), memory.zeros(table.flatCount)
             )
-            draws.initialize(table, a)
+            random.initialize(table, a)
             TrainingRandom(seed: 11).initialize(table, b)
             TrainingRandom(seed: 12).initialize(table, c)
             #expect(a.array == b.array && a.array != c.array)

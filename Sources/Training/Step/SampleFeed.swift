@@ -9,7 +9,7 @@ public final class SampleBatch {
     public var classes: [Int32]
     /// [count, K]
     public var vectors: [Float]
-    fileprivate let arena: Arena
+    let arena: Arena
 
     init(_ dataset: ShardedDataset, count: Int) {
         (arena, images) = Arena.build("samples") { $0.take(count * dataset.imageValues) }

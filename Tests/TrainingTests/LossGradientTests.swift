@@ -7,7 +7,7 @@ import Testing
 @testable import Training
 
 @Suite("Loss and gradient")
-struct StepLossGradientTests {
+struct LossGradientTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         var model = tinyModel { $0.learnSigma = false }
@@ -54,7 +54,7 @@ struct StepLossGradientTests {
 
         init(_ test: Case, activations: ActivationMode = .keep) throws {
             let c = test.model
-            let samples = StepLossGradientTests.samples
+            let samples = LossGradientTests.samples
             loss = try LossGradient(
                 c, test.diffusion, engine: try Engine(threads: 2), capacity: samples, activations: activations,
                 iterations: max(test.iterations.withGradient, 1))
@@ -100,7 +100,7 @@ struct StepLossGradientTests {
             let old = weights[range].array
             for i in 0..<range.count { weights[range.lowerBound + i] = Float(Double(old[i]) + step * direction[i]) }
             defer { weights[range].copy(from: old) }
-            return run(0..<StepLossGradientTests.samples).reduce(0) { $0 + part($1) }
+            return run(0..<LossGradientTests.samples).reduce(0) { $0 + part($1) }
         }
 
         /// Differences of the loss along `direction`, of unit length.

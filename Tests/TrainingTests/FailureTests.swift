@@ -12,7 +12,7 @@ import Testing
 @testable import Training
 
 @Suite("Exit codes and messages of failures")
-struct RunFailureTests {
+struct FailureTests {
     private struct Unknown: Error, CustomStringConvertible { let description = "something new" }
 
     private func expect(

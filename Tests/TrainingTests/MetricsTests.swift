@@ -1,0 +1,137 @@
+import Foundation
+import Model
+import Storage
+import TestSupport
+import Testing
+
+@testable import Training
+
+@Suite("Metrics of a run")
+struct MetricsTests {
+    /// A line with values that decimals do not hold exactly.
+    private func line(
+        _ step: Int, mse: Double = 1 / 3, clipping: Double = 1, skipped: StepReport.Skipped? = nil,
+        validationLoss: Double? = nil
+    ) -> MetricsLine {
+        let outcome = StepVote.Outcome(
+            mse: [mse, 0.1], vb: [1e-17, 0], nonFiniteVirtualRanks: [], maxima: [1],
+            gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2], stops: false)
+        var report = StepReport(
+            step: step, outcome, iterations: Iterations(withoutGradient: step, withGradient: 2), learningRate: 1e-4)
+        report.clipping = clipping
+        report.skipped = skipped
+        return MetricsLine(
+            report, epoch: Double(step) / 7, seconds: 0.25, samples: 128, validationLoss: validationLoss)
+    }
+
+    private func write(_ run: String, from step: Int, _ lines: [MetricsLine]) throws {
+        let writer = try MetricsWriter(run: run, from: step)
+        for line in lines { try writer.append(line) }
+    }
+
+    private func text(_ folder: TestFolder) throws -> String {
+        String(decoding: try Files.read(folder("metrics.jsonl")), as: UTF8.self)
+    }
+
+    @Test("a line says what the step's report does")
+    func content() {
+        let line = line(3, clipping: 0.5, validationLoss: 0.75)
+        #expect(line.mse == (1.0 / 3 + 0.1) / 2 && line.vb == 1e-17 / 2 && line.loss == (1.0 / 3 + 0.1 + 1e-17) / 2)
+        #expect(line.iterations == [3, 2] && line.clipping == 0.5 && line.validationLoss == 0.75)
+        // The slowest rank's seconds, and samples by those of the whole step.
+        #expect(line.computeSeconds == 0.2 && line.seconds == 0.25 && line.samplesPerSecond == 512)
+    }
+
+    @Test("lines are appended, and read back exactly")
+    func append() throws {
+        let folder = try TestFolder()
+        #expect(try MetricsWriter.lines(run: folder.path).isEmpty)
+        let lines = (1...5).map { line($0, mse: 1 / Double($0)) }
+        let writer = try MetricsWriter(run: folder.path, from: 0)
+        for (i, line) in lines.enumerated() {
+            try writer.append(line)
+            // At once: people watch the file.
+            #expect(try MetricsWriter.lines(run: folder.path) == Array(lines[...i]))
+        }
+        let text = try text(folder)
+        #expect(text.split(separator: "\n").count == 5 && text.hasSuffix("}\n"))
+    }
+
+    @Test("a resume cuts later lines, and the file reads as that of one run")
+    func resume() throws {
+        let (stopped, straight) = (try TestFolder(), try TestFolder())
+        try write(straight.path, from: 0, (1...8).map { line($0) })
+        try write(stopped.path, from: 0, (1...6).map { line($0) })
+        // From the checkpoint of step 4, though two more had been done.
+        try write(stopped.path, from: 4, (5...8).map { line($0) })
+        #expect(try text(stopped) == text(straight))
+        // A new start in the same folder keeps nothing.
+        try write(stopped.path, from: 0, [])
+        #expect(try text(stopped).isEmpty)
+    }
+
+    @Test("lines of other versions stay as they are")
+    func otherVersions() throws {
+        let folder = try TestFolder()
+        // Of an earlier version, with fewer keys; of a later one, with more, other order, spaces and numbers' forms.
+        let old = #"{"loss":0.5,"step":1}"#
+        let new = #"{ "step": 2, "loss": 5.0e-1, "energy": {"joules": [1, 2]}, "name": "é", "mse": "changed" }"#
+        let later = #"{"step":3,"energy":1}"#
+        try AtomicFile.write([old, new, later].map { $0 + "\n" }.joined(), to: folder("metrics.jsonl"))
+        try write(folder.path, from: 2, [line(3)])
+        let lines = try text(folder).split(separator: "\n").map(String.init)
+        #expect(lines.count == 3 && lines.prefix(2) == [old, new])
+        // What this version understands of it.
+        #expect(try MetricsWriter.lines(run: folder.path) == [line(3)])
+    }
+
+    @Test("a skipped step has no loss, and says why")
+    func skipped() throws {
+        let folder = try TestFolder()
+        let why = StepReport.Skipped(
+            inARow: 1, ranks: [1], samples: [.init(position: 9, file: "data/x-00000-of-00002.h5", row: 7)])
+        let lines = [line(1), line(2, mse: .infinity, skipped: why, validationLoss: .nan), line(3)]
+        try write(folder.path, from: 0, lines)
+        let text = try text(folder).split(separator: "\n")
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(text[1].utf8)) as? [String: Any])
+        for key in ["loss", "mse", "gradientNorm", "validationLoss", "clipping"] {
+            #expect(object[key] == nil, "\(key)")
+        }
+        let told = try #require(object["skipped"] as? String)
+        #expect(told == "\(why)" && told.contains("sample 7 of data/x-00000-of-00002.h5"))
+        #expect(!text[0].contains("skipped") && !text[2].contains("skipped"))
+        // They stay on a resume, and are read back.
+        try write(folder.path, from: 3, [])
+        #expect(try self.text(folder).split(separator: "\n") == text)
+        #expect(try MetricsWriter.lines(run: folder.path) == lines)
+    }
+
+    @Test("a last line that was cut short is passed over, and gone after a resume", arguments: [1, 20, 60])
+    func torn(_ missing: Int) throws {
+        let folder = try TestFolder()
+        try write(folder.path, from: 0, (1...3).map { line($0) })
+        try damage(folder("metrics.jsonl")) { $0.removeLast(missing + 1) }
+        #expect(try MetricsWriter.lines(run: folder.path) == [line(1), line(2)])
+        try write(folder.path, from: 3, [line(4)])
+        #expect(try MetricsWriter.lines(run: folder.path) == [line(1), line(2), line(4)])
+        #expect(try text(folder).split(separator: "\n").count == 3)
+    }
+
+    @Test("a place that cannot be written is a storage error that names it")
+    func unwritable() throws {
+        let folder = try TestFolder()
+        // Neither permissions nor a full disk can be counted on where tests run as root.
+        try AtomicFile.write("a file", to: folder("run"))
+        for run in [folder("run"), folder("none")] {
+            do {
+                _ = try MetricsWriter(run: run, from: 0)
+                Issue.record("\(run) was written")
+            } catch let error as StorageError {
+                #expect(error.path.hasPrefix(run), "\(error)")
+            }
+        }
+        try AtomicFile.createDirectory(folder("other/metrics.jsonl"))
+        #expect(throws: StorageError.self) { _ = try MetricsWriter(run: folder("other"), from: 0) }
+    }
+}
