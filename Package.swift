@@ -110,7 +110,11 @@ let package = Package(
 
         // Runs under mpirun (Tests/ranks/run): what several ranks must do together.
         .executableTarget(
-            name: "rank-tests", dependencies: ["Distributed", "Reporting"], path: "Tests/ranks/RankTests",
+            name: "rank-tests",
+            dependencies: [
+                "Checkpoints", "Compute", "Distributed", "Jobs", "Model", "Reporting", "Storage", "Training",
+            ],
+            path: "Tests/ranks/RankTests",
             swiftSettings: strict),
 
         .target(

@@ -14,7 +14,7 @@ extension TrainingState {
     }
 
     /// What each rank saves, in the order of ranks: known to all without a message.
-    var checkpointLayout: [[CheckpointExtent]] {
+    package var checkpointLayout: [[CheckpointExtent]] {
         let rows = CheckpointRows(table, slices)
         let groups = [Self.weightsGroup] + sliced.map(\.group)
         return (0..<slices.ranks).map { rank in
@@ -29,7 +29,7 @@ extension TrainingState {
     }
 
     /// What this rank saves: rows where they lie in memory. `completeRows` comes first.
-    var checkpointPieces: [CheckpointPiece] {
+    package var checkpointPieces: [CheckpointPiece] {
         let rows = CheckpointRows(table, slices)
         // The weights are whole here; the others begin with this rank's slice.
         let groups = [(Self.weightsGroup, weights, 0)] + sliced.map { ($0.group, $0.values, slice.lowerBound) }
@@ -46,7 +46,7 @@ extension TrainingState {
     }
 
     /// Fetches the rest of the row that each slice's end cuts from the ranks that own it. Collective.
-    func completeRows(_ communicator: Communicator) {
+    package func completeRows(_ communicator: Communicator) {
         guard communicator.size > 1 else { return }
         let rows = CheckpointRows(table, slices)
         communicator.orAbort {
@@ -70,7 +70,7 @@ extension TrainingState {
     }
 
     /// Takes weights, average and moments from a checkpoint of any number of ranks.
-    func load(_ reader: CheckpointReader) throws {
+    package func load(_ reader: CheckpointReader) throws {
         try loadWeights(reader)
         for vector in sliced { try loadSlice(reader, vector.group, into: vector.values) }
     }

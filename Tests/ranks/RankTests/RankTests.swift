@@ -1,7 +1,7 @@
 import Distributed
 import Glibc
 
-/// Checks of `Distributed` under mpirun: `rank-tests [fail RANK | die RANK | abort RANK | forget]`.
+/// Checks under mpirun of what several ranks do together, `Distributed` and `Training`: `rank-tests [fail RANK | die RANK | abort RANK | forget]`.
 ///
 /// Without arguments: all checks, then `N passed, N failed` from rank 0 and exit code 1 if any failed. The
 /// others end as their name says, so that a script can look at what the launcher makes of it.
@@ -27,6 +27,7 @@ struct RankTests {
         guard let mode = arguments.first else {
             let checks =
                 groupChecks() + runtimeChecks(runtime) + collectiveChecks() + sliceChecks() + messageChecks()
+                + exchangeChecks() + voteChecks() + stateChecks()
             let failed = try runChecks(checks, on: world)
             if world.rank == 0 { print("\(checks.count - failed) passed, \(failed) failed") }
             return failed == 0 ? 0 : 1

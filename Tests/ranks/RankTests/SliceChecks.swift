@@ -14,9 +14,9 @@ private func layouts(_ ranks: Int) -> [[Int]] {
     ]
 }
 
-/// What rank r holds at index i: neighbours differ, so that a slice in the wrong place is found. Sums of five ranks
+/// What rank r holds at index i: neighbours differ, so that a slice in the wrong place is found. Sums of eight ranks
 /// fit a byte, and all are exact in every type.
-private func value(_ rank: Int, _ index: Int) -> Int { rank * 3 + index % 31 }
+private func value(_ rank: Int, _ index: Int) -> Int { rank * 2 + index % 23 }
 
 private func reduceScatters<T: Value>(_ type: T.Type, _ world: Communicator) throws {
     let ranks = 0..<world.size

@@ -1,0 +1,116 @@
+import Distributed
+import Reporting
+import Training
+
+private let positions = 24
+private let virtualRanks = 8
+private let tensors = 3
+
+private func vote(_ world: Communicator) -> StepVote {
+    StepVote(world, positions: positions, virtualRanks: virtualRanks, tensors: tensors, blocks: 2 * world.size)
+}
+
+/// What a rank brings: positions and two blocks of its own, and its largest values.
+private func ballot(_ world: Communicator) -> StepVote.Ballot {
+    var ballot = StepVote.Ballot()
+    for position in 0..<positions where position % world.size == world.rank {
+        // Negative, tiny and zero losses survive a maximum too.
+        ballot.losses.append((position, mse(position), vb(position)))
+    }
+    ballot.maxima = (0..<tensors).map { Float(10 * $0 + (world.rank == world.size / 2 ? 9 : world.rank % 5)) }
+    ballot.squares = [0.1 * Double(world.rank + 1), 1e-30]
+    ballot.firstBlock = 2 * world.rank
+    ballot.computeSeconds = Double(world.rank) + 0.5
+    return ballot
+}
+
+private func mse(_ position: Int) -> Double { position % 5 == 0 ? 0 : -0.3 * Double(position) }
+private func vb(_ position: Int) -> Double { 1e-300 * Double(position) }
+
+private struct Broken: Error, CustomStringConvertible {
+    let description: String
+}
+
+func voteChecks() -> [Check] {
+    [
+        Check("a step begins: all ranks succeed, and have each their own") { world in
+            try expect(vote(world).open { world.rank * 3 }, equals: world.rank * 3)
+        },
+        Check("a step begins: one rank fails") { world in
+            let hosts = try world.allGather(world.hostName)
+            for failing in 0..<world.size {
+                let failure = try expectError(RankFailure.self) {
+                    try vote(world).open {
+                        if world.rank == failing { throw Failure(.badData, "part \(failing) is broken") }
+                    }
+                }
+                let expected = RankFailure(
+                    rank: failing, host: hosts[failing], code: 65, message: "part \(failing) is broken")
+                try expect(failure, equals: expected)
+            }
+        },
+        Check("a step begins: several ranks fail, and all throw the lowest one's failure") { world in
+            let lowest = world.size / 2
+            let failure = try expectError(RankFailure.self) {
+                try vote(world).open { if world.rank >= lowest { throw Broken(description: "of \(world.rank)") } }
+            }
+            try expect(failure.rank, equals: lowest)
+            try expect(failure.message, equals: "of \(lowest)")
+        },
+        Check("a step begins: a failure of ranks keeps its rank") { world in
+            let original = RankFailure(rank: 77, host: "far", code: 74, message: "disk full")
+            let failure = try expectError(RankFailure.self) {
+                try vote(world).open { if world.rank == world.size - 1 { throw original } }
+            }
+            try expect(failure, equals: original)
+        },
+        Check("a step ends: every rank has every value, to the bit") { world in
+            let vote = vote(world)
+            // Twice over: nothing of the vote before is left.
+            for _ in 0..<2 {
+                let outcome = vote.close(ballot(world))
+                try expect(outcome.mse, equals: (0..<positions).map(mse))
+                try expect(outcome.vb, equals: (0..<positions).map(vb))
+                try expect(outcome.maxima, equals: (0..<tensors).map { Float(10 * $0 + 9) })
+                try expect(outcome.computeSeconds, equals: (0..<world.size).map { Double($0) + 0.5 })
+                let squares = (0..<world.size).flatMap { [0.1 * Double($0 + 1), 1e-30] }
+                try expect(outcome.gradientNorm, equals: squares.reduce(0, +).squareRoot())
+                try expect(outcome.nonFiniteVirtualRanks, equals: [])
+                try expect(outcome.isFinite, equals: true)
+                try expect(outcome.stops, equals: false)
+            }
+        },
+        Check("a step ends: what one rank finds not finite, all hear of") { world in
+            let vote = vote(world)
+            let last = world.size - 1
+            for value in [Double.nan, .infinity, -.infinity] {
+                var own = ballot(world)
+                if world.rank == last { own.losses[0].mse = value }
+                let outcome = vote.close(own)
+                try expect(outcome.isFinite, equals: false)
+                try expect(outcome.nonFinitePositions, equals: [last])
+            }
+            var own = ballot(world)
+            if world.rank == last { own.nonFiniteVirtualRanks = [6, 2] }
+            let outcome = vote.close(own)
+            try expect(outcome.isFinite, equals: false)
+            try expect(outcome.nonFiniteVirtualRanks, equals: [2, 6])
+            try expect(outcome.nonFinitePositions, equals: [])
+            own = ballot(world)
+            if world.rank == last { own.maxima[1] = .nan }
+            try expect(vote.close(own).isFinite, equals: false)
+            own = ballot(world)
+            if world.rank == last { own.squares[0] = .nan }
+            try expect(vote.close(own).isFinite, equals: false)
+            // And the next step is none the worse for it.
+            try expect(vote.close(ballot(world)).isFinite, equals: true)
+        },
+        Check("a step ends: one rank's wish to stop is heard by all") { world in
+            for wishing in 0..<world.size {
+                let vote = vote(world)
+                vote.wishesToStop = world.rank == wishing
+                try expect(vote.close(ballot(world)).stops, equals: true)
+            }
+        },
+    ]
+}
