@@ -111,11 +111,14 @@ public struct KernelBench {
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),
                 u: arena.take(rows * width), v: arena.take(rows * width), modulation: arena.take(samples * 6 * width),
-                statistics: arena.take(2 * rows)
+                statistics: arena.take(2 * rows), sums: arena.takeDoubles(rows * width)
             )
         }
         fill(b.x)
         fill(b.y)
+        let whole = 0..<rows * width
+        let stretches = OrderFreeSum.stretches(of: [whole])
+        var maxima = [Float](repeating: 0, count: stretches.count)
         func line(_ kernel: String, _ body: () -> Void) -> Line {
             Line(
                 kernel: kernel, shape: "\(rows) x \(width)", value: best(body) / Double(rows * width) * 1e9,
@@ -140,6 +143,13 @@ public struct KernelBench {
                     engine.pool.parallelRanges(rows * width, grain: 8_192) { range, _ in
                         GELU.forward(
                             b.x.base + range.lowerBound, into: b.y.base + range.lowerBound, count: range.count)
+                    }
+                },
+                line("order-free sum of gradients") {
+                    maxima.withUnsafeMutableBufferPointer {
+                        OrderFreeSum.add(
+                            engine, b.u, to: b.sums, isFirst: false, tensors: [.init(range: whole, exponent: -40)],
+                            stretches: stretches, maxima: $0)
                     }
                 },
                 line("AdamW and EMA") {
