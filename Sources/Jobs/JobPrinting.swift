@@ -14,7 +14,7 @@ extension JobConfiguration {
         var text = """
             # Job files
 
-            <!-- Written from the table of fields in Sources/Jobs/JobFields.swift; a test keeps it current. -->
+            <!-- Written from the table of fields in Sources/Jobs/Fields/JobFields.swift; a test keeps it current. -->
 
             A job file says everything about a run. It is YAML: sections, and keys in them. Every key but those marked
             *required* may be left out. What is unknown or cannot be is refused before the run starts, all mistakes at

@@ -57,6 +57,13 @@ public final class Arena: @unchecked Sendable {
         return FloatBuffer(base == nil ? first : first + start, count: count)
     }
 
+    /// Takes the next `count` doubles; they are zero.
+    public func takeDoubles(_ count: Int) -> DoubleBuffer {
+        let floats = take(2 * count)
+        return DoubleBuffer(
+            UnsafeMutableRawPointer(floats.base).bindMemory(to: Double.self, capacity: count), count: count)
+    }
+
     /// Floats that `make` takes.
     public static func measure<Value>(_ name: String, _ make: (Arena) throws -> Value) rethrows -> Int {
         let arena = Arena(measuring: name)
