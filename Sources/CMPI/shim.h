@@ -13,7 +13,6 @@ static inline MPI_Request fpdm_request_null(void) { return MPI_REQUEST_NULL; }
 
 /* Stands for a buffer that is both input and output (section 5.2.1). */
 static inline const void *fpdm_in_place(void) { return MPI_IN_PLACE; }
-static inline MPI_Status *fpdm_status_ignore(void) { return MPI_STATUS_IGNORE; }
 
 /* Data types (section 3.2.2); the fixed-width ones, whose sizes Swift's types share. */
 static inline MPI_Datatype fpdm_type_float(void) { return MPI_FLOAT; }

@@ -137,18 +137,6 @@ import Testing
         }
     }
 
-    @Test func strings() throws {
-        let scratch = try TestFolder()
-        let file = try HDF5File.create(scratch("a.h5"))
-        let dataset = try file.createDataset("/text", .string, shape: [])
-        try dataset.writeString("Grüße, \"世界\"\n")
-        #expect(try file.dataset("text").readString() == "Grüße, \"世界\"\n")
-        #expect(try file.dataset("text").type == .string)
-        let error = try failure { _ = try file.dataset("text").read(Float.self) }
-        #expect(error.kind == .malformed)
-        #expect(try failure { try dataset.writeString("a\0b") }.kind == .malformed)
-    }
-
     @Test func chunkDamageIsFound() throws {
         let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))

@@ -21,29 +21,6 @@ extension Communicator {
         String(decoding: try broadcast(Array(text.utf8), root: root), as: UTF8.self)
     }
 
-    /// Every rank's values on the root, in rank order (`MPI_Gatherv`, MPI 3.1, section 5.5).
-    ///
-    /// - Returns: one array for each rank on the root, nil elsewhere.
-    public func gather<T: MPIScalar>(_ values: [T], root: Int) throws -> [[T]]? {
-        let counts = try allGatherCounts(values.count)
-        let total = counts.reduce(0, +)
-        // Gatherv counts and displaces in a C int: what exceeds it goes from rank to rank instead.
-        if total > pieceLimit { return try gatherOneByOne(values, counts: counts, root: root) }
-        var all = [T](zeros: rank == root ? total : 0)
-        let starts = displacements(of: counts)
-        let lengths = counts.map { Int32($0) }
-        try values.withUnsafeBufferPointer { own in
-            try all.withUnsafeMutableBufferPointer { all in
-                try call("MPI_Gatherv") {
-                    MPI_Gatherv(
-                        own.baseAddress, Int32(own.count), T.mpiElement.handle, all.baseAddress, lengths, starts,
-                        T.mpiElement.handle, Int32(root), handle)
-                }
-            }
-        }
-        return rank == root ? cut(all, counts) : nil
-    }
-
     /// Every rank's values on every rank, in rank order (`MPI_Allgatherv`, MPI 3.1, section 5.7).
     public func allGather<T: MPIScalar>(_ values: [T]) throws -> [[T]] {
         let counts = try allGatherCounts(values.count)
@@ -66,11 +43,6 @@ extension Communicator {
         return cut(all, counts)
     }
 
-    /// Every rank's text on the root, nil elsewhere.
-    public func gather(_ text: String, root: Int) throws -> [String]? {
-        try gather(Array(text.utf8), root: root)?.map { String(decoding: $0, as: UTF8.self) }
-    }
-
     /// Every rank's text on every rank.
     public func allGather(_ text: String) throws -> [String] {
         try allGather(Array(text.utf8)).map { String(decoding: $0, as: UTF8.self) }
@@ -84,21 +56,6 @@ extension Communicator {
                 &own, 1, Int.mpiElement.handle, &counts, 1, Int.mpiElement.handle, handle)
         }
         return counts
-    }
-
-    private func gatherOneByOne<T: MPIScalar>(_ values: [T], counts: [Int], root: Int) throws -> [[T]]? {
-        guard rank == root else {
-            try values.withUnsafeBufferPointer { try send($0, to: root, tag: Communicator.reservedTag) }
-            return nil
-        }
-        return try counts.indices.map { source in
-            if source == root { return values }
-            var received = [T](zeros: counts[source])
-            try received.withUnsafeMutableBufferPointer {
-                try receive($0, from: source, tag: Communicator.reservedTag)
-            }
-            return received
-        }
     }
 }
 

@@ -31,34 +31,6 @@ extension Communicator {
         }
     }
 
-    /// Sends one buffer and fills another at the same time, without deadlock (`MPI_Sendrecv`, section 3.10).
-    ///
-    /// The buffers do not overlap. Their lengths may differ, also by whole pieces.
-    public func sendReceive<T: MPIScalar>(
-        send outgoing: UnsafeBufferPointer<T>, to destination: Int,
-        receive incoming: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
-    ) throws {
-        var sends = Pieces(of: outgoing.count, limit: pieceLimit)
-        var receives = Pieces(of: incoming.count, limit: pieceLimit)
-        while true {
-            let sent = sends.next()
-            let received = receives.next()
-            if sent == nil && received == nil { return }
-            // Round k moves piece k on every rank; the side that has run out talks to nobody (section 3.11).
-            let out = sent ?? 0..<0
-            let into = received ?? 0..<0
-            var status = MPI_Status()
-            try call("MPI_Sendrecv") {
-                MPI_Sendrecv(
-                    outgoing.address(of: out), Int32(out.count), T.mpiElement.handle,
-                    sent == nil ? MPI_PROC_NULL : Int32(destination), Int32(tag),
-                    incoming.address(of: into), Int32(into.count), T.mpiElement.handle,
-                    received == nil ? MPI_PROC_NULL : Int32(source), Int32(tag), handle, &status)
-            }
-            if received != nil { try checkLength("MPI_Sendrecv", status, T.self, expected: into.count) }
-        }
-    }
-
     /// Throws when a message was shorter than its receiver asked for (`MPI_Get_count`, section 3.2.5).
     func checkLength<T: MPIScalar>(
         _ operation: String, _ status: MPI_Status, _ type: T.Type, expected: Int

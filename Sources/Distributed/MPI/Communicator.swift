@@ -22,7 +22,6 @@ public final class Communicator {
 
     let handle: MPI_Comm
     let process: MPIProcess
-    private var isFreed = false
 
     init(_ handle: MPI_Comm, process: MPIProcess) throws {
         self.handle = handle
@@ -44,21 +43,7 @@ public final class Communicator {
     func call(_ operation: String, _ body: () -> Int32) throws {
         process.assertOwner()
         precondition(!process.isFinalized, "\(operation) after MPI was finalized")
-        precondition(!isFreed, "\(operation) on a communicator that was freed")
         try check(operation, rank: rank, body())
-    }
-
-    /// Cuts this communicator into one for each color, ranks ordered by key, then by their rank here
-    /// (`MPI_Comm_split`, MPI 3.1, section 6.4.2). Collective.
-    ///
-    /// - Parameter color: 0 or greater; nil for a rank that joins none of them.
-    /// - Returns: this rank's new communicator, nil where `color` is nil.
-    public func split(color: Int?, key: Int = 0) throws -> Communicator? {
-        precondition(color.map { $0 >= 0 } ?? true, "a color is 0 or greater")
-        var child: MPI_Comm? = fpdm_comm_null()
-        let color = color.map { Int32($0) } ?? Int32(MPI_UNDEFINED)
-        try call("MPI_Comm_split") { MPI_Comm_split(handle, color, Int32(key), &child) }
-        return try adopt(child)
     }
 
     /// The ranks that share memory with this one (`MPI_Comm_split_type`, MPI 3.1, section 6.4.2). Collective.
@@ -67,29 +52,13 @@ public final class Communicator {
         try call("MPI_Comm_split_type") {
             MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), fpdm_info_null(), &child)
         }
-        guard let node = try adopt(child) else {
+        guard let child, child != fpdm_comm_null() else {
             throw MPIError(
                 operation: "MPI_Comm_split_type", rank: rank, code: MPI_ERR_OTHER, message: "no communicator returned")
         }
+        let node = try Communicator(child, process: process)
+        node.pieceLimit = pieceLimit
         return node
-    }
-
-    private func adopt(_ child: MPI_Comm?) throws -> Communicator? {
-        guard let child, child != fpdm_comm_null() else { return nil }
-        let communicator = try Communicator(child, process: process)
-        communicator.pieceLimit = pieceLimit
-        return communicator
-    }
-
-    /// Gives the communicator's resources back (`MPI_Comm_free`, MPI 3.1, section 6.4.3). Collective.
-    ///
-    /// For communicators from `split` only. Freeing is collective, and the moment at which Swift lets go of
-    /// an object is not, so it is never done behind the caller's back; the rest goes with `finalize`.
-    public func free() throws {
-        precondition(handle != fpdm_comm_world(), "the world is not freed")
-        var freed: MPI_Comm? = handle
-        try call("MPI_Comm_free") { MPI_Comm_free(&freed) }
-        isFreed = true
     }
 
     /// Kills every rank at once, the last resort (`MPI_Abort`, MPI 3.1, section 8.7).

@@ -59,19 +59,6 @@ public final class Request<Element: MPIScalar> {
         return buffer
     }
 
-    /// Whether `wait()` would return at once; also lets MPI make progress (`MPI_Request_get_status`, section 3.8).
-    public func isComplete() throws -> Bool {
-        for piece in pending {
-            var flag: Int32 = 0
-            var status = MPI_Status()
-            try communicator.call("MPI_Request_get_status") {
-                MPI_Request_get_status(piece.handle, &flag, &status)
-            }
-            if flag == 0 { return false }
-        }
-        return true
-    }
-
     private func complete(_ piece: inout Piece) throws {
         var status = MPI_Status()
         try communicator.call("MPI_Wait (\(operation))") { MPI_Wait(&piece.handle, &status) }
@@ -106,26 +93,6 @@ extension Communicator {
                     Int32(tag), handle, $0)
             }
         }
-        return request
-    }
-
-    /// Starts to combine the ranks' buffers into every rank's (`MPI_Iallreduce`, section 5.12.8).
-    public func iAllReduce<T: MPIScalar>(_ buffer: MPIBuffer<T>, _ operation: Reduction) throws -> Request<T> {
-        let request = Request("MPI_Iallreduce", self, buffer)
-        for piece in Pieces(of: buffer.count, limit: pieceLimit) {
-            try request.start {
-                MPI_Iallreduce(
-                    fpdm_in_place(), buffer.elements.address(of: piece), Int32(piece.count), T.mpiElement.handle,
-                    operation.handle, handle, $0)
-            }
-        }
-        return request
-    }
-
-    /// Says that this rank is here; the request is complete once all are (`MPI_Ibarrier`, section 5.12.1).
-    public func iBarrier() throws -> Request<UInt8> {
-        let request = Request("MPI_Ibarrier", self, MPIBuffer<UInt8>([]))
-        try request.start { MPI_Ibarrier(handle, $0) }
         return request
     }
 }

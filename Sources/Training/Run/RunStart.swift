@@ -94,7 +94,10 @@ struct RunStart {
         self.job = resolved
         let memory = plan(resolved)
         self.memory = memory
-        try world.agree { try memory.requireFits(resolved, ranks: runtime.nodeLocal.size, limit: limit) }
+        try world.agree { 
+            try memory.requireFits(
+                resolved, ranks: runtime.nodeLocal.size, limit: limit, isResumed: checkpoint != nil)
+        }
 
         fingerprint = try Self.fingerprint(dataset, runtime)
         environment = [

@@ -38,11 +38,14 @@ public final class StepVote {
         /// Whether any rank wishes to stop after this step.
         public let stops: Bool
 
-        /// Whether losses, gradients and norm are all finite.
-        public var isFinite: Bool {
-            nonFiniteVirtualRanks.isEmpty && gradientNorm.isFinite && maxima.allSatisfy(\.isFinite)
-                && mse.allSatisfy(\.isFinite) && vb.allSatisfy(\.isFinite)
+        /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
+        /// grids do not suit.
+        public var valuesAreFinite: Bool {
+            nonFiniteVirtualRanks.isEmpty && maxima.allSatisfy(\.isFinite) && nonFinitePositions.isEmpty
         }
+
+        /// Whether the sum of the gradients is finite, too.
+        public var isFinite: Bool { valuesAreFinite && gradientNorm.isFinite }
 
         /// Positions whose loss is not finite.
         public var nonFinitePositions: [Int] { mse.indices.filter { !(mse[$0] + vb[$0]).isFinite } }

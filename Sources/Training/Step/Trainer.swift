@@ -73,7 +73,7 @@ public final class Trainer {
             withGradient: job.training.iterationsWithGradient)
         var (gradient, outcome) = compute(samples, iterations)
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
-        let isRedone = outcome.isFinite && !grids.suit(outcome.maxima)
+        let isRedone = outcome.valuesAreFinite && !grids.suit(outcome.maxima)
         if isRedone {
             grids.follow(outcome.maxima)
             (gradient, outcome) = compute(samples, iterations)

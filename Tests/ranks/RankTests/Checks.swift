@@ -62,10 +62,10 @@ func runChecks(_ checks: [Check], on world: Communicator) throws -> Int {
     for check in checks {
         var failure: String?
         do { try check.body(world) } catch { failure = "\(error)" }
-        let reports = try world.gather(failure ?? "", root: 0)
+        let reports = try world.allGather(failure ?? "")
         let isFailed = try world.allReduce(Int32(failure == nil ? 0 : 1), .max) == 1
         if isFailed { failed += 1 }
-        guard let reports else { continue }
+        guard world.rank == 0 else { continue }
         print(isFailed ? "FAILED  \(check.name)" : "passed  \(check.name)")
         for (rank, report) in reports.enumerated() where !report.isEmpty { print("        rank \(rank): \(report)") }
         // A pipe to the launcher is buffered: a later hang must not hide what was found.

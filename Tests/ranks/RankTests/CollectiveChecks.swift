@@ -18,9 +18,6 @@ private func reductions<T: Value>(_ type: T.Type, _ world: Communicator) throws 
             try everywhere.withUnsafeMutableBufferPointer { try world.allReduce($0, operation) }
             try expect(everywhere, equals: expected)
 
-            let later = try world.iAllReduce(MPIBuffer(own), operation)
-            try expect(later.wait().array, equals: expected)
-
             for root in ranks {
                 var atRoot = own
                 try atRoot.withUnsafeMutableBufferPointer { try world.reduce($0, operation, root: root) }
@@ -42,8 +39,6 @@ private func gathers(_ world: Communicator) throws {
         let expected = (0..<world.size).map(part)
         try expect(world.allGather(part(world.rank)), equals: expected)
         for root in 0..<world.size {
-            let gathered = try world.gather(part(world.rank), root: root)
-            try expect(gathered, equals: world.rank == root ? expected : nil)
             try expect(world.broadcast(part(world.rank), root: root), equals: expected[root])
         }
     }
@@ -54,8 +49,6 @@ private func texts(_ world: Communicator) throws {
     try expect(world.allGather(text(world.rank)), equals: (0..<world.size).map(text))
     for root in 0..<world.size {
         try expect(world.broadcast(text(world.rank), root: root), equals: text(root))
-        let gathered = try world.gather(text(world.rank), root: root)
-        try expect(gathered, equals: world.rank == root ? (0..<world.size).map(text) : nil)
     }
 }
 
@@ -77,8 +70,8 @@ func collectiveChecks() -> [Check] {
         Check("reduce, all-reduce and broadcast in pieces") {
             try inSmallPieces($0) { try reductions(Float.self, $0) }
         },
-        Check("gather and all-gather of differing lengths") { try gathers($0) },
-        Check("gather and all-gather in pieces") { try inSmallPieces($0) { try gathers($0) } },
+        Check("all-gather of differing lengths") { try gathers($0) },
+        Check("all-gather in pieces") { try inSmallPieces($0) { try gathers($0) } },
         Check("texts, also empty and beyond ASCII") { try texts($0) },
         Check("texts in pieces") { try inSmallPieces($0) { try texts($0) } },
         Check("values beyond 32 bits") { world in
@@ -87,9 +80,6 @@ func collectiveChecks() -> [Check] {
         },
         Check("barriers") { world in
             for _ in 0..<3 { try world.barrier() }
-            let request = try world.iBarrier()
-            while try !request.isComplete() {}
-            try request.wait()
         },
     ]
 }

@@ -14,23 +14,6 @@ func groupChecks() -> [Check] {
             try expect(world.rank, equals: LauncherEnvironment.rank)
             try expect(world.size, equals: LauncherEnvironment.size)
         },
-        Check("split by color, ordered by key") { world in
-            let half = world.rank % 2
-            let count = (world.size + 1 - half) / 2
-            guard let part = try world.split(color: half, key: -world.rank) else {
-                throw Unmet(description: "no communicator")
-            }
-            try expect(part.size, equals: count)
-            try expect(part.rank, equals: count - 1 - world.rank / 2)
-            try expect(
-                part.allGather([world.rank]).map { $0[0] }, equals: (0..<count).map { (count - 1 - $0) * 2 + half })
-            try part.free()
-        },
-        Check("split leaves out ranks without a color") { world in
-            let part = try world.split(color: world.rank == 0 ? 3 : nil)
-            try expect(part?.size, equals: world.rank == 0 ? 1 : nil)
-            try part?.free()
-        },
         Check("all succeed: agree gives each its own value") { world in
             try expect(world.agree { world.rank * 2 }, equals: world.rank * 2)
             try world.agree(on: nil)

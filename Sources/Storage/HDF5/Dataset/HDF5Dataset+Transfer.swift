@@ -140,36 +140,3 @@ extension HDF5Dataset {
         try HDF5Library.locked { try (type == .float16 ? .float16 : S.hdf5Type).memoryHandle(file.path) }
     }
 }
-
-extension HDF5Dataset {
-    /// Reads a data set of one text.
-    public func readString() throws -> String {
-        let strings = try readStrings()
-        guard strings.count == 1 else { throw error(.malformed, "should hold one text, has shape \(shape)") }
-        return strings[0]
-    }
-
-    /// Reads a data set of texts.
-    public func readStrings() throws -> [String] {
-        guard type == .string else { throw error(.malformed, "should hold text, holds \(type)") }
-        return try withHandle { handle in
-            let space = try HDF5Library.call("examine", file.path, name) { H5Dget_space(handle) }
-            defer { H5Sclose(space) }
-            let type = try HDF5Library.call("examine", file.path, name) { H5Dget_type(handle) }
-            defer { H5Tclose(type) }
-            return try HDF5Strings.read(type: type, count: count, space: space, file.path, name) { type, bytes in
-                H5Dread(handle, type, fpdm_whole, fpdm_whole, fpdm_default, bytes)
-            }
-        }
-    }
-
-    /// Writes a data set of one text.
-    public func writeString(_ text: String) throws {
-        guard type == .string, count == 1 else { throw error(.malformed, "is no data set of one text") }
-        try withHandle { handle in
-            try HDF5Strings.write([text], file.path, name) { type, bytes in
-                H5Dwrite(handle, type, fpdm_whole, fpdm_whole, fpdm_default, bytes)
-            }
-        }
-    }
-}

@@ -33,16 +33,6 @@ extension HDF5File {
             }
         }
     }
-
-    /// Makes a group and those above it.
-    ///
-    /// - Throws: ``StorageError``, `.exists` if there is something of that name.
-    public func createGroup(_ path: String) throws {
-        try withHandle { handle in
-            try refuseExisting(path, handle)
-            try makeGroups(path, handle)
-        }
-    }
 }
 
 /// Appends a name to the `[String]` behind `context`.

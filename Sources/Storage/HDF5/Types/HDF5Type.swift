@@ -14,14 +14,6 @@ public enum HDF5Type: Equatable, Sendable {
     /// What this module reads no meaning into; for messages.
     case other(String)
 
-    /// Whether HDF5 converts it to and from Swift's numbers.
-    public var isNumeric: Bool {
-        switch self {
-        case .bool, .string, .other: false
-        default: true
-        }
-    }
-
     /// Bytes an element of a numeric type takes.
     public var byteCount: Int? {
         switch self {
