@@ -153,7 +153,10 @@ import Testing
         #expect(sum.maxima == maxima(gradients))
         #expect(sum.gradient.array.allSatisfy { $0 == 0 }, "the gradient should be zero for the next one")
         #expect(sum.rounded(0..<Self.table.flatCount).array.allSatisfy { $0 == 0 })
-        // A new sum knows nothing of the one before.
+        // A new sum knows nothing of the one before, nor of what stood in its gradient.
+        sum.gradient.fill(3)
+        sum.begin(grids)
+        #expect(sum.gradient.array.allSatisfy { $0 == 0 })
         add([0], of: [[Float](repeating: 0, count: Self.table.flatCount)], to: sum, grids)
         #expect(sum.maxima.allSatisfy { $0 == 0 })
     }

@@ -173,8 +173,9 @@ struct LossGradientTests {
         let apart =
             setup.run(0..<1, gradient: true, scale: 1 / 3) + setup.run(1..<3, gradient: true, scale: 1 / 3)
         let sum = setup.gradients.array
-        // A sample's loss does not depend on what shares its batch; the gradient's order of additions does.
-        #expect(apart == together)
+        // A sample's loss does not depend on what shares its batch, but for its place in a tile, which kernels of some
+        // processors see in the last bits; the gradient's order of additions does.
+        #expect(zip(apart, together).allSatisfy { abs($0.loss - $1.loss) <= 1e-6 * abs($1.loss) })
         let difference = zip(whole, sum).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
         let norm = whole.reduce(0.0) { $0 + Double($1) * Double($1) }
         #expect(norm > 1e-4 && (difference / norm).squareRoot() < 1e-6)
