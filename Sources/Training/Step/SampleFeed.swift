@@ -21,9 +21,15 @@ public final class SampleBatch {
         }
     }
 
-    /// Bytes of a batch, without taking them.
+    /// Bytes of a batch and its labels, without taking them.
     static func bytes(_ dataset: ShardedDataset, count: Int) -> Int {
-        Arena.measure("samples") { $0.take(count * dataset.imageValues) } * MemoryLayout<Float>.stride
+        let labels =
+            switch dataset.labels {
+            case .classes: count * MemoryLayout<Int32>.stride
+            case .continuous(let length): count * length * MemoryLayout<Float>.stride
+            case .none: 0
+            }
+        return Arena.measure("samples") { $0.take(count * dataset.imageValues) } * MemoryLayout<Float>.stride + labels
     }
 
     /// Reads samples, in this order.
