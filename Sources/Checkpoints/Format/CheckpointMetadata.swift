@@ -16,8 +16,8 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     public var changes: String
     /// The fingerprint of the data set's content; empty where it is not known.
     public var dataset: String
-    /// The exponents of the grids on which gradients are summed, one for each parameter tensor; empty where they are
-    /// not known.
+    /// The exponents b of the bounds 2^b from which the grids of the sums of gradients follow, one for each parameter
+    /// tensor; empty where they are not known.
     public var grids: [Int32]
     /// Ranks that trained.
     public var worldSize: Int
