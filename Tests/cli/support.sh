@@ -6,6 +6,8 @@ cd "$root"
 # shellcheck source=scripts/mpi-environment
 . scripts/mpi-environment
 fpdm=${FPDM:-$root/.build/release/fpdm}
+# With h5py, numpy and safetensors.
+python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -63,4 +65,56 @@ refused() {
         cat "$work/refused.txt"
         die "crashed: $*"
     fi
+}
+
+# latest RUN: the step of its latest checkpoint; 0 where there is none.
+latest() {
+    local name
+    name=$(find "$work/$1/checkpoints" -maxdepth 1 -name 'step-*' -printf '%f\n' 2>/dev/null | sort | tail -n 1)
+    name=${name#step-}
+    echo $((10#${name:-0}))
+}
+
+# begin COUNT RUN ARGUMENT ...: the small job on some ranks, in the background. The launcher's number is in $launcher,
+# those of the ranks in files RUN.pid-RANK, and what they say is added to RUN.log.
+begin() {
+    local count=$1 run=$2
+    shift 2
+    # shellcheck disable=SC2016  # each rank expands it for itself
+    printf '#!/usr/bin/env bash\necho $$ >"%s.pid-$OMPI_COMM_WORLD_RANK"\nexec "$@"\n' "$work/$run" >"$work/$run.noted"
+    chmod +x "$work/$run.noted"
+    rm -f "$work/$run".pid-*
+    # No time-out around it, whose number it would be; the script as a whole has one.
+    mpirun -n "$count" --oversubscribe --bind-to none --mca mpi_yield_when_idle 1 "$work/$run.noted" \
+        "$fpdm" train "$job" "${tiny[@]}" --set run.directory="$work/$run" "$@" </dev/null >>"$work/$run.log" 2>&1 &
+    launcher=$!
+}
+
+# alive PID: whether the process runs; one that is dead but that nobody has asked for does not.
+alive() { ps -o stat= -p "$1" | grep -q '^[^Z]'; }
+
+# slay RUN: its launcher and all its ranks at once, as when a machine loses power. Sets $code to the launcher's.
+slay() {
+    local file
+    # Bash would tell of it.
+    exec 7>&2 2>/dev/null
+    # The launcher first: it would end the others in good order.
+    kill -KILL "$launcher" 2>/dev/null || true
+    for file in "$work/$1".pid-*; do kill -KILL "$(cat "$file")" 2>/dev/null || true; done
+    code=0
+    wait "$launcher" || code=$?
+    exec 2>&7 7>&-
+    for file in "$work/$1".pid-*; do
+        for _ in $(seq 100); do alive "$(cat "$file")" || break; sleep 0.1; done
+    done
+}
+
+# until_saved RUN STEP: waits until a checkpoint later than STEP is there.
+until_saved() {
+    for _ in $(seq 1200); do
+        [ "$(latest "$1")" -le "$2" ] || return 0
+        sleep 0.05
+    done
+    cat "$work/$1.log"
+    die "no checkpoint later than step $2 came in $1"
 }
