@@ -89,7 +89,8 @@ let package = Package(
         .target(
             name: "Evaluation",
             dependencies: [
-                "Compute", "Datasets", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage", "Training",
+                "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "Training",
             ],
             swiftSettings: strict),
 

@@ -54,9 +54,9 @@ import Testing
                 // One batch is computed while the next is read.
                 let count = batches.positions(batches.virtualRanks(of: rank, ranks: ranks)).count
                 #expect(count == [1: 42, 3: rank == 0 ? 18 : 12, 7: 6][ranks])
-                let samples = 2 * SampleBatch(dataset, count: count).arena.bytes + dataset.heldBytes
+                let samples = 2 * SampleBatch(dataset, count: count).bytes + dataset.heldBytes
                 #expect(try bytes(plan, "samples") == samples)
-                let validation = SampleBatch(held, count: 4).arena.bytes + held.heldBytes
+                let validation = SampleBatch(held, count: 4).bytes + held.heldBytes
                 #expect(held.heldBytes > 0)
                 #expect(try bytes(withHeld, "samples") == samples + validation)
                 #expect(plan.bytes == plan.lines.reduce(0) { $0 + $1.bytes })

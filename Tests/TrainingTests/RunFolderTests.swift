@@ -146,7 +146,7 @@ struct RunFolderTests {
         try RunFolder(folder.path).claim(waiting: .zero)
         // A claim makes no folder.
         try RunFolder(folder("none")).claim(waiting: .zero)
-        #expect(!Files.exists(folder("none")))
+        #expect(try !Files.exists(folder("none")))
     }
 
     @Test("a run's folder records its job, and is taken by one run only")
@@ -179,7 +179,7 @@ struct RunFolderTests {
     func unknown() throws {
         let folder = try TestFolder()
         let run = RunFolder(folder(String(repeating: "n", count: 256)))
-        for call in [run.requireNew, run.claim] {
+        for call in [{ try run.requireNew() }, { try run.claim() }] {
             let error = storageError { try call() }
             #expect(error?.kind == .io && error?.path == run.path)
         }

@@ -86,10 +86,14 @@ extension JobConfiguration {
             throw JobErrors(
                 unfit.map { JobError(file: "the job as the run goes on", key: $0.key, message: $0.message) })
         }
-        return JobResumption(
-            job: resolved,
-            changes: changes + found.map { JobChange(key: $0.key, from: $0.old, to: $0.new, step: step) },
-            notes: notes)
+        var recording = found.map { JobChange(key: $0.key, from: $0.old, to: $0.new, step: step) }
+        // More steps need no permission; those that come with changes are recorded beside them, so that the run goes on
+        // with all of it when it is started again by the job file that it began with.
+        let (old, new) = (recorded.training.steps, resolved.training.steps)
+        if allowingChanges, old != new, !found.contains(where: { $0.key == Self.stepsKey }) {
+            recording.append(JobChange(key: Self.stepsKey, from: "\(old)", to: "\(new)", step: step))
+        }
+        return JobResumption(job: resolved, changes: changes + recording, notes: notes)
     }
 
     /// Where this job would give other bits than a recorded one run without a stop.
@@ -116,6 +120,8 @@ extension JobConfiguration {
                 key: field.name, old: old, new: new, reason: reason, isModel: field.section == "model")
         }
     }
+
+    private static let stepsKey = "training.steps"
 
     private var decaysTowardsTheEnd: Bool { optimizer.schedule != .constant && optimizer.decaySteps == 0 }
 }

@@ -9,7 +9,7 @@ public final class SampleBatch {
     public var classes: [Int32]
     /// [count, K]
     public var vectors: [Float]
-    let arena: Arena
+    private let arena: Arena
 
     init(_ dataset: ShardedDataset, count: Int) {
         (arena, images) = Arena.build("samples") { $0.take(count * dataset.imageValues) }
@@ -21,7 +21,12 @@ public final class SampleBatch {
         }
     }
 
-    /// Bytes of a batch and its labels, without taking them.
+    /// Of images and labels.
+    var bytes: Int {
+        arena.bytes + classes.count * MemoryLayout<Int32>.stride + vectors.count * MemoryLayout<Float>.stride
+    }
+
+    /// Bytes of a batch, without taking them.
     static func bytes(_ dataset: ShardedDataset, count: Int) -> Int {
         let labels =
             switch dataset.labels {
