@@ -14,7 +14,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format lint selfcheck bench clean
+.PHONY: help setup build demo test test-long format lint selfcheck bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -35,6 +35,11 @@ test: ## set up, build, and run every test; ends with N passed, N failed
 	@scripts/setup --tests
 	swift build -c release
 	@scripts/test
+
+test-long: ## run the tests that take long: the digits at every number of ranks, kills without end
+	@scripts/setup --tests
+	swift build -c release
+	@scripts/test --long
 
 format: ## put all Swift sources into the project's format
 	swift format --in-place --parallel --recursive $(SOURCES)

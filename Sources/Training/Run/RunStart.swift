@@ -2,9 +2,11 @@ import Checkpoints
 import Compute
 import Datasets
 import Distributed
+import Foundation
 import Jobs
 import Model
 import Reporting
+import Storage
 
 /// How a run begins.
 public struct RunOptions: Equatable, Sendable {
@@ -176,12 +178,18 @@ struct RunStart {
         }
     }
 
-    /// A data set's fingerprint, found once on each node.
+    /// A data set's fingerprint, found once on each node for all that read the same files.
     private static func fingerprint(_ dataset: ShardedDataset, _ runtime: MPIRuntime) throws -> DatasetFingerprint {
         let found = try runtime.world.agree {
             runtime.nodeLocal.rank == 0 ? try dataset.fingerprint().description : ""
         }
-        let text = try runtime.nodeLocal.broadcast(found, root: 0)
+        let shared = try runtime.nodeLocal.broadcast(found, root: 0)
+        // A rank that was started in another folder may read other files under the same name.
+        let own = dataset.place(of: 0).file
+        let first = try runtime.nodeLocal.broadcast(URL(fileURLWithPath: own).path, root: 0)
+        let text = try runtime.world.agree {
+            Files.isSame(first, own) ? shared : try dataset.fingerprint().description
+        }
         guard let fingerprint = DatasetFingerprint(text) else {
             preconditionFailure("a fingerprint that does not read")
         }

@@ -148,7 +148,7 @@ public final class Trainer {
         throw RankFailure(
             rank: ranks.first ?? 0, host: try communicator.allGather(communicator.hostName)[ranks.first ?? 0],
             code: Failure.Status.software.rawValue,
-            message: "step \(state.step): \(skipped); \(state.skippedInARow) steps in a row were skipped, and "
+            message: "step \(state.step): \(skipped); \(state.skippedInARow) skipped in a row, and "
                 + "training.maxSkippedSteps is \(job.training.maxSkippedSteps). The weights are as the last step that "
                 + "was not skipped left them. Look at those samples; or go on more carefully from a checkpoint: "
                 + "--resume PATH --allow-changes --set optimizer.clipNorm=1, or a lower optimizer.learningRate")

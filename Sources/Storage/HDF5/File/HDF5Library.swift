@@ -110,6 +110,12 @@ extension HDF5Library {
                 "\(place)cannot \(operation): the stored bytes are damaged; copy or make the file anew. \(reason)")
         }
         if deepest.text.hasPrefix("unable to lock file") {
+            guard [nil, EAGAIN].contains(systemCode(in: deepest.text)) else {
+                return StorageError(
+                    .io, path,
+                    "\(place)cannot \(operation): this file system gives no locks; set HDF5_USE_FILE_LOCKING=FALSE in "
+                        + "the environment to do without. \(reason)")
+            }
             return StorageError(
                 .io, path,
                 "\(place)cannot \(operation): \(openElsewhere); wait or close it. \(reason)")
