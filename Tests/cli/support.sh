@@ -105,6 +105,7 @@ slay() {
     wait "$launcher" || code=$?
     exec 2>&7 7>&-
     for file in "$work/$1".pid-*; do
+        [ -e "$file" ] || continue
         for _ in $(seq 100); do alive "$(cat "$file")" || break; sleep 0.1; done
     done
 }
