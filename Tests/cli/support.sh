@@ -91,12 +91,12 @@ begin() {
 }
 
 # alive PID: whether the process runs; one that is dead but that nobody has asked for does not.
-alive() { ps -o stat= -p "$1" | grep -q '^[^Z]'; }
+alive() { [ -n "$1" ] && ps -o stat= -p "$1" | grep -q '^[^Z]'; }
 
 # slay RUN: its launcher and all its ranks at once, as when a machine loses power. Sets $code to the launcher's.
 slay() {
     local file
-    # Bash would tell of it.
+    # Bash would tell of it; and a rank that had no time to note its number has none to be killed by.
     exec 7>&2 2>/dev/null
     # The launcher first: it would end the others in good order.
     kill -KILL "$launcher" 2>/dev/null || true
@@ -105,6 +105,7 @@ slay() {
     wait "$launcher" || code=$?
     exec 2>&7 7>&-
     for file in "$work/$1".pid-*; do
+        [ -e "$file" ] || continue
         for _ in $(seq 100); do alive "$(cat "$file")" || break; sleep 0.1; done
     done
 }
