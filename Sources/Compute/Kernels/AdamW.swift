@@ -59,7 +59,7 @@ public struct AdamW: Equatable, Sendable {
             let g = g * gradientScales
             let m = multiplyAdd(b1, m, a1 * g)
             let v = multiplyAdd(b2, v, a2 * g * g)
-            let denominator = multiplyAdd(v.squareRoot(), secondScale, epsilons)
+            let denominator = multiplyAdd(squareRoot(v), secondScale, epsilons)
             let w = multiplyAdd(rate, m / denominator, w * decay)
             // Not decay * average + e * w: Float(0.9999) + Float(0.0001) is 1 - 1.7e-8, which the average would show
             // 10,000 times over.

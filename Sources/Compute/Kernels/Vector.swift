@@ -1,3 +1,5 @@
+import CPlatform
+
 /// The vectors that kernels work in: sixteen floats, one AVX-512 register or two AVX ones.
 ///
 /// `.rounded()`, `.clamped()` and conversions between SIMD floats and integers do not vectorise in Swift; the
@@ -46,6 +48,16 @@ func forEachVector(_ count: Int, full: (_ start: Int) -> Void, part: (_ start: I
 /// a * b + c, rounded once.
 @inline(__always)
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProduct(a, b) }
+
+/// The square root of each lane.
+@inline(__always)
+func squareRoot(_ v: Vector) -> Vector {
+    var root = v
+    withUnsafeMutablePointer(to: &root) {
+        $0.withMemoryRebound(to: Float.self, capacity: 16) { fpdm_square_root16($0) }
+    }
+    return root
+}
 
 /// The sum of the lanes, in a fixed order.
 @inline(__always)

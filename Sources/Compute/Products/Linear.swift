@@ -75,7 +75,8 @@ public struct Linear: Sendable {
         _ engine: Engine, input: FloatBuffer, outputGradient: FloatBuffer, weightGradient: FloatBuffer,
         biasGradient: FloatBuffer? = nil, rows: Int
     ) {
-        let rowTile = Tiling.tokens.rows
+        // Taller for narrow inputs, whose packed copy each task makes anew.
+        let rowTile = inputs < 256 ? 2 * Tiling.tokens.rows : Tiling.tokens.rows
         let tile = Tiling.columnTile(inputs)
         let columnTiles = (inputs + tile - 1) / tile
         let rowTiles = (outputs + rowTile - 1) / rowTile

@@ -11,7 +11,7 @@ public struct Tiling: Equatable, Sendable {
     /// For matrices with a row for each token.
     public static let tokens = Tiling(rows: 128)
     /// For matrices with a row for each sample.
-    public static let samples = Tiling(rows: 16)
+    public static let samples = Tiling(rows: 8)
 
     /// `count` rounded up to whole tiles: the rows that a buffer must hold.
     public func padded(_ count: Int) -> Int { (count + rows - 1) / rows * rows }

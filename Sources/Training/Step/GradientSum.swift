@@ -16,6 +16,8 @@ public final class GradientSum {
     private var tensors: [OrderFreeSum.Tensor]
     private var stretchMaxima: [Float]
     private var added = 0
+    /// Where `gradient` holds the last sum.
+    private var roundedPart = 0..<0
 
     public init(_ engine: Engine, _ table: ParameterTable, virtualRanks: Int) {
         self.engine = engine
@@ -40,14 +42,16 @@ public final class GradientSum {
         Arena.measure("gradients") { take($0, table, virtualRanks) } * MemoryLayout<Float>.stride
     }
 
-    /// Begins a sum on these grids. What stood in `gradient` is gone.
+    /// Begins a sum on these grids. The last one is gone.
     public func begin(_ grids: GradientGrids) {
         for (index, exponent) in grids.exponents.enumerated() {
             tensors[index].exponent = exponent
             maxima[index] = 0
         }
         added = 0
-        Elementwise.zero(engine, gradient)
+        // Where there are sums, adding has left zeros but in the part that was rounded last.
+        Elementwise.zero(engine, sums.count > 0 ? gradient[roundedPart] : gradient)
+        roundedPart = 0..<0
     }
 
     /// Takes the gradient that was written to `gradient` into the sum.
@@ -78,6 +82,7 @@ public final class GradientSum {
     /// - Returns: in `gradient`; valid until the next sum begins.
     public func rounded(_ part: Range<Int>) -> FloatBuffer {
         let result = gradient[part]
+        roundedPart = part
         // A single virtual rank's gradient is the sum already.
         if sums.count > 0 { OrderFreeSum.convert(engine, sums.slice(part.lowerBound, part.count), to: result) }
         return result
