@@ -9,6 +9,8 @@ import Synchronization
 public struct CheckpointReader: Sendable {
     /// The checkpoint's folder, as it was given.
     public let path: String
+    /// What `COMMIT` says, which vouches for every byte: equal for equal checkpoints only.
+    public let seal: String
     let index: CheckpointIndex
     private let positions: [String: Int]
     private let files: OpenRankFile
@@ -26,14 +28,16 @@ public struct CheckpointReader: Sendable {
                 try Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
             )
         }
-        try CheckpointCommit.read(in: path).check(in: path)
+        let commit = try CheckpointCommit.read(in: path)
+        try commit.check(in: path)
         let index = try CheckpointIndex(readingIn: path)
         for file in index.files { try file.check(in: path) }
-        return CheckpointReader(path, index)
+        return CheckpointReader(path, index, seal: commit.description)
     }
 
-    init(_ path: String, _ index: CheckpointIndex) {
+    init(_ path: String, _ index: CheckpointIndex, seal: String = "") {
         self.path = path
+        self.seal = seal
         self.index = index
         positions = Dictionary(
             index.tensors.enumerated().map { ($1.path, $0) }, uniquingKeysWith: { first, _ in first })

@@ -31,6 +31,9 @@ public struct Engine: Sendable {
         self.matrix = matrix
     }
 
+    /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
+    public static let arithmetic = 2
+
     /// OpenBLAS on `threads` threads.
     public init(threads: Int) throws {
         self.init(pool: WorkerPool(threads: threads), matrix: try OpenBLAS.load())

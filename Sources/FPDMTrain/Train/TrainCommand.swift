@@ -75,8 +75,6 @@ struct TrainCommand: ParsableCommand {
             return
         }
         let configuration = try JobConfiguration.load(path: job ?? "", overrides: overrides)
-        let problems = configuration.problems(forRanks: LauncherEnvironment.size)
-        if let problem = problems.first { throw Failure(.badData, "\(job ?? ""): \(problem.description)") }
         if dryRun {
             if LauncherEnvironment.rank == 0 { print(configuration.yaml(), terminator: "") }
             return
@@ -84,6 +82,7 @@ struct TrainCommand: ParsableCommand {
         var options = RunOptions()
         options.allowingChanges = allowChanges
         options.startFrom = startFrom
+        options.overriddenKeys = Set(overrides.map { String($0.prefix { $0 != "=" }) })
         options.resume =
             switch resume {
             case "never": .never

@@ -59,20 +59,20 @@ extension JobConfiguration {
     ///   - step: the checkpoint's.
     ///   - changes: those in the checkpoint, the earliest first.
     ///   - allowingChanges: whether differences are meant.
+    ///   - explicit: keys given beside the job file: with `allowingChanges`, one of these may take an earlier change back.
     /// - Throws: `JobResumeError`; `JobErrors` where recorded values that were kept do not go with given ones.
     public func resumption(
-        from recorded: ResolvedJob, at step: Int, changes: [JobChange] = [], allowingChanges: Bool = false
+        from recorded: ResolvedJob, at step: Int, changes: [JobChange] = [], allowingChanges: Bool = false,
+        explicit: Set<String> = []
     ) throws -> JobResumption {
         var job = self
         var notes: [String] = []
-        if !allowingChanges {
-            for field in Self.fields {
-                let (old, given) = (field.value(in: recorded.configuration), field.value(in: self))
-                let known = changes.filter { $0.key == field.name }
-                guard old != given, let last = known.last, known.contains(where: { $0.from == given }) else { continue }
-                field.copy(recorded.configuration, &job)
-                notes.append("\(field.name): \(old), as changed at step \(last.step); the job file says \(given)")
-            }
+        for field in Self.fields where !(allowingChanges && explicit.contains(field.name)) {
+            let (old, given) = (field.value(in: recorded.configuration), field.value(in: self))
+            let known = changes.filter { $0.key == field.name }
+            guard old != given, let last = known.last, known.contains(where: { $0.from == given }) else { continue }
+            field.copy(recorded.configuration, &job)
+            notes.append("\(field.name): \(old), as changed at step \(last.step); the job file says \(given)")
         }
         let resolved = job.resolved(recorded: recorded) { recorded.activations }
         let found = resolved.configuration.differences(from: recorded.configuration)
@@ -93,6 +93,7 @@ extension JobConfiguration {
         if allowingChanges, old != new, !found.contains(where: { $0.key == Self.stepsKey }) {
             recording.append(JobChange(key: Self.stepsKey, from: "\(old)", to: "\(new)", step: step))
         }
+        notes += recording.map { "\($0.key): \($0.from) so far, \($0.to) from step \(step) on; recorded" }
         return JobResumption(job: resolved, changes: changes + recording, notes: notes)
     }
 

@@ -19,6 +19,8 @@ public struct MetricsLine: Codable, Equatable, Sendable {
     /// That the slowest rank computed, waiting for others left out.
     public let computeSeconds: Double?
     public let samplesPerSecond: Double
+    /// Whether its sums were done again on other grids; left out where not.
+    public let redone: Bool?
     /// Why the step was skipped, where it was.
     public let skipped: String?
     /// The loss on held-out data after the step, where it was measured.
@@ -36,6 +38,7 @@ public struct MetricsLine: Codable, Equatable, Sendable {
         self.seconds = seconds
         computeSeconds = report.computeSeconds.max()
         samplesPerSecond = Double(samples) / seconds
+        redone = report.isRedone ? true : nil
         skipped = report.skipped.map { "\($0)" }
         self.validationLoss = validationLoss.flatMap(finite)
     }

@@ -69,8 +69,8 @@ public final class RunFolder {
     }
 
     /// Refuses to go on, in this folder, from a checkpoint of another run, or from one that has later ones behind it.
-    func requireSequel(to reader: CheckpointReader) throws {
-        let committed = try store.committed()
+    func requireSequel(to reader: CheckpointReader, skipping damaged: [String] = []) throws {
+        let committed = try store.committed().filter { one in !damaged.contains { Files.isSame($0, one.path) } }
         let isOwn = committed.contains { Files.isSame($0.path, reader.path) }
         let step = reader.metadata.step
         if isOwn {
@@ -90,9 +90,12 @@ public final class RunFolder {
 
     /// Makes the folder and records the job.
     ///
+    /// A folder that was not there when it was claimed must be this run's to make: another process may have begun
+    /// a run in it meanwhile.
+    ///
     /// - Parameter job: as `ResolvedJob` prints it.
     func prepare(job: String, exclusive: Bool) throws {
-        try AtomicFile.createDirectory(path, exclusive: exclusive)
+        try AtomicFile.createDirectory(path, exclusive: exclusive || lock == nil)
         try claim()
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         store.cleanPartials()

@@ -64,6 +64,7 @@ public final class TrainingRun {
     public func train(_ observer: Observer) throws {
         observer.began(self)
         let clock = ContinuousClock()
+        if start.savesFirst { observer.saved(try save(), seconds: 0) }
         while trainer.state.step < job.training.steps {
             let begin = clock.now
             let report = try trainer.step {

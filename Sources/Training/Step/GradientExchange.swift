@@ -57,22 +57,20 @@ public final class GradientExchange {
 
     /// Adds all ranks' values of this rank's slice, in place. Collective.
     public func reduceScatter(_ sums: DoubleBuffer) {
-        communicator.orAbort {
-            var pending: [Transfer] = []
-            for distance in 1..<max(communicator.size, 1) {
-                let (rank, size) = (communicator.rank, communicator.size)
-                let (to, from) = ((rank + distance) % size, (rank + size - distance) % size)
-                // As many rounds as the longest slice has pieces: all ranks go through the same ones.
-                for start in stride(from: 0, to: counts.max() ?? 0, by: Self.piece) {
-                    if pending.count == Self.depth { try finish(pending.removeFirst()) }
-                    pending.append(
-                        try begin(
-                            sums, sending: part(of: to, from: start), to: to, receiving: part(of: rank, from: start),
-                            from: from, into: arrivals[start / Self.piece % Self.depth]))
-                }
-                // The next round's pieces go into the same buffers from the first on.
-                while !pending.isEmpty { try finish(pending.removeFirst()) }
+        var pending: [Transfer] = []
+        for distance in 1..<max(communicator.size, 1) {
+            let (rank, size) = (communicator.rank, communicator.size)
+            let (to, from) = ((rank + distance) % size, (rank + size - distance) % size)
+            // As many rounds as the longest slice has pieces: all ranks go through the same ones.
+            for start in stride(from: 0, to: counts.max() ?? 0, by: Self.piece) {
+                if pending.count == Self.depth { finish(pending.removeFirst()) }
+                pending.append(
+                    begin(
+                        sums, sending: part(of: to, from: start), to: to, receiving: part(of: rank, from: start),
+                        from: from, into: arrivals[start / Self.piece % Self.depth]))
             }
+            // The next round's pieces go into the same buffers from the first on.
+            while !pending.isEmpty { finish(pending.removeFirst()) }
         }
     }
 
@@ -96,21 +94,25 @@ public final class GradientExchange {
         return first..<min(first + Self.piece, slice.upperBound)
     }
 
+    // Each call aborts by itself: thrown through the others, an error would let go of requests under way, which trap.
+
     private func begin(
         _ sums: DoubleBuffer, sending: Range<Int>, to: Int, receiving: Range<Int>, from: Int, into arrival: DoubleBuffer
-    ) throws -> Transfer {
+    ) -> Transfer {
         let target = sums.slice(receiving.lowerBound, receiving.count)
         let arrival = arrival.slice(0, receiving.count)
-        let outgoing = sums.slice(sending.lowerBound, sending.count)
+        let outgoing = MPIBuffer(
+            borrowing: sums.slice(sending.lowerBound, sending.count).writable, keepingAlive: self)
+        let incoming = MPIBuffer(borrowing: arrival.writable, keepingAlive: self)
         return Transfer(
-            send: try communicator.iSend(MPIBuffer(borrowing: outgoing.writable, keepingAlive: self), to: to),
-            receive: try communicator.iReceive(MPIBuffer(borrowing: arrival.writable, keepingAlive: self), from: from),
-            arrival: arrival, target: target)
+            send: communicator.orAbort { try communicator.iSend(outgoing, to: to) },
+            receive: communicator.orAbort { try communicator.iReceive(incoming, from: from) }, arrival: arrival,
+            target: target)
     }
 
-    private func finish(_ transfer: Transfer) throws {
-        try transfer.receive.wait()
+    private func finish(_ transfer: Transfer) {
+        _ = communicator.orAbort { try transfer.receive.wait() }
         OrderFreeSum.add(engine, transfer.arrival, to: transfer.target)
-        try transfer.send.wait()
+        _ = communicator.orAbort { try transfer.send.wait() }
     }
 }

@@ -16,7 +16,7 @@ public final class GradientSum {
     private var tensors: [OrderFreeSum.Tensor]
     private var stretchMaxima: [Float]
     private var added = 0
-    /// Where `gradient` holds the last sum.
+    /// Where `gradient` may hold the last sum.
     private var roundedPart = 0..<0
 
     public init(_ engine: Engine, _ table: ParameterTable, virtualRanks: Int) {
@@ -82,7 +82,9 @@ public final class GradientSum {
     /// - Returns: in `gradient`; valid until the next sum begins.
     public func rounded(_ part: Range<Int>) -> FloatBuffer {
         let result = gradient[part]
-        roundedPart = part
+        roundedPart =
+            roundedPart.isEmpty
+            ? part : min(part.lowerBound, roundedPart.lowerBound)..<max(part.upperBound, roundedPart.upperBound)
         // A single virtual rank's gradient is the sum already.
         if sums.count > 0 { OrderFreeSum.convert(engine, sums.slice(part.lowerBound, part.count), to: result) }
         return result

@@ -73,6 +73,7 @@ public final class Trainer {
             withGradient: job.training.iterationsWithGradient)
         var (gradient, outcome) = compute(samples, iterations)
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
+        let former = grids
         let isRedone = outcome.valuesAreFinite && !grids.suit(outcome.maxima)
         if isRedone {
             grids.follow(outcome.maxima)
@@ -83,6 +84,7 @@ public final class Trainer {
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
         guard outcome.isFinite else {
+            grids = former
             report.skipped = try skip(outcome)
             return report
         }
