@@ -101,8 +101,7 @@ let package = Package(
             name: "FPDMTrain",
             dependencies: [
                 "Checkpoints", "Compute", "Datasets", "Distributed", "Evaluation", "Jobs", "Model", "Reporting",
-                "Sampling",
-                "Storage", "Training", logging,
+                "Sampling", "Storage", "Training", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict,
@@ -139,8 +138,7 @@ let package = Package(
             "TrainingTests",
             [
                 "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
-                "Storage",
-                "TestSupport", "Training",
+                "Storage", "TestSupport", "Training",
             ]),
         tests(
             "SamplingTests",
