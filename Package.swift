@@ -67,7 +67,9 @@ let package = Package(
         // 4: what is written down: jobs, data sets, checkpoints.
         .target(
             name: "Jobs",
-            dependencies: ["Diffusion", "Model", "Reporting", "Storage", .product(name: "Yams", package: "Yams")],
+            dependencies: [
+                "Compute", "Diffusion", "Model", "Reporting", "Storage", .product(name: "Yams", package: "Yams"),
+            ],
             swiftSettings: strict),
         .target(name: "Datasets", dependencies: ["Compute", "Reporting", "Storage"], swiftSettings: strict),
         .target(name: "Checkpoints", dependencies: ["Compute", "Reporting", "Storage"], swiftSettings: strict),
@@ -98,8 +100,7 @@ let package = Package(
         .executableTarget(
             name: "FPDMTrain",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Evaluation", "Jobs", "Model",
-                "Reporting",
+                "Checkpoints", "Compute", "Datasets", "Distributed", "Evaluation", "Jobs", "Model", "Reporting",
                 "Sampling", "Storage", "Training", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
@@ -127,18 +128,17 @@ let package = Package(
         tests("StorageTests", ["Storage", "TestSupport"]),
         tests("ComputeTests", ["Compute", "TestSupport"]),
         tests("ModelTests", ["Compute", "Model", "TestSupport"]),
-        tests("DiffusionTests", ["Compute", "Diffusion"], exclude: ["golden"]),
+        tests("DiffusionTests", ["Diffusion"], exclude: ["golden"]),
         tests("JobsTests", ["Diffusion", "Jobs", "Model", "Reporting", "TestSupport"]),
-        tests("DatasetsTests", ["Compute", "Datasets", "Storage", "TestSupport"]),
+        tests("DatasetsTests", ["Datasets", "Storage", "TestSupport"]),
         tests(
             "CheckpointsTests", ["Checkpoints", "Compute", "Storage", "TestSupport"],
             exclude: ["version-0.1"]),
         tests(
             "TrainingTests",
             [
-                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Storage",
-                "TestSupport",
-                "Training",
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
+                "Storage", "TestSupport", "Training",
             ]),
         tests(
             "SamplingTests",
@@ -146,8 +146,7 @@ let package = Package(
         tests(
             "EvaluationTests",
             [
-                "Compute", "Datasets", "Diffusion", "Evaluation", "Jobs", "Model", "Sampling", "Storage", "TestSupport",
-                "Training",
+                "Compute", "Datasets", "Evaluation", "Model", "Reporting", "Sampling", "Storage", "TestSupport",
             ]),
     ]
 )

@@ -106,6 +106,9 @@ public struct JobConfiguration: Equatable, Sendable {
             case linear
         }
 
+        /// Smaller ones are no normal numbers in float32, in which the optimizer computes: they would be 0 there.
+        public static let epsilonLimit: PartialRangeFrom<Double> = 1e-37...
+
         /// The peak learning rate.
         public var learningRate = 1e-4
         /// Steps over which the learning rate rises in a straight line to its peak.

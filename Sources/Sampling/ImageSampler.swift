@@ -5,7 +5,7 @@ import Model
 /// Draws images from a network: a sampler's steps, with guidance and the reuse of fixed-point solutions.
 ///
 /// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing. Its
-/// place in the batch can change last bits with OpenBLAS's AVX2 kernels (`Tiling`).
+/// position in the batch can change last bits with OpenBLAS's AVX2 kernels (`Tiling`).
 public final class ImageSampler {
     /// How to sample, beyond the sampler's own settings.
     public struct Options: Equatable, Sendable {
@@ -67,11 +67,11 @@ public final class ImageSampler {
     ///   - labels: of the B images.
     ///   - unconditional: labels of the unguided half; needed with guidance only.
     ///   - noiseOf: fills the noise of (step index, image).
-    ///   - onStep: called after each step with its place in sampling order and the images so far.
+    ///   - onStep: called after each step with its position in sampling order and the images so far.
     public func sample(
         _ x: FloatBuffer, count: Int, labels: Labels, unconditional: Labels, weights: FloatBuffer,
         noiseOf: (_ index: Int, _ image: Int, _ output: UnsafeMutablePointer<Float>) -> Void,
-        onStep: (_ place: Int, _ x: FloatBuffer) -> Void = { _, _ in }
+        onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
     ) {
         precondition(count >= 1 && count <= capacity, "more images than planned")
         let c = network.configuration
@@ -79,8 +79,8 @@ public final class ImageSampler {
         let both = options.isGuided ? Self.joined(labels, unconditional) : labels
         let solutionCount = doubled * c.tokens * c.width
         var hasSolution = false
-        for place in 0..<sampler.count {
-            let index = sampler.count - 1 - place
+        for position in 0..<sampler.count {
+            let index = sampler.count - 1 - position
             images.copy(from: x.slice(0, count * c.imageValues))
             if options.isGuided {
                 images.slice(count * c.imageValues, count * c.imageValues).copy(
@@ -89,7 +89,7 @@ public final class ImageSampler {
             let input = Network.Input(
                 images: images,
                 timesteps: [Int](repeating: sampler.originalTimestep(at: index), count: doubled), labels: both)
-            let iterations = c.fixedPoint ? options.iterations[place] : 0
+            let iterations = c.fixedPoint ? options.iterations[position] : 0
             network.forward(
                 input, weights: weights, iterations: Iterations(withoutGradient: iterations, withGradient: 0),
                 initial: hasSolution ? solution.slice(0, solutionCount) : nil
@@ -102,7 +102,7 @@ public final class ImageSampler {
                 for image in 0..<count { noiseOf(index, image, noise.base + image * c.imageValues) }
             }
             step(x, index: index, count: count)
-            onStep(place, x)
+            onStep(position, x)
         }
     }
 

@@ -107,7 +107,7 @@ import Testing
         ("training: {microbatch: none}", "training.microbatch: found the text \"none\", wanted a whole number or auto"),
         (
             "training: {iterationsWithGradient: 3}",
-            "found the number 3, wanted a range of whole numbers such as [0, 12]"
+            "found the number 3, wanted a range of whole numbers such as [1, 12]"
         ),
         ("training: {iterationsWithGradient: [1, 2, 3]}", "found a list, wanted a range of whole numbers"),
         ("optimizer: {learningRate: true}", "optimizer.learningRate: found true, wanted a number"),

@@ -107,7 +107,7 @@ struct MetricsTests {
         #expect(try MetricsWriter.lines(run: folder.path) == lines)
     }
 
-    @Test("a last line that was cut short is passed over, and gone after a resume", arguments: [1, 20, 60])
+    @Test("a last line that was cut short is skipped, and gone after a resume", arguments: [1, 20, 60])
     func torn(_ missing: Int) throws {
         let folder = try TestFolder()
         try write(folder.path, from: 0, (1...3).map { line($0) })

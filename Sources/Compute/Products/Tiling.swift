@@ -2,8 +2,9 @@
 ///
 /// Every product over rows is made in tiles of the same number of rows, the last one padded, because a BLAS may
 /// give a row other bits when the number of rows changes. So a sample's values depend neither on what shares its
-/// batch nor on how much does. Its place in the batch may matter: OpenBLAS's Haswell kernels (Haswell, Zen) round
-/// differently by a row's place in its tile, whatever the tile's size; its AVX-512 kernels do not. Buffers that a product reads or writes by rows therefore hold a whole number of tiles.
+/// batch nor on how much does. Its position in the batch may matter: OpenBLAS's Haswell kernels (Haswell, Zen)
+/// round differently by a row's position in its tile, whatever the tile's size; its AVX-512 kernels do not. Buffers
+/// that a product reads or writes by rows therefore hold a whole number of tiles.
 public struct Tiling: Equatable, Sendable {
     /// Rows of one tile.
     public var rows: Int

@@ -8,6 +8,9 @@ import Synchronization
 /// left to chance, so a result may depend on the task, never on the thread. Calls come from one thread at a time
 /// and do not nest.
 public final class WorkerPool: @unchecked Sendable {
+    /// More threads than this are a slip of the pen on any machine.
+    public static let threadsLimit = 1...1_024
+
     /// Threads that work, the calling one included.
     public let threadCount: Int
 

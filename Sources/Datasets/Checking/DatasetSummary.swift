@@ -1,6 +1,6 @@
 import Storage
 
-/// The facts about a data set, as `fpdm data inspect` shows them; with `--json`, under these names.
+/// What a data set holds, as `fpdm data inspect` shows them; with `--json`, under these names.
 public struct DatasetSummary: Codable, Equatable, Sendable {
     /// A class and how many samples have it.
     public struct ClassCount: Codable, Equatable, Sendable {

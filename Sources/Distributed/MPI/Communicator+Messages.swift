@@ -4,9 +4,6 @@ internal import CMPI
 ///
 /// A message has exactly the length its receiver asks for: a longer one is MPI's error, a shorter one ours.
 extension Communicator {
-    /// Tags of callers lie below this one, the least upper bound that the standard grants (section 8.1.2).
-    public static let reservedTag = 32767
-
     /// Sends the buffer (`MPI_Send`, section 3.2.1); may wait until the receiver asks for it.
     public func send<T: MPIScalar>(_ buffer: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0) throws {
         for piece in Pieces(of: buffer.count, limit: pieceLimit) {

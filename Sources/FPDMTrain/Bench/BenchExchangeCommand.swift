@@ -2,6 +2,7 @@ import ArgumentParser
 import Compute
 import Distributed
 import Evaluation
+import Reporting
 
 extension BenchCommand {
     /// `fpdm bench exchange`
@@ -33,6 +34,10 @@ extension BenchCommand {
         func run() throws {
             let runtime = try Session.start()
             let world = runtime.world
+            try world.agree {
+                guard world.size == 1 else { return }
+                throw Failure(.usage, "fpdm bench exchange needs 2 or more ranks: mpirun -n 2 fpdm bench exchange")
+            }
             let engine = try Engine(threads: runtime.nodeLocal.threadsPerRank())
             let bench = ExchangeBench(world, engine, rounds: rounds)
             var lines: [ExchangeBench.Line] = []

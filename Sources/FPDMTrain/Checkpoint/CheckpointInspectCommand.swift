@@ -2,6 +2,7 @@ import ArgumentParser
 import Checkpoints
 import Jobs
 import Model
+import Reporting
 
 struct CheckpointInspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -25,21 +26,21 @@ struct CheckpointInspectCommand: ParsableCommand {
         let metadata = inspection.metadata
         var rows = [
             ["checkpoint", inspection.path],
-            ["step", grouped(metadata.step)],
-            ["updates", grouped(metadata.updates)],
+            ["step", metadata.step.grouped],
+            ["updates", metadata.updates.grouped],
             ["model", inspection.model ?? "not understood: its job is of another version"],
         ]
-        if let parameters = inspection.parameters { rows.append(["parameters", grouped(parameters)]) }
+        if let parameters = inspection.parameters { rows.append(["parameters", parameters.grouped]) }
         rows += [
             ["world size", String(metadata.worldSize)],
             ["hosts", metadata.hosts.joined(separator: " ")],
             ["created", "\(metadata.created), fpdm \(metadata.version), format \(metadata.format)"],
-            ["on disk", "\(grouped(inspection.bytes)) bytes, \(inspection.rankFiles) rank file(s)"],
+            ["on disk", "\(inspection.bytes.grouped) bytes, \(inspection.rankFiles) rank file(s)"],
         ]
-        if metadata.skippedInARow > 0 { rows.append(["skipped in a row", grouped(metadata.skippedInARow)]) }
+        if metadata.skippedInARow > 0 { rows.append(["skipped in a row", metadata.skippedInARow.grouped]) }
         if !metadata.dataset.isEmpty { rows.append(["data set", metadata.dataset]) }
         if metadata.changes != "[]" { rows.append(["changes", metadata.changes]) }
-        rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \(grouped($0.values)) values"] }
+        rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \($0.values.grouped) values"] }
         rows += metadata.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
         guard let tensors = inspection.tensors else { return table(rows, texts: 2) }
         let listed = tensors.map { tensor in

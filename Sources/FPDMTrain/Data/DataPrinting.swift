@@ -1,6 +1,6 @@
 import Datasets
 
-/// The facts about data sets as text for a terminal.
+/// What data sets hold, as text for a terminal.
 enum DataPrinting {
     static func text(_ summary: DatasetSummary) -> String {
         var rows = [

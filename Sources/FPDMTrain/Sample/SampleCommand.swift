@@ -20,13 +20,15 @@ struct SampleCommand: ParsableCommand {
             Writes the images as HDF5 (/images, /labels) and, beside it, a picture with one row a class. How to \
             sample is taken from the sampling section of the checkpoint's job; --set changes it. The same seed \
             draws the same images, whatever the threads; with OpenBLAS's AVX-512 kernels also whatever sampling.batch \
-            (its AVX2 kernels let an image's place in the batch change last bits).
+            (its AVX2 kernels let an image's position in the batch change last bits).
             """)
 
-    @Argument(help: "A run folder (its newest good checkpoint), or a checkpoint.", completion: .directory)
+    @Argument(help: "A run folder (its latest valid checkpoint), or a checkpoint.", completion: .directory)
     var source: String
 
-    @Option(name: .shortAndLong, help: "File to write; refused if it exists.", completion: .file(extensions: ["h5"]))
+    @Option(
+        name: .shortAndLong, help: "File to write, .h5 or .hdf5; refused if it exists.",
+        completion: .file(extensions: ["h5", "hdf5"]))
     var output = "samples.h5"
 
     @Option(name: .shortAndLong, help: "Number of images.")
@@ -57,22 +59,21 @@ struct SampleCommand: ParsableCommand {
 
     @OptionGroup var engine: EngineOptions
 
-    /// Kinds of files that images are often kept in, and this is not.
-    private static let otherKinds = [".png", ".jpg", ".jpeg", ".npy", ".npz", ".safetensors"]
+    /// The output's name without its ending.
+    private var outputStem: String { NSString(string: output).deletingPathExtension }
 
     func validate() throws {
-        if let kind = Self.otherKinds.first(where: output.lowercased().hasSuffix) {
+        guard [".h5", ".hdf5"].contains(where: output.lowercased().hasSuffix) else {
             throw ValidationError(
-                "--output \(output): images are written as HDF5, not as \(kind); name it "
-                    + "\(output.dropLast(kind.count)).h5, and a picture, "
-                    + "\(output.dropLast(kind.count)).png, is written beside it")
+                "--output \(output): images are written as HDF5, to a name that ends in .h5 or .hdf5; name it "
+                    + "\(outputStem).h5, and a picture, \(outputStem).png, is written beside it")
         }
         if columns < 0 { throw ValidationError("--columns must be 0 or more, not \(columns)") }
     }
 
     func run() throws {
         try Session.requireOneProcess("sample")
-        let picture = (output.hasSuffix(".h5") ? String(output.dropLast(3)) : output) + ".png"
+        let picture = outputStem + ".png"
         for path in [output] + (columns > 0 ? [picture] : []) where try Files.exists(path) {
             throw Failure(.cannotCreate, "\(path): exists; give another --output, or remove it")
         }

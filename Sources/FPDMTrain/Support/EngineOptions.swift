@@ -9,7 +9,10 @@ struct EngineOptions: ParsableArguments {
 
     func validate() throws {
         guard let threads else { return }
-        guard 1...1024 ~= threads else { throw ValidationError("--threads must be from 1 to 1024, is \(threads)") }
+        let limit = WorkerPool.threadsLimit
+        guard limit ~= threads else {
+            throw ValidationError("--threads must be from \(limit.lowerBound) to \(limit.upperBound), is \(threads)")
+        }
     }
 
     func makeEngine() throws -> Engine { try Engine(threads: threads ?? ProcessorAffinity.coreCount) }

@@ -13,14 +13,6 @@ func readable(seconds: Double) -> String {
 /// A number with `digits` significant digits, without an exponent where it is of ordinary size.
 func significant(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)g", value) }
 
-/// A count with thousands apart.
-func grouped(_ number: Int) -> String {
-    let digits = Array(String(number))
-    return digits.enumerated().map { index, digit in
-        index > 0 && (digits.count - index) % 3 == 0 ? ",\(digit)" : String(digit)
-    }.joined()
-}
-
 /// Rows in columns: texts to the left, those after the first `texts` columns to the right.
 func table(_ rows: [[String]], texts: Int) -> String {
     let columns = rows.map(\.count).max() ?? 0

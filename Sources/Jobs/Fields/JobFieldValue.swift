@@ -129,7 +129,7 @@ extension Optional: JobFieldValue where Wrapped: JobFieldValue {
 }
 
 extension IterationRange: JobFieldValue {
-    static var wanted: String { "a range of whole numbers such as [0, 12]" }
+    static var wanted: String { "a range of whole numbers such as [1, 12]" }
 
     init?(yaml node: Node) {
         guard let sequence = node.sequence, sequence.count == 2, let min = Int(yaml: sequence[0]),

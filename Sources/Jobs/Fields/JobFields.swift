@@ -1,3 +1,4 @@
+import Compute
 import Diffusion
 import Model
 
@@ -41,7 +42,7 @@ extension JobConfiguration {
         JobField(
             "run", "threads", \.run.threads.orAutomatic,
             "Worker threads of a rank; auto: the cores it may use over the node's ranks. Changes speed only.",
-            .upTo(1_024), onResume: .free),
+            .upTo(WorkerPool.threadsLimit.upperBound), onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),
         JobField(
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
@@ -173,7 +174,9 @@ extension JobConfiguration {
             "cosine, linear: the last learning rate, as a fraction of the peak.", .fraction),
         JobField("optimizer", "beta1", \.optimizer.beta1, "Memory of the mean gradient.", .belowOne),
         JobField("optimizer", "beta2", \.optimizer.beta2, "Memory of the mean squared gradient.", .belowOne),
-        JobField("optimizer", "epsilon", \.optimizer.epsilon, "Added to the root of the latter.", .positive),
+        JobField(
+            "optimizer", "epsilon", \.optimizer.epsilon, "Added to the root of the latter.",
+            .within(Optimizer.epsilonLimit)),
         JobField(
             "optimizer", "weightDecay", \.optimizer.weightDecay,
             "Each step multiplies the weights by 1 - learning rate x this.", .notNegative),
