@@ -64,7 +64,7 @@ public final class TrainingRun {
     public func train(_ observer: Observer) throws {
         observer.began(self)
         let clock = ContinuousClock()
-        if start.savesFirst { observer.saved(try save(), seconds: 0) }
+        if start.savesFirst { try saveAndTell(observer) }
         while trainer.state.step < job.training.steps {
             let begin = clock.now
             let report = try trainer.step {
@@ -74,11 +74,7 @@ public final class TrainingRun {
             let loss = try validationLoss(after: report.step)
             record(report, validationLoss: loss, seconds: seconds)
             observer.stepped(report, validationLoss: loss, seconds: seconds)
-            if isDue(report.step, every: job.checkpoint.every) {
-                let begin = clock.now
-                let path = try save()
-                observer.saved(path, seconds: (clock.now - begin).seconds)
-            }
+            if isDue(report.step, every: job.checkpoint.every) { try saveAndTell(observer) }
         }
     }
 
@@ -107,6 +103,13 @@ public final class TrainingRun {
     }
 
     // MARK: - Saving
+
+    private func saveAndTell(_ observer: Observer) throws {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let path = try save()
+        observer.saved(path, seconds: (clock.now - begin).seconds)
+    }
 
     /// Saves the present state, each rank its slice. Collective.
     private func save() throws -> String {
