@@ -48,15 +48,15 @@ public final class Communicator {
 
     /// The ranks that share memory with this one (`MPI_Comm_split_type`, MPI 3.1, section 6.4.2). Collective.
     func splitByNode() throws -> Communicator {
-        var child: MPI_Comm? = fpdm_comm_null()
+        var child = fpdm_comm_null()
         try call("MPI_Comm_split_type") {
-            MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), fpdm_info_null(), &child)
+            fpdm_comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), fpdm_info_null(), &child)
         }
-        guard let child, child != fpdm_comm_null() else {
+        guard fpdm_comm_is_null(child) == 0 else {
             throw MPIError(
                 operation: "MPI_Comm_split_type", rank: rank, code: MPI_ERR_OTHER, message: "no communicator returned")
         }
-        let node = try Communicator(child, process: process)
+        let node = try Communicator(child.handle, process: process)
         node.pieceLimit = pieceLimit
         return node
     }
