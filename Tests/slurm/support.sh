@@ -3,6 +3,8 @@
 # shellcheck source=Tests/cli/support.sh
 . "$(dirname "${BASH_SOURCE[0]}")/../cli/support.sh"
 export FPDM=$fpdm FPDM_CLUSTER=$work/cluster
+# Both nodes are this machine: ranks that wait must not spin where another needs the core.
+export OMPI_MCA_mpi_yield_when_idle=1
 trap 'slurm/local-cluster.sh down >/dev/null 2>&1; rm -rf "$work"' EXIT
 # Where Slurm is not to be had this fails: a test that is left out shows nothing.
 slurm/local-cluster.sh up
@@ -53,5 +55,10 @@ until_said() {
     die "$1 does not say \"$2\""
 }
 
-# processes RUN: the numbers of those that train into it.
-processes() { pgrep -f -- "train .*run.directory=$work/$1( |\$)" || true; }
+# processes RUN: the numbers of its ranks, without their launcher's.
+processes() {
+    local pid
+    for pid in $(pgrep -f -- "run.directory=$work/$1( |\$)"); do
+        [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$(basename "$fpdm")" ] || echo "$pid"
+    done
+}
