@@ -80,14 +80,15 @@ free_port() {
 }
 
 configure() {
-    local user processors controller first second
+    local user processors shape controller first second
     user=$(id -un)
     processors=$(nproc)
     if [ "$processors" -gt 4 ]; then processors=4; fi
+    shape="Sockets=1 CoresPerSocket=$processors ThreadsPerCore=1"
     controller=$(free_port "${FPDM_CLUSTER_PORT:-16817}")
     first=$(free_port $((controller + 1)))
     second=$(free_port $((first + 1)))
-    mkdir -p "$folder/state" "$folder/n1" "$folder/n2" "$folder/munge"
+    mkdir -p "$folder/state" "$folder"/n{1,2}/tmp "$folder/munge"
     chmod 700 "$folder/munge"
     if [ ! -e "$folder/munge/key" ]; then
         (umask 077 && head -c 1024 /dev/urandom >"$folder/munge/key")
@@ -104,6 +105,7 @@ CredType=cred/munge
 AuthInfo=socket=$folder/munge/socket,cred_expire=5
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/%n
+TmpFS=$folder/%n/tmp
 SlurmctldPidFile=$folder/slurmctld.own-pid
 SlurmdPidFile=$folder/%n.own-pid
 ProctrackType=proctrack/linuxproc
@@ -118,12 +120,13 @@ SchedulerParameters=sched_interval=2,batch_sched_delay=0
 SlurmdParameters=config_overrides
 ReturnToService=2
 KillWait=5
-NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$first CPUs=$processors
-NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$second CPUs=$processors
+NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$first $shape
+NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$second $shape
 PartitionName=test Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
 CONF
-    # Jobs get it from the shell that submits them.
-    printf 'export SLURM_CONF=%q\n' "$SLURM_CONF" >"$folder/environment"
+    # Jobs get it from the shell that submits them. Open MPI names its shared memory by host and local rank, which both
+    # nodes have in common here: ranks talk by TCP.
+    printf 'export SLURM_CONF=%q OMPI_MCA_btl=self,tcp\n' "$SLURM_CONF" >"$folder/environment"
 }
 
 up() {
