@@ -32,6 +32,12 @@ let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
 ]
 
+/// What git knows of the source, for the program to tell; nothing where it was unpacked from an archive.
+let revision: [CSetting] =
+    Context.gitInformation.map { git in
+        [.define("FPDM_REVISION", to: "\"\(git.currentCommit)\(git.hasUncommittedChanges ? "+" : "")\"")]
+    } ?? []
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -55,7 +61,7 @@ let package = Package(
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
-        .target(name: "CPlatform", path: "Sources/CPlatform"),
+        .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
         .target(name: "Reporting", swiftSettings: strict),
 
         // 1: bytes and messages.
@@ -83,8 +89,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
-                "Storage",
+                "CPlatform", "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model",
+                "Reporting", "Storage",
             ],
             swiftSettings: strict),
         .target(

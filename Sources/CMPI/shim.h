@@ -44,6 +44,7 @@ static inline fpdm_request fpdm_request_null(void) {
 }
 
 /* Section 6.4.2. */
+static inline int fpdm_comm_dup(MPI_Comm parent, fpdm_comm *copy) { return MPI_Comm_dup(parent, &copy->handle); }
 static inline int fpdm_comm_split_type(MPI_Comm parent, int type, int key, MPI_Info info, fpdm_comm *child) {
     return MPI_Comm_split_type(parent, type, key, info, &child->handle);
 }
@@ -58,3 +59,6 @@ static inline int fpdm_irecv(void *buffer, int count, MPI_Datatype type, int sou
     return MPI_Irecv(buffer, count, type, source, tag, comm, &request->handle);
 }
 static inline int fpdm_wait(fpdm_request *request, MPI_Status *status) { return MPI_Wait(&request->handle, status); }
+static inline int fpdm_test(fpdm_request *request, int *is_complete, MPI_Status *status) {
+    return MPI_Test(&request->handle, is_complete, status);
+}

@@ -1,4 +1,5 @@
-// What Swift cannot reach by itself: a processor hint and two variadic system calls.
+// What Swift cannot reach by itself: a processor hint, two variadic system calls, a signal handler, and what the build
+// knows of itself.
 #pragma once
 #include <errno.h>
 #include <limits.h>
@@ -46,3 +47,18 @@ int fpdm_processor_family(void);
 int fpdm_processor_model(void);
 /// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
 int fpdm_processor_has_avx512(void);
+
+// Signals that are noted instead of ending the process. A handler may do next to nothing (signal-safety(7)): these keep
+// the number of the first one that came, for whoever asks.
+
+/// Notes this signal from now on; system calls go on (SA_RESTART). With `once` a second one of its kind does what it
+/// always did. Returns 0, having done nothing, for a signal that is ignored: nohup(1) and shells mean that to last.
+int fpdm_signal_catch(int signal, int once);
+/// Gives the signal back what it did before it was caught.
+void fpdm_signal_release(int signal);
+/// The first one that came since the last was forgotten; 0 for none.
+int fpdm_signal_caught(void);
+void fpdm_signal_forget(void);
+
+/// The source's revision that this was built from, as git names it; empty where the build did not know it.
+const char *fpdm_revision(void);

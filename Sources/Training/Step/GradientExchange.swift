@@ -47,30 +47,32 @@ public final class GradientExchange {
 
     /// The gradient of all virtual ranks, rounded to float32 once. Collective.
     ///
-    /// - Parameter sum: of this rank's virtual ranks; dropped.
+    /// - Parameters:
+    ///   - sum: of this rank's virtual ranks; dropped.
+    ///   - idle: done over and over while this rank waits for others that still compute.
     /// - Returns: [slice], inside `sum.gradient`; valid until the next sum begins.
-    public func reduce(_ sum: GradientSum) -> FloatBuffer {
+    public func reduce(_ sum: GradientSum, whileIdle idle: (() -> Void)? = nil) -> FloatBuffer {
         // A single virtual rank has nothing to exchange.
-        if sum.sums.count > 0 { reduceScatter(sum.sums) }
+        if sum.sums.count > 0 { reduceScatter(sum.sums, whileIdle: idle) }
         return sum.rounded(slices[communicator.rank])
     }
 
     /// Adds all ranks' values of this rank's slice, in place. Collective.
-    public func reduceScatter(_ sums: DoubleBuffer) {
+    public func reduceScatter(_ sums: DoubleBuffer, whileIdle idle: (() -> Void)? = nil) {
         var pending: [Transfer] = []
         for distance in 1..<max(communicator.size, 1) {
             let (rank, size) = (communicator.rank, communicator.size)
             let (to, from) = ((rank + distance) % size, (rank + size - distance) % size)
             // As many rounds as the longest slice has pieces: all ranks go through the same ones.
             for start in stride(from: 0, to: counts.max() ?? 0, by: Self.piece) {
-                if pending.count == Self.depth { finish(pending.removeFirst()) }
+                if pending.count == Self.depth { finish(pending.removeFirst(), idle) }
                 pending.append(
                     begin(
                         sums, sending: part(of: to, from: start), to: to, receiving: part(of: rank, from: start),
                         from: from, into: arrivals[start / Self.piece % Self.depth]))
             }
             // The next round's pieces go into the same buffers from the first on.
-            while !pending.isEmpty { finish(pending.removeFirst()) }
+            while !pending.isEmpty { finish(pending.removeFirst(), idle) }
         }
     }
 
@@ -110,9 +112,9 @@ public final class GradientExchange {
             target: target)
     }
 
-    private func finish(_ transfer: Transfer) {
-        _ = communicator.orAbort { try transfer.receive.wait() }
+    private func finish(_ transfer: Transfer, _ idle: (() -> Void)?) {
+        _ = communicator.orAbort { try transfer.receive.wait(whileIdle: idle) }
         OrderFreeSum.add(engine, transfer.arrival, to: transfer.target)
-        _ = communicator.orAbort { try transfer.send.wait() }
+        _ = communicator.orAbort { try transfer.send.wait(whileIdle: idle) }
     }
 }

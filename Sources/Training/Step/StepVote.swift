@@ -19,6 +19,12 @@ public final class StepVote {
         public var firstBlock = 0
         /// Seconds that this rank computed.
         public var computeSeconds = 0.0
+        /// This rank's wish to stop after the step.
+        public var wish: StopWish?
+        /// Whether this rank has sent its wish to the others (`StopChannel`).
+        public var hasSentWish = false
+        /// Whether this rank has left part of the step out, for a wish.
+        public var isDropped = false
 
         public init() {}
     }
@@ -35,8 +41,12 @@ public final class StepVote {
         public let gradientNorm: Double
         /// By rank.
         public let computeSeconds: [Double]
-        /// Whether any rank wishes to stop after this step.
-        public let stops: Bool
+        /// The lowest rank's wish to stop after this step; nil if none has one.
+        public var wish: StopWish?
+        /// Ranks that have sent their wish to the others.
+        public var senders: [Int] = []
+        /// Whether any rank has left part of the step out: nothing of it counts.
+        public var isDropped = false
 
         /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
         /// grids do not suit.
@@ -51,9 +61,6 @@ public final class StepVote {
         public var nonFinitePositions: [Int] { mse.indices.filter { !(mse[$0] + vb[$0]).isFinite } }
     }
 
-    /// Set on any one rank, it stops all after the present step.
-    public var wishesToStop = false
-
     private let communicator: Communicator
     private let positions, virtualRanks, tensors, blocks: Int
     private var values: [Double]
@@ -66,12 +73,20 @@ public final class StepVote {
         self.communicator = communicator
         (self.positions, self.virtualRanks, self.tensors, self.blocks) = (positions, virtualRanks, tensors, blocks)
         values = [Double](
-            repeating: 0, count: 1 + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
+            repeating: 0,
+            count: Self.count(
+                positions: positions, virtualRanks: virtualRanks, ranks: communicator.size, tensors: tensors,
+                blocks: blocks))
     }
 
     /// Bytes of the votes' vector.
     static func bytes(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
-        (1 + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
+        count(positions: positions, virtualRanks: virtualRanks, ranks: ranks, tensors: tensors, blocks: blocks)
+            * MemoryLayout<Double>.stride
+    }
+
+    private static func count(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
+        2 + 2 * positions + virtualRanks + 2 * ranks + tensors + blocks
     }
 
     /// Begins a step: local work that may fail. Collective.
@@ -95,12 +110,15 @@ public final class StepVote {
     /// Ends a step. Collective. Does not throw: see `GradientExchange`.
     public func close(_ ballot: Ballot) -> Outcome {
         for i in values.indices { values[i] = -.infinity }
-        let mse = 1
+        let mse = 2
         let flags = mse + 2 * positions
         let seconds = flags + virtualRanks
-        let maxima = seconds + communicator.size
+        let sent = seconds + communicator.size
+        let maxima = sent + communicator.size
         let squares = maxima + tensors
-        values[0] = wishesToStop ? 1 : 0
+        if let wish = ballot.wish { values[0] = wish.number(ranks: communicator.size) }
+        values[1] = ballot.isDropped ? 1 : 0
+        values[sent + communicator.rank] = ballot.hasSentWish ? 1 : 0
         for loss in ballot.losses {
             values[mse + 2 * loss.position] = Self.ordered(loss.mse)
             values[mse + 2 * loss.position + 1] = Self.ordered(loss.vb)
@@ -117,7 +135,9 @@ public final class StepVote {
             nonFiniteVirtualRanks: (0..<virtualRanks).filter { values[flags + $0] > 0 },
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
-            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0)
+            computeSeconds: Array(values[seconds..<sent]),
+            wish: StopWish(number: values[0], ranks: communicator.size),
+            senders: (0..<communicator.size).filter { values[sent + $0] > 0 }, isDropped: values[1] > 0)
     }
 
     /// A maximum over NaN is anything; what is not finite becomes the greatest value.
