@@ -33,8 +33,8 @@ public struct UnknownLauncher: Reportable, Equatable {
         // MPICH's family speaks Slurm's other protocol.
         let tools =
             library.contains("MPICH") ? (pmi: "pmi2", version: "mpichversion") : (pmi: "pmix", version: "ompi_info")
-        return "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's MPI "
-            + "(\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "
+        return "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's "
+            + "MPI (\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "
             + "srun --mpi=\(tools.pmi), elsewhere the mpirun of the MPI that the program was built with; "
             + "mpirun --version and \(tools.version) say which one is installed"
     }
