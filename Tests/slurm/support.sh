@@ -62,3 +62,16 @@ processes() {
         [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$(basename "$fpdm")" ] || echo "$pid"
     done
 }
+
+# freeze RUN COUNT: its so many ranks stand still from here on, or it would be over before its time limit comes.
+freeze() {
+    mapfile -t frozen < <(processes "$1")
+    [ "${#frozen[@]}" = "$2" ] || { cat "$work/$1.log"; die "$1: ${#frozen[@]} ranks instead of $2"; }
+    kill -STOP "${frozen[@]}"
+}
+
+# thaw RUN
+thaw() {
+    mapfile -t frozen < <(processes "$1")
+    kill -CONT "${frozen[@]}"
+}
