@@ -47,8 +47,10 @@ ended() {
 
 # until_said RUN TEXT [TIMES]: waits until RUN.log says it (so many times).
 until_said() {
+    local count
     for _ in $(seq 1200); do
-        [ "$(grep -cF -- "$2" "$work/$1.log" 2>/dev/null)" -lt "${3:-1}" ] || return 0
+        count=$(grep -cF -- "$2" "$work/$1.log" 2>/dev/null || true)
+        [ "${count:-0}" -lt "${3:-1}" ] || return 0
         sleep 0.1
     done
     cat "$work/$1.log"
