@@ -26,7 +26,8 @@ public struct MemoryPlan: Equatable, Sendable {
         let table = ParameterTable(job.model)
         let plan = BatchPlan(job, sampleCount: dataset.count)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
-        let positions = plan.positions(plan.virtualRanks(of: rank, ranks: ranks)).count
+        let own = plan.virtualRanks(of: rank, ranks: ranks)
+        let positions = plan.positions(own).count
         var samples = 2 * SampleBatch.bytes(dataset, count: positions) + dataset.heldBytes
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
@@ -34,7 +35,10 @@ public struct MemoryPlan: Equatable, Sendable {
         activationBytes = BatchAccumulator.bytes(job, threads: threads)
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
-            Line(name: "gradients", bytes: GradientSum.bytes(table, virtualRanks: job.training.virtualRanks)),
+            Line(
+                name: "gradients",
+                bytes: GradientSum.bytes(
+                    table, virtualRanks: job.training.virtualRanks, own: own.count, slice: slices[rank])),
             Line(name: "activations", bytes: activationBytes),
             Line(name: "samples", bytes: samples),
             Line(
