@@ -1,8 +1,9 @@
-// What Swift cannot reach by itself: a processor hint and two variadic system calls.
+// What Swift cannot reach by itself: instructions, the processor's description, and two variadic system calls.
 #pragma once
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,3 +47,7 @@ int fpdm_processor_family(void);
 int fpdm_processor_model(void);
 /// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
 int fpdm_processor_has_avx512(void);
+
+int fpdm_processor_has_crc32c(void);
+/// CRC-32C by the processor's instruction, where it has one: the state (complement of the checksum) after further bytes.
+uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count);
