@@ -55,7 +55,7 @@ let package = Package(
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "Reporting"], swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "CPlatform", "Reporting"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
         .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic),
@@ -114,7 +114,8 @@ let package = Package(
         .executableTarget(
             name: "rank-tests",
             dependencies: [
-                "Checkpoints", "Compute", "Distributed", "Jobs", "Model", "Reporting", "Storage", "Training",
+                "Checkpoints", "Compute", "Datasets", "Distributed", "Jobs", "Model", "Reporting", "Storage",
+                "Training",
             ],
             path: "Tests/ranks/RankTests",
             swiftSettings: strict),

@@ -86,6 +86,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var activations: ActivationMode?
         /// Steps in a row that may be skipped, because a loss or gradient was not finite, before the job stops.
         public var maxSkippedSteps = 10
+        /// Steps between two looks at every rank's copy of the weights; 0: none.
+        public var checkWeightsEvery = 10
 
         public init() {}
 

@@ -42,6 +42,7 @@ final class TrainingReporter: TrainingRun.Observer {
         let pace = recent.reduce(0, +) / Double(recent.count)
         let left = pace * Double(job.training.steps - report.step)
         let rate = Double(job.training.globalBatch) / pace
+        for repair in report.repairs { line.note("step \(report.step): \(repair)") }
         if let skipped = report.skipped {
             line.note(
                 "step \(report.step): skipped, because \(skipped) (\(skipped.inARow) in a row; at most "

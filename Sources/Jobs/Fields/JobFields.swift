@@ -155,6 +155,11 @@ extension JobConfiguration {
             "training", "maxSkippedSteps", \.training.maxSkippedSteps,
             "Steps in a row that may be skipped because a loss or gradient was not finite, before the job stops.",
             .atLeast(0), onResume: .free),
+        JobField(
+            "training", "checkWeightsEvery", \.training.checkWeightsEvery,
+            "Steps between two looks at every rank's copy of the weights, whose checksums travel with them: a copy that "
+                + "changed in memory is fetched anew. 0: never.",
+            .atLeast(0), onResume: .free),
     ]
 
     private static let optimizerFields: [JobField] = [

@@ -19,6 +19,8 @@ public final class StepVote {
         public var firstBlock = 0
         /// Seconds that this rank computed.
         public var computeSeconds = 0.0
+        /// Whether this rank's weights are not those that their owners shared.
+        public var weightsDiffer = false
 
         public init() {}
     }
@@ -37,6 +39,8 @@ public final class StepVote {
         public let computeSeconds: [Double]
         /// Whether any rank wishes to stop after this step.
         public let stops: Bool
+        /// Whether any rank's weights are not those that their owners shared.
+        public let weightsDiffer: Bool
 
         /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
         /// grids do not suit.
@@ -54,6 +58,9 @@ public final class StepVote {
     /// Set on any one rank, it stops all after the present step.
     public var wishesToStop = false
 
+    /// The wish to stop, and weights that differ.
+    private static let flagCount = 2
+
     private let communicator: Communicator
     private let positions, virtualRanks, tensors, blocks: Int
     private var values: [Double]
@@ -66,12 +73,12 @@ public final class StepVote {
         self.communicator = communicator
         (self.positions, self.virtualRanks, self.tensors, self.blocks) = (positions, virtualRanks, tensors, blocks)
         values = [Double](
-            repeating: 0, count: 1 + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
+            repeating: 0, count: Self.flagCount + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
     }
 
     /// Bytes of the votes' vector.
     static func bytes(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
-        (1 + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
+        (flagCount + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
     }
 
     /// Begins a step: local work that may fail. Collective.
@@ -95,12 +102,13 @@ public final class StepVote {
     /// Ends a step. Collective. Does not throw: see `GradientExchange`.
     public func close(_ ballot: Ballot) -> Outcome {
         for i in values.indices { values[i] = -.infinity }
-        let mse = 1
+        let mse = Self.flagCount
         let flags = mse + 2 * positions
         let seconds = flags + virtualRanks
         let maxima = seconds + communicator.size
         let squares = maxima + tensors
         values[0] = wishesToStop ? 1 : 0
+        values[1] = ballot.weightsDiffer ? 1 : 0
         for loss in ballot.losses {
             values[mse + 2 * loss.position] = Self.ordered(loss.mse)
             values[mse + 2 * loss.position + 1] = Self.ordered(loss.vb)
@@ -117,7 +125,8 @@ public final class StepVote {
             nonFiniteVirtualRanks: (0..<virtualRanks).filter { values[flags + $0] > 0 },
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
-            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0)
+            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0,
+            weightsDiffer: values[1] > 0)
     }
 
     /// A maximum over NaN is anything; what is not finite becomes the greatest value.
