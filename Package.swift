@@ -3,8 +3,10 @@
 // The floors of the house, bottom to top; imports point down only (docs/architecture.md).
 //
 // Environment read when the manifest is evaluated:
-//   FPDM_MARCH   the processor to build for, as clang's -march names it (default: native, this machine).
-//                On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MARCH     the processor to build for, as clang's -march names it (default: native, this machine).
+//                  On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_REVISION  what the program records as its source's revision; `make` asks git. What the package manager itself
+//                  knows of git is kept with the manifest, which a commit does not change.
 
 import PackageDescription
 
@@ -29,11 +31,8 @@ let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
 ]
 
-/// What git knows of the source, for the program to tell; nothing where it was unpacked from an archive.
 let revision: [CSetting] =
-    Context.gitInformation.map { git in
-        [.define("FPDM_REVISION", to: "\"\(git.currentCommit)\(git.hasUncommittedChanges ? "+" : "")\"")]
-    } ?? []
+    Context.environment["FPDM_REVISION"].map { [.define("FPDM_REVISION", to: "\"\($0)\"")] } ?? []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 

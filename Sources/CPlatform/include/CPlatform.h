@@ -60,5 +60,5 @@ void fpdm_signal_release(int signal);
 int fpdm_signal_caught(void);
 void fpdm_signal_forget(void);
 
-/// The source's revision that this was built from, as git names it; empty where the build did not know it.
+/// The revision of the source that this was built from, as git names it; empty where the build was not told.
 const char *fpdm_revision(void);
