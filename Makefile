@@ -7,6 +7,9 @@ SOURCES := Sources Tests Package.swift
 # Reference cases to check this build against; the layout is described beside them.
 CASES ?= $(sort $(wildcard Tests/reference/*.h5))
 
+# What the program tells as its source's revision; nothing where there is no git.
+export FPDM_REVISION ?= $(shell git describe --always --dirty=+ --abbrev=12 2>/dev/null)
+
 # Open MPI refuses to run as root, the only user in many containers, unless told twice.
 ifeq ($(shell id -u),0)
 export OMPI_ALLOW_RUN_AS_ROOT := 1

@@ -3,8 +3,10 @@
 // The floors of the house, bottom to top; imports point down only (docs/architecture.md).
 //
 // Environment read when the manifest is evaluated:
-//   FPDM_MARCH   the processor to build for, as clang's -march names it (default: native, this machine).
-//                On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MARCH     the processor to build for, as clang's -march names it (default: native, this machine).
+//                  On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_REVISION  what the program records as its source's revision; `make` asks git. What the package manager itself
+//                  knows of git is kept with the manifest, which a commit does not change.
 
 import PackageDescription
 
@@ -29,6 +31,9 @@ let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
 ]
 
+let revision: [CSetting] =
+    Context.environment["FPDM_REVISION"].map { [.define("FPDM_REVISION", to: "\"\($0)\"")] } ?? []
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -50,7 +55,7 @@ let package = Package(
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
-        .target(name: "CPlatform", path: "Sources/CPlatform"),
+        .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
         .target(name: "Reporting", swiftSettings: strict),
 
         // 1: bytes and messages.
@@ -78,8 +83,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
-                "Storage",
+                "CPlatform", "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model",
+                "Reporting", "Storage",
             ],
             swiftSettings: strict),
         .target(

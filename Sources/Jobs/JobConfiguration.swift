@@ -34,6 +34,10 @@ public struct JobConfiguration: Equatable, Sendable {
         public var logEvery = 10
         /// Steps between lines of `metrics.jsonl`.
         public var metricsEvery = 1
+        /// After which it saves and ends, counted from the start of the process.
+        public var timeLimit = TimeLimit.automatic
+        /// Seconds without progress after which all ranks are ended; 0: never.
+        public var watchdog = 600
 
         public init() {}
     }

@@ -43,6 +43,8 @@ public final class Communicator {
     func call(_ operation: String, _ body: () -> Int32) throws {
         process.assertOwner()
         precondition(!process.isFinalized, "\(operation) after MPI was finalized")
+        process.calls.step()
+        defer { process.calls.step() }
         try check(operation, rank: rank, body())
     }
 
@@ -61,9 +63,20 @@ public final class Communicator {
         return node
     }
 
+    /// The same ranks, whose messages meet no others' (`MPI_Comm_dup`, MPI 3.1, section 6.4.2). Collective.
+    public func duplicate() throws -> Communicator {
+        var copy: MPI_Comm? = fpdm_comm_null()
+        try call("MPI_Comm_dup") { MPI_Comm_dup(handle, &copy) }
+        guard let copy, copy != fpdm_comm_null() else {
+            throw MPIError(
+                operation: "MPI_Comm_dup", rank: rank, code: MPI_ERR_OTHER, message: "no communicator returned")
+        }
+        let communicator = try Communicator(copy, process: process)
+        communicator.pieceLimit = pieceLimit
+        return communicator
+    }
+
     /// Kills every rank at once, the last resort (`MPI_Abort`, MPI 3.1, section 8.7).
-    ///
-    /// May be called from any thread: a watchdog's is the usual one, while MPI's own thread hangs.
     public func abort(code: Int32) -> Never {
         MPI_Abort(handle, code)
         exit(code)

@@ -46,22 +46,35 @@ public final class Request<Element: MPIScalar> {
 
     /// Waits until the communication is complete and gives the buffer back (`MPI_Wait`, section 3.7.3).
     ///
+    /// - Parameter idle: done over and over while it waits; must be short, and may start communication but not wait.
     /// - Throws: the first `MPIError` of the pieces, after all of them came to an end.
     @discardableResult
-    public func wait() throws -> MPIBuffer<Element> {
+    public func wait(whileIdle idle: (() -> Void)? = nil) throws -> MPIBuffer<Element> {
         if isFinished { fatalError("a request (\(operation)) was waited for twice") }
         var failure: (any Error)?
         for index in pending.indices {
-            do { try complete(&pending[index]) } catch { failure = failure ?? error }
+            do { try complete(&pending[index], idle) } catch { failure = failure ?? error }
         }
         isFinished = true
         if let failure { throw failure }
         return buffer
     }
 
-    private func complete(_ piece: inout Piece) throws {
+    private func complete(_ piece: inout Piece, _ idle: (() -> Void)?) throws {
         var status = MPI_Status()
-        try communicator.call("MPI_Wait (\(operation))") { MPI_Wait(&piece.handle, &status) }
+        if let idle {
+            // One call to whoever looks from outside: this rank waits.
+            try communicator.call("MPI_Test (\(operation))") {
+                var isComplete: Int32 = 0
+                while true {
+                    let code = MPI_Test(&piece.handle, &isComplete, &status)
+                    if code != MPI_SUCCESS || isComplete != 0 { return code }
+                    idle()
+                }
+            }
+        } else {
+            try communicator.call("MPI_Wait (\(operation))") { MPI_Wait(&piece.handle, &status) }
+        }
         if let expected = piece.expected {
             try communicator.checkLength(operation, status, Element.self, expected: expected)
         }

@@ -47,6 +47,16 @@ extension JobConfiguration {
         JobField(
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
             onResume: .free),
+        JobField(
+            "run", "timeLimit", \.run.timeLimit,
+            "How long the program may run before it saves and ends with 75, to be started again; `auto`: as long as Slurm "
+                + "says, elsewhere without an end.",
+            onResume: .free),
+        JobField(
+            "run", "watchdog", \.run.watchdog,
+            "Seconds without progress after which a run that hangs is ended, naming the rank at fault; 0: never. More than "
+                + "a microbatch takes.",
+            .atLeast(0), onResume: .free),
     ]
 
     private static let modelFields: [JobField] = [

@@ -35,6 +35,14 @@ final class OpenFile {
         if descriptor < 0 { throw StorageError.system(errno, "open for writing", path) }
     }
 
+    /// Opens a file to which bytes are added at its end, or makes it.
+    init(appending path: String) throws {
+        self.path = path
+        name = path
+        descriptor = Self.retrying { open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) }
+        if descriptor < 0 { throw StorageError.system(errno, "open for writing", path) }
+    }
+
     deinit {
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }
@@ -44,6 +52,13 @@ final class OpenFile {
         var information = stat()
         if fstat(descriptor, &information) != 0 { throw StorageError.system(errno, "examine", name) }
         return Int(information.st_size)
+    }
+
+    /// The last byte of a file that has any.
+    func lastByte() throws -> UInt8 {
+        var byte: UInt8 = 0
+        try withUnsafeMutableBytes(of: &byte) { try read(into: $0, at: try size() - 1) }
+        return byte
     }
 
     /// Reads what comes next, 0 bytes at the end.

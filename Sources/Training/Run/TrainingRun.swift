@@ -16,6 +16,22 @@ public final class TrainingRun {
         func saved(_ checkpoint: String, seconds: Double)
     }
 
+    /// How training came to an end that is none by failure.
+    public enum Ending: Equatable, Sendable {
+        /// All steps are done.
+        case finished
+        /// Saved at a wish to stop, to be started again.
+        case stopped
+
+        /// Of the program.
+        public var exitCode: Int32 {
+            switch self {
+            case .finished: 0
+            case .stopped: Failure.Status.tryAgain.rawValue
+            }
+        }
+    }
+
     public let job: ResolvedJob
     public let trainer: Trainer
     public let engine: Engine
@@ -31,6 +47,10 @@ public final class TrainingRun {
     private let metrics: MetricsWriter?
     /// What went wrong between steps on this rank; the next step's vote tells the others.
     private var pending: (any Error)?
+    /// The step of the latest checkpoint in the run's folder; nil while there is none.
+    private var savedStep: Int?
+    private var stragglers: Stragglers
+    private let began = ContinuousClock.now
 
     /// Prepares a run: checks, opens, resumes. Collective.
     ///
@@ -57,25 +77,94 @@ public final class TrainingRun {
         (self.job, self.trainer, self.firstStep) = (start.job, trainer, firstStep)
         (engine, memory) = (start.engine, start.memory)
         (self.start, self.runtime, communicator) = (start, runtime, world)
+        savedStep = start.checkpoint == nil || start.savesFirst ? nil : firstStep
+        stragglers = Stragglers(
+            virtualRanks: (0..<world.size).map { trainer.plan.virtualRanks(of: $0, ranks: world.size).count })
+        let record = try RunRecord.start(
+            runtime, step: firstStep, threads: start.engine.pool.threadCount, matrix: start.engine.matrix.name)
+        try world.agree {
+            if world.rank == 0 { try RunRecord.append(record, run: start.folder.path) }
+        }
     }
 
-    /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
+    /// Trains until the job's steps are done, or a signal or the clock asks for an end; saves every `checkpoint.every`
+    /// steps and at the end. Collective.
     /// - Throws: `RankFailure`, on all ranks alike.
-    public func train(_ observer: Observer) throws {
+    public func train(_ observer: Observer) throws -> Ending {
         observer.began(self)
+        let runGuard = try RunGuard(
+            job, runtime: runtime, checkpointBytes: TrainingState.bytes(trainer.state.table),
+            spent: (.now - began).seconds)
+        trainer.runGuard = runGuard
+        if let left = runGuard.secondsLeft {
+            observer.note("\(Int(left)) s are left; the run is saved before they are over")
+        }
+        do {
+            let (ending, reason) = try train(observer, runGuard)
+            runGuard.end(keepsSignals: ending == .stopped)
+            recordEnd(ending.exitCode, reason, observer)
+            return ending
+        } catch let failure as RankFailure {
+            runGuard.end(keepsSignals: false)
+            recordEnd(failure.code, failure.description, observer)
+            throw failure
+        }
+    }
+
+    private func train(_ observer: Observer, _ runGuard: RunGuard) throws -> (Ending, reason: String) {
         let clock = ContinuousClock()
-        if start.savesFirst { try saveAndTell(observer) }
+        if start.savesFirst { try saveAndTell(observer, runGuard) }
         while trainer.state.step < job.training.steps {
             let begin = clock.now
             let report = try trainer.step {
                 if let pending { throw pending }
             }
-            let seconds = (clock.now - begin).seconds
-            let loss = try validationLoss(after: report.step)
-            record(report, validationLoss: loss, seconds: seconds)
-            observer.stepped(report, validationLoss: loss, seconds: seconds)
-            if isDue(report.step, every: job.checkpoint.every) { try saveAndTell(observer) }
+            if let report {
+                let seconds = (clock.now - begin).seconds
+                let loss = try validationLoss(after: report.step)
+                runGuard.measured(step: (clock.now - begin).seconds)
+                record(report, validationLoss: loss, seconds: seconds)
+                observer.stepped(report, validationLoss: loss, seconds: seconds)
+                for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
+                if isDue(report.step, every: job.checkpoint.every) { try saveAndTell(observer, runGuard) }
+            }
+            if let wish = trainer.wish, trainer.state.step < job.training.steps {
+                return (.stopped, try stop(wish, runGuard, observer))
+            }
         }
+        return (.finished, "done")
+    }
+
+    /// Saves at a wish to stop.
+    /// - Returns: why, for the record.
+    private func stop(_ wish: StopWish, _ runGuard: RunGuard, _ observer: Observer) throws -> String {
+        let step = trainer.state.step
+        let reason = wish.description(host: runGuard.hosts[wish.rank])
+        guard wish.cause != .timeIsUp || step > firstStep else {
+            // Started again, it would come no further than this time.
+            throw RankFailure(
+                rank: wish.rank, host: runGuard.hosts[wish.rank], code: Failure.Status.badData.rawValue,
+                message: "no step could be done in the time that the run has (run.timeLimit, or what Slurm gives the "
+                    + "job), with what saving takes of it; give it more time, or smaller steps")
+        }
+        let isSaved = savedStep == step
+        observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
+        if !isSaved { try saveAndTell(observer, runGuard) }
+        return reason
+    }
+
+    private func tell(_ finding: Stragglers.Finding, _ runGuard: RunGuard, _ observer: Observer) {
+        let factor = (10 * finding.factor).rounded() / 10
+        observer.note(
+            "rank \(finding.rank) on \(runGuard.hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
+                + "others, which wait for it: does something else run on its cores, or are they slower?")
+    }
+
+    /// On rank 0. What cannot be recorded at the end is told, and no reason for another end.
+    private func recordEnd(_ code: Int32, _ reason: String, _ observer: Observer) {
+        guard communicator.rank == 0 else { return }
+        let line = RunRecord.end(step: trainer.state.step, code: code, reason: reason)
+        do { try RunRecord.append(line, run: start.folder.path) } catch { observer.note("\(error)") }
     }
 
     /// Whether something is done after a step: every so many, and at the end.
@@ -104,11 +193,15 @@ public final class TrainingRun {
 
     // MARK: - Saving
 
-    private func saveAndTell(_ observer: Observer) throws {
+    private func saveAndTell(_ observer: Observer, _ runGuard: RunGuard) throws {
         let clock = ContinuousClock()
         let begin = clock.now
+        runGuard.heartbeat.enter(.saving)
         let path = try save()
-        observer.saved(path, seconds: (clock.now - begin).seconds)
+        savedStep = trainer.state.step
+        let seconds = (clock.now - begin).seconds
+        runGuard.measured(save: seconds)
+        observer.saved(path, seconds: seconds)
     }
 
     /// Saves the present state, each rank its slice. Collective.

@@ -53,17 +53,19 @@ public final class GradientExchange {
 
     /// The gradient of all virtual ranks, rounded to float32 once. Collective.
     ///
-    /// - Parameter sum: of this rank's virtual ranks; dropped.
+    /// - Parameters:
+    ///   - sum: of this rank's virtual ranks; dropped.
+    ///   - idle: done over and over while this rank waits for others that still compute.
     /// - Returns: [slice], inside `sum.gradient`; valid until the next sum begins.
-    public func reduce(_ sum: GradientSum) -> FloatBuffer {
+    public func reduce(_ sum: GradientSum, whileIdle idle: (() -> Void)? = nil) -> FloatBuffer {
         let own = slices[communicator.rank]
         guard communicator.size > 1 else { return sum.rounded(own) }
         precondition(sum.isSingle == isSingle[communicator.rank], "a sum of another kind")
         let target = sum.sums.slice(own.lowerBound - sum.summed.lowerBound, own.count)
         if sum.isSingle {
-            reduceScatter(sum.gradient, into: target)
+            reduceScatter(sum.gradient, into: target, idle)
         } else {
-            reduceScatter(sum.sums, into: target)
+            reduceScatter(sum.sums, into: target, idle)
         }
         return sum.rounded(own)
     }
@@ -71,20 +73,23 @@ public final class GradientExchange {
     /// Adds all ranks' values of this rank's slice, in place. Collective.
     public func reduceScatter(_ sums: DoubleBuffer) {
         let own = slices[communicator.rank]
-        reduceScatter(sums, into: sums.slice(own.lowerBound, own.count))
+        reduceScatter(sums, into: sums.slice(own.lowerBound, own.count), nil)
     }
 
     /// - Parameters:
     ///   - values: [flat], this rank's, of which others take their slices.
     ///   - target: [slice], where theirs are added.
-    private func reduceScatter<Value: MPIScalar>(_ values: Buffer<Value>, into target: DoubleBuffer) {
+    ///   - idle: as `reduce` has it.
+    private func reduceScatter<Value: MPIScalar>(
+        _ values: Buffer<Value>, into target: DoubleBuffer, _ idle: (() -> Void)?
+    ) {
         var pending: [Transfer] = []
         for distance in 1..<max(communicator.size, 1) {
             let (rank, size) = (communicator.rank, communicator.size)
             let (to, from) = ((rank + distance) % size, (rank + size - distance) % size)
             // As many rounds as the longest slice has pieces: all ranks go through the same ones.
             for start in stride(from: 0, to: counts.max() ?? 0, by: Self.piece) {
-                if pending.count == Self.depth { pending.removeFirst().finish() }
+                if pending.count == Self.depth { pending.removeFirst().finish(idle) }
                 let outgoing = part(of: to, from: start)
                 let incoming = part(of: rank, from: start)
                 let arrival = arrivals[start / Self.piece % Self.depth].slice(0, incoming.count)
@@ -95,7 +100,7 @@ public final class GradientExchange {
                 pending.append(Transfer(send: send, receive: receive))
             }
             // The next round's pieces go into the same buffers from the first on.
-            while !pending.isEmpty { pending.removeFirst().finish() }
+            while !pending.isEmpty { pending.removeFirst().finish(idle) }
         }
     }
 
@@ -107,13 +112,16 @@ public final class GradientExchange {
         communicator.orAbort { try communicator.allGather(weights.writable, counts: counts) }
     }
 
-    /// A piece on its way to another rank, and one on its way here: what is to be done once they have arrived.
-    private struct Transfer {
-        let send, receive: () -> Void
+    /// Waits for a piece, and does with it what is to be done; does something else over and over meanwhile.
+    private typealias Arrival = (_ idle: (() -> Void)?) -> Void
 
-        func finish() {
-            receive()
-            send()
+    /// A piece on its way to another rank, and one on its way here.
+    private struct Transfer {
+        let send, receive: Arrival
+
+        func finish(_ idle: (() -> Void)?) {
+            receive(idle)
+            send(idle)
         }
     }
 
@@ -125,33 +133,33 @@ public final class GradientExchange {
 
     // Each call aborts by itself: thrown through the others, an error would let go of requests under way, which trap.
 
-    private func send<Value: MPIScalar>(_ values: Buffer<Value>, to rank: Int) -> () -> Void {
+    private func send<Value: MPIScalar>(_ values: Buffer<Value>, to rank: Int) -> Arrival {
         let request = communicator.orAbort {
             try communicator.iSend(MPIBuffer(borrowing: values.writable, keepingAlive: self), to: rank)
         }
-        return { [communicator] in _ = communicator.orAbort { try request.wait() } }
+        return { [communicator] idle in _ = communicator.orAbort { try request.wait(whileIdle: idle) } }
     }
 
-    private func receive(_ arrival: DoubleBuffer, _ rank: Int, to target: DoubleBuffer) -> () -> Void {
+    private func receive(_ arrival: DoubleBuffer, _ rank: Int, to target: DoubleBuffer) -> Arrival {
         let arrived = receive(arrival, from: rank)
-        return { [engine] in
-            arrived()
+        return { [engine] idle in
+            arrived(idle)
             OrderFreeSum.add(engine, arrival, to: target)
         }
     }
 
-    private func receive(_ arrival: FloatBuffer, _ rank: Int, to target: DoubleBuffer) -> () -> Void {
+    private func receive(_ arrival: FloatBuffer, _ rank: Int, to target: DoubleBuffer) -> Arrival {
         let arrived = receive(arrival, from: rank)
-        return { [engine] in
-            arrived()
+        return { [engine] idle in
+            arrived(idle)
             OrderFreeSum.add(engine, arrival, to: target)
         }
     }
 
-    private func receive<Value: MPIScalar>(_ arrival: Buffer<Value>, from rank: Int) -> () -> Void {
+    private func receive<Value: MPIScalar>(_ arrival: Buffer<Value>, from rank: Int) -> Arrival {
         let request = communicator.orAbort {
             try communicator.iReceive(MPIBuffer(borrowing: arrival.writable, keepingAlive: self), from: rank)
         }
-        return { [communicator] in _ = communicator.orAbort { try request.wait() } }
+        return { [communicator] idle in _ = communicator.orAbort { try request.wait(whileIdle: idle) } }
     }
 }

@@ -79,6 +79,9 @@ public final class GradientSum {
         roundedPart = 0..<0
     }
 
+    /// Leaves the sum out where a virtual rank's gradient was not finished: the next one begins from zeros again.
+    public func drop() { Elementwise.zero(engine, gradient) }
+
     /// Takes the gradient that was written to `gradient` into the sum.
     ///
     /// - Returns: whether all its values are finite.

@@ -14,6 +14,11 @@ public final class Trainer {
     /// Grids of the sums; follow the gradients, and are part of the state.
     public internal(set) var grids: GradientGrids
 
+    /// Hears of wishes to stop, where there is one.
+    var runGuard: RunGuard?
+    /// The wish that the last step brought to light; nil if no rank has one.
+    private(set) var wish: StopWish?
+
     let communicator: Communicator
     private let engine: Engine
     private let random: TrainingRandom
@@ -66,9 +71,11 @@ public final class Trainer {
     /// Does one step. Collective.
     ///
     /// - Parameter before: this rank's work between steps, which may fail.
+    /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
-    public func step(after before: () throws -> Void = {}) throws -> StepReport {
+    public func step(after before: () throws -> Void = {}) throws -> StepReport? {
+        runGuard?.heartbeat.enter(.reading, step: state.step + 1)
         let samples = try vote.open {
             try before()
             return try nextSamples()
@@ -80,16 +87,24 @@ public final class Trainer {
         var (gradient, outcome) = compute(samples, iterations)
         var repairs: [StepReport.Repair] = []
         // Weights that have changed are one way to come by what is not finite.
-        if checksWeights, outcome.weightsDiffer || !outcome.isFinite {
+        if checksWeights, !outcome.isDropped, outcome.weightsDiffer || !outcome.isFinite {
             repairs = try seals.repair(state.weights)
             if !repairs.isEmpty { (gradient, outcome) = compute(samples, iterations) }
         }
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
         let former = grids
-        let isRedone = outcome.valuesAreFinite && !grids.suit(outcome.maxima)
-        if isRedone {
+        let isRedone = !outcome.isDropped && outcome.valuesAreFinite && !grids.suit(outcome.maxima)
+        if isRedone, outcome.wish == nil {
             grids.follow(outcome.maxima)
             (gradient, outcome) = compute(samples, iterations)
+        } else if isRedone {
+            // Who wishes to stop does not wait for the step to be done all over.
+            outcome.isDropped = true
+        }
+        guard !outcome.isDropped else {
+            grids = former
+            forgetSamples()
+            return nil
         }
         var report = StepReport(
             step: state.step + 1, outcome, iterations: iterations,
@@ -102,6 +117,7 @@ public final class Trainer {
             return report
         }
         grids.follow(outcome.maxima)
+        runGuard?.heartbeat.enter(.updating)
         report.clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
         optimizer.apply(engine, gradient: gradient, scale: report.clipping, to: state)
         state.skippedInARow = 0
@@ -110,9 +126,10 @@ public final class Trainer {
         return report
     }
 
-    /// The present weights' loss on held-out data. Collective.
-    func validate(_ validation: Validation) throws -> Double {
-        try validation.loss(accumulator, weights: state.weights)
+    /// The present weights' loss on held-out data; nil where a wish to stop came first. Collective.
+    func validate(_ validation: Validation) throws -> Double? {
+        runGuard?.heartbeat.enter(.validating)
+        return try validation.loss(accumulator, weights: state.weights) { runGuard?.dropsStep() ?? false }
     }
 
     private var checksWeights: Bool { job.training.checkWeightsEvery > 0 }
@@ -128,13 +145,26 @@ public final class Trainer {
         return try feed.next()
     }
 
+    /// Those of a dropped step were taken, and will be wanted again.
+    private func forgetSamples() {
+        feed?.stop()
+        feed = nil
+    }
+
     /// This rank's slice of the step's gradient, and what all ranks found out on the way. Nothing in it throws.
     private func compute(_ samples: SampleBatch, _ iterations: Iterations) -> (FloatBuffer, StepVote.Outcome) {
         let begin = clock.now
+        runGuard?.heartbeat.enter(.computing)
         var ballot = StepVote.Ballot()
         sum.begin(grids)
-        for virtualRank in own {
+        computing: for virtualRank in own {
             for positions in plan.microbatches(virtualRank) {
+                if runGuard?.dropsStep() == true {
+                    // This rank goes on to where the others wait for it, and all hear there that nothing counts.
+                    ballot.isDropped = true
+                    sum.drop()
+                    break computing
+                }
                 ballot.losses += accumulator.accumulate(
                     samples, positions, first: plan.positions(own).lowerBound, step: state.step, random: random,
                     iterations: iterations, weights: state.weights, into: sum.gradient)
@@ -146,11 +176,16 @@ public final class Trainer {
         if checksWeights, (state.step + 1) % job.training.checkWeightsEvery == 0 {
             ballot.weightsDiffer = seals.differ(from: state.weights)
         }
-        let gradient = exchange.reduce(sum)
+        runGuard?.heartbeat.enter(.exchanging)
+        let gradient = exchange.reduce(sum, whileIdle: runGuard.map { runGuard in { runGuard.tell() } })
         ballot.squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
         ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
-        return (gradient, vote.close(ballot))
+        runGuard?.vote(&ballot)
+        let outcome = vote.close(ballot)
+        runGuard?.heard(outcome)
+        wish = outcome.wish
+        return (gradient, outcome)
     }
 
     /// Leaves a step out on all ranks; weights, moments, average and grids stay as they were.

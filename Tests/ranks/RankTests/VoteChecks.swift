@@ -1,4 +1,5 @@
 import Distributed
+import Glibc
 import Reporting
 import Training
 
@@ -77,7 +78,9 @@ func voteChecks() -> [Check] {
                 try expect(outcome.gradientNorm, equals: squares.reduce(0, +).squareRoot())
                 try expect(outcome.nonFiniteVirtualRanks, equals: [])
                 try expect(outcome.isFinite, equals: true)
-                try expect(outcome.stops, equals: false)
+                try expect(outcome.wish, equals: nil)
+                try expect(outcome.senders, equals: [])
+                try expect(outcome.isDropped, equals: false)
             }
         },
         Check("a step ends: what one rank finds not finite, all hear of") { world in
@@ -106,10 +109,44 @@ func voteChecks() -> [Check] {
             try expect(vote.close(ballot(world)).isFinite, equals: true)
         },
         Check("a step ends: one rank's wish to stop is heard by all") { world in
+            let vote = vote(world)
             for wishing in 0..<world.size {
-                let vote = vote(world)
-                vote.wishesToStop = world.rank == wishing
-                try expect(vote.close(ballot(world)).stops, equals: true)
+                var own = ballot(world)
+                if world.rank == wishing {
+                    own.wish = StopWish(rank: wishing, cause: .signal(SIGTERM))
+                    own.hasSentWish = true
+                    own.isDropped = wishing % 2 == 1
+                }
+                let outcome = vote.close(own)
+                try expect(outcome.wish, equals: StopWish(rank: wishing, cause: .signal(SIGTERM)))
+                try expect(outcome.senders, equals: [wishing])
+                try expect(outcome.isDropped, equals: wishing % 2 == 1)
+            }
+            // Of several the lowest rank's, whatever the cause.
+            var own = ballot(world)
+            let first = world.size / 2
+            let cause = StopWish.Cause.signal(world.rank == first ? SIGHUP : SIGUSR2)
+            if world.rank >= first { own.wish = StopWish(rank: world.rank, cause: cause) }
+            try expect(vote.close(own).wish, equals: StopWish(rank: first, cause: .signal(SIGHUP)))
+        },
+        Check("a wish to stop interrupts the others, and no message is left") { world in
+            // Any set of ranks, and each at its own time.
+            let last = world.size - 1
+            for senders in [[], [0], [last], Array(0...last), Array(stride(from: 0, through: last, by: 2))] {
+                let channel = try StopChannel(world)
+                let isSender = senders.contains(world.rank)
+                if isSender { channel.send() }
+                let isTold = senders.contains { $0 != world.rank }
+                while isTold && !channel.isHeard { channel.listen() }
+                try world.barrier()
+                channel.listen()
+                try expect(channel.isHeard, equals: isTold)
+                try expect(channel.hasSent, equals: isSender)
+                if senders.count == 1 { channel.settle(senders: senders) } else { channel.settle() }
+                // Too late for this step: nobody would take it in.
+                channel.send()
+                try expect(channel.hasSent, equals: isSender)
+                try world.barrier()
             }
         },
     ]

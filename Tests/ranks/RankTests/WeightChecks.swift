@@ -46,7 +46,7 @@ func weightChecks() -> [Check] {
                         var found: [StepReport.Repair] = []
                         for step in 0..<6 {
                             if step == atStep, world.rank == odd { disturb(trainer, owner: owner, change) }
-                            let report = try trainer.step()
+                            guard let report = try trainer.step() else { throw Unmet(description: "no step was done") }
                             try expect(report.skipped == nil, equals: true)
                             try expect(report.repairs.isEmpty, equals: step != atStep)
                             found += report.repairs
