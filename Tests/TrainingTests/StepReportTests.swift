@@ -11,7 +11,7 @@ import Testing
     ) -> StepVote.Outcome {
         StepVote.Outcome(
             mse: mse, vb: vb, nonFiniteVirtualRanks: nonFiniteVirtualRanks, maxima: maxima,
-            gradientNorm: gradientNorm, computeSeconds: [0.5, 0.75], stops: false)
+            gradientNorm: gradientNorm, computeSeconds: [0.5, 0.75], stops: false, saving: .done)
     }
 
     @Test func anOutcomeIsFiniteWhereAllOfItIs() {

@@ -19,6 +19,8 @@ public final class StepVote {
         public var firstBlock = 0
         /// Seconds that this rank computed.
         public var computeSeconds = 0.0
+        /// How far this rank's part of a save is.
+        public var saving = Saving.done
 
         public init() {}
     }
@@ -37,6 +39,8 @@ public final class StepVote {
         public let computeSeconds: [Double]
         /// Whether any rank wishes to stop after this step.
         public let stops: Bool
+        /// How far the ranks' parts of a save are, taken together.
+        public let saving: Saving
 
         /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
         /// grids do not suit.
@@ -49,6 +53,34 @@ public final class StepVote {
 
         /// Positions whose loss is not finite.
         public var nonFinitePositions: [Int] { mse.indices.filter { !(mse[$0] + vb[$0]).isFinite } }
+    }
+
+    /// How far a rank is with what it writes in the background; of all ranks, how far the last is.
+    public enum Saving: Equatable, Sendable {
+        /// Nothing is being written.
+        case done
+        case busy
+        /// Nothing is being written, and what was has failed on this rank; of several, on the lowest.
+        case failed(rank: Int)
+
+        /// Of all ranks together. Collective, for where no step follows.
+        package func together(_ communicator: Communicator) throws -> Saving {
+            let ranks = communicator.size
+            return Saving(try communicator.allReduce(value(ranks: ranks), .max), ranks: ranks)
+        }
+
+        /// As a number: the greatest is that of all ranks.
+        fileprivate func value(ranks: Int) -> Double {
+            switch self {
+            case .done: 0
+            case .busy: .infinity
+            case .failed(let rank): Double(ranks - rank)
+            }
+        }
+
+        fileprivate init(_ value: Double, ranks: Int) {
+            self = value == 0 ? .done : value.isFinite ? .failed(rank: ranks - Int(value)) : .busy
+        }
     }
 
     /// Set on any one rank, it stops all after the present step.
@@ -66,12 +98,12 @@ public final class StepVote {
         self.communicator = communicator
         (self.positions, self.virtualRanks, self.tensors, self.blocks) = (positions, virtualRanks, tensors, blocks)
         values = [Double](
-            repeating: 0, count: 1 + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
+            repeating: 0, count: 2 + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
     }
 
     /// Bytes of the votes' vector.
     static func bytes(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
-        (1 + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
+        (2 + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
     }
 
     /// Begins a step: local work that may fail. Collective.
@@ -95,12 +127,13 @@ public final class StepVote {
     /// Ends a step. Collective. Does not throw: see `GradientExchange`.
     public func close(_ ballot: Ballot) -> Outcome {
         for i in values.indices { values[i] = -.infinity }
-        let mse = 1
+        let mse = 2
         let flags = mse + 2 * positions
         let seconds = flags + virtualRanks
         let maxima = seconds + communicator.size
         let squares = maxima + tensors
         values[0] = wishesToStop ? 1 : 0
+        values[1] = ballot.saving.value(ranks: communicator.size)
         for loss in ballot.losses {
             values[mse + 2 * loss.position] = Self.ordered(loss.mse)
             values[mse + 2 * loss.position + 1] = Self.ordered(loss.vb)
@@ -117,7 +150,8 @@ public final class StepVote {
             nonFiniteVirtualRanks: (0..<virtualRanks).filter { values[flags + $0] > 0 },
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
-            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0)
+            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0,
+            saving: Saving(values[1], ranks: communicator.size))
     }
 
     /// A maximum over NaN is anything; what is not finite becomes the greatest value.

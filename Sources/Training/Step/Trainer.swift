@@ -14,6 +14,9 @@ public final class Trainer {
     /// Grids of the sums; follow the gradients, and are part of the state.
     public internal(set) var grids: GradientGrids
 
+    /// How far this rank is with what it writes in the background: asked at the end of a step, for all to know.
+    var saving: () -> StepVote.Saving = { .done }
+
     let communicator: Communicator
     private let engine: Engine
     private let random: TrainingRandom
@@ -60,14 +63,10 @@ public final class Trainer {
 
     /// Does one step. Collective.
     ///
-    /// - Parameter before: this rank's work between steps, which may fail.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
-    public func step(after before: () throws -> Void = {}) throws -> StepReport {
-        let samples = try vote.open {
-            try before()
-            return try nextSamples()
-        }
+    public func step() throws -> StepReport {
+        let samples = try vote.open { try nextSamples() }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
@@ -131,6 +130,7 @@ public final class Trainer {
         ballot.squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
         ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
+        ballot.saving = saving()
         return (gradient, vote.close(ballot))
     }
 
