@@ -160,10 +160,14 @@ public struct JobConfiguration: Equatable, Sendable {
         public init() {}
     }
 
-    /// When a run is saved. The last step always is.
+    /// When a run is saved, and what of it stays. The last step always is saved, and stays.
     public struct Checkpoint: Equatable, Sendable {
         /// Steps between checkpoints; 0: only at the end.
         public var every = 1000
+        /// The latest checkpoints that stay; 0: all.
+        public var keepLast = 0
+        /// Those stay, too, whose step is a multiple of this; 0: none for that reason.
+        public var keepEvery = 0
 
         public init() {}
     }

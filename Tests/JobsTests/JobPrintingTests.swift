@@ -78,6 +78,8 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.ema.decay = number(0...1)
     job.ema.warmup = flip()
     job.checkpoint.every = count(0...5000)
+    job.checkpoint.keepLast = count(0...5)
+    job.checkpoint.keepEvery = count(0...5000)
     job.sampling.sampler = flow ? [nil, .flow][count(0...1)] : [nil, .ddpm, .ddim][count(0...2)]
     job.sampling.respacing = flow || flip() ? "\(count(1...100))" : "10,15,25"
     job.sampling.iterations = count(1...50)

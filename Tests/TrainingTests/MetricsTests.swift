@@ -118,6 +118,33 @@ struct MetricsTests {
         #expect(try text(folder).split(separator: "\n").count == 3)
     }
 
+    /// A small disk, where this process may mount one; elsewhere this shows nothing.
+    @Test("lines for which a disk had no room come with the next that it takes")
+    func full() throws {
+        let folder = try TestFolder()
+        guard try run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", folder.path]).status == 0 else { return }
+        defer { _ = try? run(["umount", "-l", folder.path]) }
+        let writer = try MetricsWriter(run: folder.path, from: 0)
+        let lines = (1...30).map { line($0) }
+        var refused = 0
+        for line in lines {
+            do {
+                try writer.append(line)
+            } catch let error as StorageError {
+                refused += 1
+                #expect(error.kind == .io && error.path == folder("metrics.jsonl"), "\(error)")
+            }
+        }
+        #expect(refused > 0 && refused < 30)
+        #expect(throws: StorageError.self) { try writer.writeWaiting() }
+        #expect(try MetricsWriter.lines(run: folder.path).starts(with: lines.prefix(30 - refused)))
+        _ = try run(["mount", "-o", "remount,size=64k", folder.path])
+        try writer.writeWaiting()
+        #expect(try MetricsWriter.lines(run: folder.path) == lines)
+        try writer.append(line(31))
+        #expect(try text(folder).split(separator: "\n").count == 31)
+    }
+
     @Test("a place that cannot be written is a storage error that names it")
     func unwritable() throws {
         let folder = try TestFolder()

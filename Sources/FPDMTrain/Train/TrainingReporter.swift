@@ -64,8 +64,11 @@ final class TrainingReporter: TrainingRun.Observer {
         line.note("memory of rank 0: planned \(run.memory.bytes >> 20) MiB, peak \(ProcessMemory.peak >> 20) MiB")
     }
 
-    func saved(_ checkpoint: String, seconds: Double) {
+    func saved(_ report: SaveReport) {
         guard speaks else { return }
-        line.note("saved \(checkpoint) in \(String(format: "%.2f", seconds)) s")
+        let times = [report.writeSeconds, report.stallSeconds].map { String(format: "%.2f", $0) }
+        line.note("saved \(report.path) in \(times[0]) s; training stood still for \(times[1]) s")
+        for path in report.removed { line.note("deleted \(path)") }
+        for trouble in report.troubles { note("an earlier checkpoint was not deleted: \(trouble)") }
     }
 }

@@ -23,9 +23,10 @@ extension JobConfiguration {
             documentation: "The loss on held-out samples, the same on any number of ranks.",
             fields: validationFields),
         JobSection(
-            key: "checkpoint", documentation: "When the run is saved. The last step always is.",
-            fields: checkpointFields
-        ),
+            key: "checkpoint",
+            documentation: "When the run is saved, and which checkpoints stay. The last step always is saved. Unless "
+                + "`keepLast` says otherwise all stay; those that need not are deleted once a later one is in its place.",
+            fields: checkpointFields),
         JobSection(
             key: "sampling", documentation: "What `fpdm sample` does unless told otherwise.", fields: samplingFields),
     ]
@@ -222,7 +223,14 @@ extension JobConfiguration {
     private static let checkpointFields: [JobField] = [
         JobField(
             "checkpoint", "every", \.checkpoint.every, "Steps between checkpoints; 0: only at the end.", .atLeast(0),
-            onResume: .free)
+            onResume: .free),
+        JobField(
+            "checkpoint", "keepLast", \.checkpoint.keepLast, "The latest checkpoints that stay; 0: all.", .atLeast(0),
+            onResume: .free),
+        JobField(
+            "checkpoint", "keepEvery", \.checkpoint.keepEvery,
+            "With `keepLast`: those stay, too, whose step is a multiple of this; 0: none for that reason.", .atLeast(0),
+            onResume: .free),
     ]
 
     private static let samplingFields: [JobField] = [

@@ -35,6 +35,7 @@ public struct MemoryPlan: Equatable, Sendable {
         activationBytes = BatchAccumulator.bytes(job, threads: threads)
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
+            Line(name: "copy to save", bytes: StateSnapshot.bytes(table, slices, rank: rank)),
             Line(
                 name: "gradients",
                 bytes: GradientSum.bytes(

@@ -13,10 +13,18 @@ extension TrainingState {
         [("ema", emaWithTail), ("optimizer/m", firstMomentWithTail), ("optimizer/v", secondMomentWithTail)]
     }
 
+    /// All four, each from the start of this rank's slice to the end of the last row that it saves.
+    private var saved: [(group: String, values: FloatBuffer)] {
+        [(Self.weightsGroup, weights.slice(slice.lowerBound, emaWithTail.count))] + sliced
+    }
+
+    /// Where the values lie that this rank saves. `completeRows` comes first.
+    package var savedVectors: [FloatBuffer] { saved.map(\.values) }
+
     /// What each rank saves, in the order of ranks: known to all without a message.
     package var checkpointLayout: [[CheckpointExtent]] {
         let rows = CheckpointRows(table, slices)
-        let groups = [Self.weightsGroup] + sliced.map(\.group)
+        let groups = saved.map(\.group)
         return (0..<slices.ranks).map { rank in
             groups.flatMap { group in
                 table.parameters.compactMap { parameter in
@@ -28,19 +36,17 @@ extension TrainingState {
         }
     }
 
-    /// What this rank saves: rows where they lie in memory. `completeRows` comes first.
-    package var checkpointPieces: [CheckpointPiece] {
+    /// What this rank saves: rows where they lie in `savedVectors`, or in copies of those.
+    package func checkpointPieces(in vectors: [FloatBuffer]) -> [CheckpointPiece] {
         let rows = CheckpointRows(table, slices)
-        // The weights are whole here; the others begin with this rank's slice.
-        let groups = [(Self.weightsGroup, weights, 0)] + sliced.map { ($0.group, $0.values, slice.lowerBound) }
-        return groups.flatMap { group, values, start in
+        return zip(saved, vectors).flatMap { vector, values in
             table.parameters.compactMap { parameter in
                 let own = rows.saved(parameter, by: rank)
                 guard !own.isEmpty else { return nil }
                 let place = CheckpointRows.range(parameter, rows: own)
                 return CheckpointPiece(
-                    group: group, name: parameter.name, shape: parameter.shape, rows: own,
-                    values: values.slice(place.lowerBound - start, place.count))
+                    group: vector.group, name: parameter.name, shape: parameter.shape, rows: own,
+                    values: values.slice(place.lowerBound - slice.lowerBound, place.count))
             }
         }
     }

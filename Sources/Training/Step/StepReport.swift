@@ -59,6 +59,8 @@ public struct StepReport: Equatable, Sendable {
     public var repairs: [Repair] = []
     /// Seconds that each rank computed, waiting for others left out.
     public let computeSeconds: [Double]
+    /// How far the ranks are with what they write in the background.
+    let saving: StepVote.Saving
     /// Nil for a step that changed the weights.
     public var skipped: Skipped?
 
@@ -72,5 +74,6 @@ public struct StepReport: Equatable, Sendable {
         self.learningRate = learningRate
         self.iterations = iterations
         computeSeconds = outcome.computeSeconds
+        saving = outcome.saving
     }
 }

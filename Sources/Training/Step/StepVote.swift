@@ -27,6 +27,8 @@ public final class StepVote {
         public var hasSentWish = false
         /// Whether this rank has left part of the step out, for a wish.
         public var isDropped = false
+        /// How far this rank's part of a save is.
+        public var saving = Saving.done
 
         public init() {}
     }
@@ -44,13 +46,15 @@ public final class StepVote {
         /// By rank.
         public let computeSeconds: [Double]
         /// Whether any rank's weights are not those that their owners shared.
-        public let weightsDiffer: Bool
+        public var weightsDiffer = false
         /// The lowest rank's wish to stop after this step; nil if none has one.
         public var wish: StopWish?
         /// Ranks that have sent their wish to the others.
         public var senders: [Int] = []
         /// Whether any rank has left part of the step out: nothing of it counts.
         public var isDropped = false
+        /// How far the ranks' parts of a save are, taken together.
+        public var saving = Saving.done
 
         /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
         /// grids do not suit.
@@ -65,8 +69,36 @@ public final class StepVote {
         public var nonFinitePositions: [Int] { mse.indices.filter { !(mse[$0] + vb[$0]).isFinite } }
     }
 
-    /// A wish to stop, whether the step is dropped, and weights that differ.
-    private static let flagCount = 3
+    /// How far a rank is with what it writes in the background; of all ranks, how far the last is.
+    public enum Saving: Equatable, Sendable {
+        /// Nothing is being written.
+        case done
+        case busy
+        /// Nothing is being written, and what was has failed on this rank; of several, on the lowest.
+        case failed(rank: Int)
+
+        /// Of all ranks together. Collective, for where no step follows.
+        package func together(_ communicator: Communicator) throws -> Saving {
+            let ranks = communicator.size
+            return Saving(try communicator.allReduce(value(ranks: ranks), .max), ranks: ranks)
+        }
+
+        /// As a number: the greatest is that of all ranks.
+        fileprivate func value(ranks: Int) -> Double {
+            switch self {
+            case .done: 0
+            case .busy: .infinity
+            case .failed(let rank): Double(ranks - rank)
+            }
+        }
+
+        fileprivate init(_ value: Double, ranks: Int) {
+            self = value == 0 ? .done : value.isFinite ? .failed(rank: ranks - Int(value)) : .busy
+        }
+    }
+
+    /// A wish to stop, whether the step is dropped, weights that differ, and how far a save is.
+    private static let flagCount = 4
 
     private let communicator: Communicator
     private let positions, virtualRanks, tensors, blocks: Int
@@ -126,6 +158,7 @@ public final class StepVote {
         if let wish = ballot.wish { values[0] = wish.number(ranks: communicator.size) }
         values[1] = ballot.isDropped ? 1 : 0
         values[2] = ballot.weightsDiffer ? 1 : 0
+        values[3] = ballot.saving.value(ranks: communicator.size)
         values[sent + communicator.rank] = ballot.hasSentWish ? 1 : 0
         for loss in ballot.losses {
             values[mse + 2 * loss.position] = Self.ordered(loss.mse)
@@ -144,6 +177,7 @@ public final class StepVote {
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
             computeSeconds: Array(values[seconds..<sent]), weightsDiffer: values[2] > 0,
+            saving: Saving(values[3], ranks: communicator.size),
             wish: StopWish(number: values[0], ranks: communicator.size),
             senders: (0..<communicator.size).filter { values[sent + $0] > 0 }, isDropped: values[1] > 0)
     }

@@ -18,6 +18,8 @@ public final class Trainer {
     var runGuard: RunGuard?
     /// The wish that the last step brought to light; nil if no rank has one.
     private(set) var wish: StopWish?
+    /// How far this rank is with what it writes in the background: asked at the end of a step, for all to know.
+    var saving: () -> StepVote.Saving = { .done }
 
     let communicator: Communicator
     private let engine: Engine
@@ -70,16 +72,12 @@ public final class Trainer {
 
     /// Does one step. Collective.
     ///
-    /// - Parameter before: this rank's work between steps, which may fail.
     /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
-    public func step(after before: () throws -> Void = {}) throws -> StepReport? {
+    public func step() throws -> StepReport? {
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
-        let samples = try vote.open {
-            try before()
-            return try nextSamples()
-        }
+        let samples = try vote.open { try nextSamples() }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
@@ -182,6 +180,7 @@ public final class Trainer {
         ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
         runGuard?.vote(&ballot)
+        ballot.saving = saving()
         let outcome = vote.close(ballot)
         runGuard?.heard(outcome)
         wish = outcome.wish

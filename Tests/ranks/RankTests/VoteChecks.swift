@@ -108,6 +108,27 @@ func voteChecks() -> [Check] {
             // And the next step is none the worse for it.
             try expect(vote.close(ballot(world)).isFinite, equals: true)
         },
+        Check("a step ends: all hear how far the last rank is with what it writes") { world in
+            let vote = vote(world)
+            func together(_ own: StepVote.Saving) throws -> StepVote.Saving {
+                var ballot = ballot(world)
+                ballot.saving = own
+                let outcome = vote.close(ballot).saving
+                try expect(own.together(world), equals: outcome)
+                return outcome
+            }
+            try expect(together(.done), equals: .done)
+            try expect(together(.failed(rank: world.rank)), equals: .failed(rank: 0))
+            for odd in 0..<world.size {
+                let isOdd = world.rank == odd
+                try expect(together(isOdd ? .busy : .done), equals: .busy)
+                try expect(together(isOdd ? .failed(rank: odd) : .done), equals: .failed(rank: odd))
+                // Who has failed is told once nobody writes any more.
+                let other = (odd + 1) % world.size
+                let own = world.rank == other ? StepVote.Saving.busy : isOdd ? .failed(rank: odd) : .done
+                try expect(together(own), equals: .busy)
+            }
+        },
         Check("a step ends: one rank's wish to stop is heard by all") { world in
             let vote = vote(world)
             for wishing in 0..<world.size {
