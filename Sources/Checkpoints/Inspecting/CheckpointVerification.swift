@@ -35,18 +35,18 @@ public struct CheckpointVerification: Codable, Sendable {
         if let commit {
             try check(commit.name) {
                 try commit.check(in: path)
-                index = try CheckpointIndex(readingIn: path)
+                let read = try CheckpointIndex(readingIn: path)
+                index = read
+                try read.requireStep(of: path)
             }
         }
         if let index {
             let reader = CheckpointReader(path, index)
-            let scratch = CheckpointReader.Scratch(for: reader)
             for file in index.files {
                 try check(file.name) {
                     try file.check(in: path)
-                    for tensor in index.tensors where tensor.pieces.contains(where: { $0.file == file.name }) {
-                        try scratch.check(tensor, of: reader, in: file.name)
-                    }
+                    let pieces = reader.pieces.filter { $0.source.file == file.name }
+                    try reader.check(reader.digest(pieces.map { ($0, $0.source.rows) }))
                 }
             }
         }

@@ -19,13 +19,5 @@ extension CheckpointReader {
             try reader.read(group: tensor.group, name: tensor.name, into: values)
             return try withExtendedLifetime(arena) { try body(values) }
         }
-
-        /// Reads the pieces of a tensor that are in one file, for their checksums' sake.
-        func check(_ tensor: CheckpointIndex.Tensor, of reader: CheckpointReader, in file: String) throws {
-            for piece in tensor.pieces where piece.file == file {
-                try reader.read(piece, of: tensor, into: buffer.slice(0, piece.rows.count * tensor.rowCount))
-            }
-            withExtendedLifetime(arena) {}
-        }
     }
 }

@@ -46,7 +46,7 @@ struct RunStart {
     /// Whether what the run begins from lies outside its folder: it is then saved before the first step, so that the
     /// run goes on from there whatever happens.
     let savesFirst: Bool
-    /// Damaged ones that are later than `checkpoint`.
+    /// Damaged ones that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     let engine: Engine
     let dataset: ShardedDataset
@@ -142,14 +142,16 @@ struct RunStart {
         }
     }
 
-    /// Brings a trainer to where the run begins.
-    func begin(_ trainer: Trainer) throws {
+    /// Brings a trainer to where the run begins. Collective.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    func begin(_ trainer: Trainer, _ world: Communicator) throws {
         guard let checkpoint else {
             guard let weights else { return trainer.start() }
-            return try trainer.state.start(from: weights)
+            return try trainer.state.start(from: weights, world)
         }
         let metadata = checkpoint.metadata
-        try trainer.state.load(checkpoint)
+        try trainer.state.load(checkpoint, world)
         trainer.state.step = metadata.step
         trainer.state.updates = metadata.updates
         trainer.state.skippedInARow = metadata.skippedInARow

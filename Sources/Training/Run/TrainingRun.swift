@@ -66,7 +66,7 @@ public final class TrainingRun {
         let trainer = try world.agree {
             try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
-        try world.agree { try start.begin(trainer) }
+        try start.begin(trainer, world)
         validation = start.validation.map { Validation(start.job, dataset: $0, communicator: world) }
         let firstStep = trainer.state.step
         let saving = start.job.checkpoint
