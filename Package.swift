@@ -143,7 +143,8 @@ let package = Package(
         tests(
             "SamplingTests",
             [
-                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage", "TestSupport",
+                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "TestSupport",
             ]),
         tests(
             "EvaluationTests",

@@ -28,7 +28,9 @@ public struct NetworkInputs {
         let side = model.imageSize
         guard x.shape.count == 4, x.shape.dropFirst() == [model.channels, side, side], let count = x.shape.first,
             count > 0
-        else { throw malformed("/x has shape \(x.shape), and this model takes [N, \(model.channels), \(side), \(side)]") }
+        else {
+            throw malformed("/x has shape \(x.shape), and this model takes [N, \(model.channels), \(side), \(side)]")
+        }
         guard x.type == .float32 || x.type == .float16 else {
             throw malformed("/x holds \(x.type), which would be rounded; store it as float32")
         }
@@ -59,7 +61,9 @@ public struct NetworkInputs {
         }
         guard file.exists("y") else { throw malformed("lacks /y \(shape), \(what)") }
         let y = try file.dataset("y")
-        guard y.shape == shape else { throw malformed("/y has shape \(y.shape), and this model takes \(shape), \(what)") }
+        guard y.shape == shape else {
+            throw malformed("/y has shape \(y.shape), and this model takes \(shape), \(what)")
+        }
         guard model.conditioning == .classes else { return y }
         if let wrong = try y.read(Int.self).first(where: { $0 < 0 || $0 > model.classes }) {
             throw malformed("/y holds class \(wrong), and this model takes \(what)")
@@ -76,7 +80,8 @@ public struct NetworkInputs {
         try x.read(into: images.slice(0, range.count * model.imageValues).writable, start: start, count: shape)
         let labels: Labels
         switch (model.conditioning, y) {
-        case (.classes, let y?): labels = .classes(try y.read(Int.self, start: [range.lowerBound], count: [range.count]))
+        case (.classes, let y?):
+            labels = .classes(try y.read(Int.self, start: [range.lowerBound], count: [range.count]))
         case (.continuous, let y?):
             labels = .continuous(
                 try y.read(Float.self, start: [range.lowerBound, 0], count: [range.count, model.classes]))

@@ -18,7 +18,8 @@ public enum WeightsSource {
         _ path: String, skipped: (CheckpointStore.Skipped) -> Void = { _ in }
     ) throws -> WeightsSource {
         let isFile = try Files.exists(path) && !Files.isDirectory(path)
-        return isFile ? .file(try WeightsFile.open(path)) : .checkpoint(try CheckpointStore.open(path, skipped: skipped))
+        return isFile
+            ? .file(try WeightsFile.open(path)) : .checkpoint(try CheckpointStore.open(path, skipped: skipped))
     }
 
     public var path: String {

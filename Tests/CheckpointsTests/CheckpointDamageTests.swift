@@ -100,7 +100,11 @@ import Testing
             try Foundation.Data(damaged).write(to: URL(fileURLWithPath: file))
             let found = try #require(try CheckpointVerification(path).files.last)
             #expect(found.name == name && found.problem?.contains("bytes have changed") == true, "byte \(offset)")
-            if found.tensors.count == 1 { named.formUnion(found.tensors) } else { unnamed += found.tensors.isEmpty ? 1 : 0 }
+            if found.tensors.count == 1 {
+                named.formUnion(found.tensors)
+            } else {
+                unnamed += found.tensors.isEmpty ? 1 : 0
+            }
         }
         // Pieces that no stride steps over.
         let there = index.tensors.filter { tensor in

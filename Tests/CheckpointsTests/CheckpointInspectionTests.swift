@@ -20,7 +20,8 @@ import Testing
         #expect(
             by["t"]
                 == .init(
-                    group: "ema", name: "t", shape: [7], type: "float32", norm: 26.0.squareRoot(), minimum: -4, maximum: 3,
+                    group: "ema", name: "t", shape: [7], type: "float32", norm: 26.0.squareRoot(), minimum: -4,
+                    maximum: 3,
                     mean: 0, deviation: 6.5.squareRoot(), nan: 1, infinite: 2))
         #expect(by["none"]?.norm == 0 && by["none"]?.mean.isNaN == true && by["none"]?.deviation.isNaN == true)
         #expect(by["none"]?.minimum.isNaN == true && by["empty"]?.mean.isNaN == true && by["empty"]?.norm == 0)
@@ -36,7 +37,9 @@ import Testing
             let metadata = CheckpointFixture.metadata(step: writers)
             let path = try CheckpointWriter.write(shares, metadata: metadata, run: fixture.run) { _ in }
             let tensors = try CheckpointInspection(CheckpointReader.open(path), model: nil, tensors: true).tensors
-            return try #require(tensors).map { [$0.norm, $0.mean, $0.deviation, $0.minimum, $0.maximum].map(\.bitPattern) }
+            return try #require(tensors).map {
+                [$0.norm, $0.mean, $0.deviation, $0.minimum, $0.maximum].map(\.bitPattern)
+            }
         }
         #expect(found[0] == found[1] && found[0] == found[2])
     }

@@ -38,7 +38,9 @@ import Testing
     /// What is written is the network's own output, at any batch, from a checkpoint and from its export.
     @Test(arguments: ModelConfiguration.Conditioning.allCases, [false, true])
     func outputsAreTheNetworks(conditioning: ModelConfiguration.Conditioning, fixedPoint: Bool) throws {
-        let saved = try SavedNetwork { ($0.conditioning, $0.fixedPoint, $0.learnSigma) = (conditioning, fixedPoint, true) }
+        let saved = try SavedNetwork {
+            ($0.conditioning, $0.fixedPoint, $0.learnSigma) = (conditioning, fixedPoint, true)
+        }
         let (model, folder) = (saved.job.model, saved.folder)
         let values = inputs(model, count: 7)
         try write(values, to: folder("in.h5"))
@@ -109,8 +111,12 @@ import Testing
         try refused("holds -1") { $0[1].values = [0, 1, -1] }
         try refused("class 4") { $0[2].values = [0, 4, 1] }
         try refused("/y has shape [3, 1]") { $0[2].shape = [3, 1] }
-        try refused("takes no labels", tinyModel { $0.conditioning = .none }) { $0.append(("y", .int32, [3], [0, 0, 0])) }
-        try refused("label vectors", tinyModel { $0.conditioning = .continuous }) { ($0[2].shape, $0[2].values) = ([3], [0, 0, 0]) }
+        try refused("takes no labels", tinyModel { $0.conditioning = .none }) {
+            $0.append(("y", .int32, [3], [0, 0, 0]))
+        }
+        try refused("label vectors", tinyModel { $0.conditioning = .continuous }) {
+            ($0[2].shape, $0[2].values) = ([3], [0, 0, 0])
+        }
         let missing = storageError { _ = try NetworkInputs(folder("none.h5"), for: model) }
         #expect(missing?.kind == .missing)
     }

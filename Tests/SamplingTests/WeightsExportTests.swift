@@ -31,8 +31,9 @@ import Testing
                     print(name, list(t.shape), t.dtype, zlib.crc32(t.tobytes()))
             """
         try AtomicFile.write(saved.job.yaml(), to: folder("job.yaml"))
-        var lines = try Peer.python(script, output, folder("job.yaml"), needs: "safetensors").split(separator: "\n").map(
-            String.init)
+        var lines = try Peer.python(script, output, folder("job.yaml"), needs: "safetensors").split(separator: "\n")
+            .map(
+                String.init)
         #expect(
             lines.removeFirst()
                 == "[('format', 'pt'), ('name', 'tiny'), ('step', '42'), ('version', '\(ProgramVersion.current)'), "
@@ -54,7 +55,8 @@ import Testing
             try WeightsExport.write(reader, weights: weights, to: output, table: table)
         }
         #expect(error.kind == .exists)
-        let other = ParameterTable(tinyModel { ($0.width, $0.imageSize, $0.channels, $0.fixedPoint) = (32, 8, 1, true) })
+        let other = ParameterTable(
+            tinyModel { ($0.width, $0.imageSize, $0.channels, $0.fixedPoint) = (32, 8, 1, true) })
         let unlike = try #require(throws: CheckpointError.self) {
             try WeightsExport.write(reader, weights: weights, to: folder("no"), table: other)
         }

@@ -97,7 +97,10 @@ import Testing
     @Test(arguments: [
         ("del t['blocks.0.mlp.fc1.bias']", "lacks blocks.0.mlp.fc1.bias"),
         ("t['extra'] = t['pos_embed']", "holds besides extra"),
-        ("t['blocks.0.mlp.fc1.bias'] = t['blocks.0.mlp.fc1.bias'][1:]", "blocks.0.mlp.fc1.bias has shape [23], not [24]"),
+        (
+            "t['blocks.0.mlp.fc1.bias'] = t['blocks.0.mlp.fc1.bias'][1:]",
+            "blocks.0.mlp.fc1.bias has shape [23], not [24]"
+        ),
         ("t['blocks.0.mlp.fc1.bias'] = t['blocks.0.mlp.fc1.bias'].astype('f8')", "F64, where F32, F16 and BF16"),
         ("t['pos_embed'] = t['pos_embed'] * 1.01", "pos_embed holds other values"),
         ("t['pos_embed'] = t['pos_embed'] * np.float32('nan')", "pos_embed holds other values"),

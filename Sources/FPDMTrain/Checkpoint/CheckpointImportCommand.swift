@@ -26,7 +26,9 @@ struct CheckpointImportCommand: ParsableCommand {
     var output: String
 
     func validate() throws {
-        if job == nil, !overrides.isEmpty { throw ValidationError("--set changes keys of a job file: give one, with --job") }
+        if job == nil, !overrides.isEmpty {
+            throw ValidationError("--set changes keys of a job file: give one, with --job")
+        }
     }
 
     func run() throws {

@@ -67,7 +67,8 @@ struct CheckpointInspectCommand: ParsableCommand {
                 + numbers.map { significant($0, 3) } + (isFinite ? [] : [String(tensor.nan), String(tensor.infinite)])
         }
         let type = Set(own.map(\.type)).sorted().joined(separator: ", ")
-        let head = ["\(group) (\(type))", "shape", "norm", "mean", "std", "min", "max"] + (isFinite ? [] : ["NaN", "inf"])
+        let head =
+            ["\(group) (\(type))", "shape", "norm", "mean", "std", "min", "max"] + (isFinite ? [] : ["NaN", "inf"])
         return table([head] + rows, texts: 2)
     }
 }
