@@ -47,8 +47,8 @@ import Testing
     /// A deviation far smaller than the mean is not lost in the squares.
     @Test func aSmallDeviationIsSeen() throws {
         let fixture = try CheckpointFixture()
-        let tensor = fixture.tensor("ema", "t", [1000]) { 4096 + Float($0 % 2) / 2048 }
-        let constant = fixture.tensor("ema", "c", [1000]) { _ in 0.1 }
+        let tensor = fixture.tensor("ema", "a", [1000]) { 4096 + Float($0 % 2) / 2048 }
+        let constant = fixture.tensor("ema", "b", [1000]) { _ in 0.1 }
         let metadata = CheckpointFixture.metadata(step: 3)
         let path = try CheckpointWriter.write([tensor, constant], metadata: metadata, run: fixture.run)
         let found = try #require(

@@ -19,6 +19,7 @@ final class SavedNetwork {
         var job = JobConfiguration()
         (job.run.directory, job.run.name, job.data.path) = ("runs/x", "tiny", "data/x")
         job.model = tinyModel(change)
+        if job.model.conditioning == .none { job.data.labelDropout = 0 }
         self.job = job
         let table = ParameterTable(job.model)
         self.table = table
