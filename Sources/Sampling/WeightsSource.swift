@@ -15,11 +15,10 @@ public enum WeightsSource {
     /// - Parameter skipped: is told of each later checkpoint that is damaged.
     /// - Throws: `CheckpointError`, `StorageError`.
     public static func open(
-        _ path: String, skipped: (CheckpointStore.Skipped) -> Void = { _ in }
+        _ path: String, skipped: (CheckpointStore.Skipped) -> Void
     ) throws -> WeightsSource {
-        let isFile = try Files.exists(path) && !Files.isDirectory(path)
-        return isFile
-            ? .file(try WeightsFile.open(path)) : .checkpoint(try CheckpointStore.open(path, skipped: skipped))
+        guard try !WeightsFile.isFile(path) else { return .file(try WeightsFile.open(path)) }
+        return .checkpoint(try CheckpointStore.open(path, skipped: skipped))
     }
 
     public var path: String {

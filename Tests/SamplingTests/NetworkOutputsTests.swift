@@ -59,12 +59,12 @@ import Testing
             #expect(dataset.type == .float32 && dataset.shape == [7, 4, 4, 4])
             return try dataset.read()
         }
-        let checkpoint = try WeightsSource.open(folder("run"))
+        let checkpoint = try WeightsSource.open(folder("run")) { _ in }
         let whole = try output(checkpoint, nil, batch: 64, "whole.h5")
         #expect(try output(checkpoint, .ema, batch: 3, "three.h5") == whole)
         #expect(try output(checkpoint, .model, batch: 64, "model.h5") != whole)
         try WeightsExport.write(saved.reader, weights: .ema, to: folder("ema"), table: saved.table)
-        #expect(try output(.open(folder("ema")), nil, batch: 64, "file.h5") == whole)
+        #expect(try output(.open(folder("ema")) { _ in }, nil, batch: 64, "file.h5") == whole)
 
         let network = Network(model, engine: engine, capacity: 7, use: .inference)
         withMemory { memory in
@@ -124,12 +124,12 @@ import Testing
     @Test func aFileKnowsWhatItHolds() throws {
         let saved = try SavedNetwork()
         try WeightsExport.write(saved.reader, weights: .ema, to: saved.folder("w"), table: saved.table)
-        let file = try WeightsSource.open(saved.folder("w"))
+        let file = try WeightsSource.open(saved.folder("w")) { _ in }
         #expect(try file.kind(nil) == "ema" && file.step == 42)
         #expect(statedFailure { _ = try file.kind(.model) }?.status == .usage)
         let bare = saved.folder("bare")
         try SafeTensors.write([("a", [1])], to: bare) { _, append in try [Float(1)].withUnsafeBufferPointer(append) }
-        let failure = statedFailure { _ = try WeightsSource.open(bare).job() }
+        let failure = statedFailure { _ = try WeightsSource.open(bare) { _ in }.job() }
         #expect(failure?.description.contains("checkpoint import \(bare) --job") == true)
     }
 }

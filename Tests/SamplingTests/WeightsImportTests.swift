@@ -128,6 +128,22 @@ import Testing
         #expect(try !Files.exists(saved.folder("no")))
     }
 
+    @Test func whatIsNotFiniteIsRefused() throws {
+        let saved = try SavedNetwork()
+        let table = saved.table
+        let path = saved.folder("w")
+        try SafeTensors.write(table.parameters.map { ($0.name, $0.shape) }, to: path) { name, append in
+            let count = table.parameter(named: name)?.range.count ?? 0
+            let value: Float = name == "x_embedder.proj.bias" ? .infinity : 0
+            try [Float](repeating: value, count: count).withUnsafeBufferPointer(append)
+        }
+        let error = storageError {
+            _ = try WeightsImport.write(WeightsFile.open(path), job: saved.job, to: saved.folder("no"))
+        }
+        #expect(error?.kind == .malformed && error?.message.contains("x_embedder.proj.bias") == true)
+        #expect(try !Files.exists(saved.folder("no")))
+    }
+
     @Test func anotherNetworkIsRefusedWhereShapesAgree() throws {
         let saved = try SavedNetwork()
         try WeightsExport.write(saved.reader, weights: .ema, to: saved.folder("w"), table: saved.table)

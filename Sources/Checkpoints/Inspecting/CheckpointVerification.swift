@@ -32,7 +32,9 @@ public struct CheckpointVerification: Codable, Sendable {
         if let commit {
             try check(commit.name) {
                 try commit.check(in: path)
-                index = try CheckpointIndex(readingIn: path)
+                let read = try CheckpointIndex(readingIn: path)
+                index = read
+                try read.requireStep(of: path)
             }
         }
         if let index { files += try index.files.map { try Self.file($0, of: index, in: path) } }

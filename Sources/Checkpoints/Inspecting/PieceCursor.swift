@@ -25,12 +25,15 @@ struct PieceCursor {
     mutating func next() throws -> FloatBuffer? {
         guard let piece = pieces.popFirst() else { return nil }
         let values = room.slice(0, piece.rows.count * tensor.rowCount)
-        try withExtendedLifetime(arena) { try reader.read(piece, of: tensor, into: values) }
+        try withExtendedLifetime(arena) { try reader.check(reader.read(tensor, piece.rows, into: values)) }
         return values
     }
 }
 
 extension CheckpointReader {
+    /// Whether there are tensors of a group, such as `optimizer/m`.
+    public func holds(group: String) -> Bool { index.tensors.contains { $0.group == group } }
+
     /// Compares names and shapes of all tensors of the groups that occur in `wanted`.
     ///
     /// - Throws: ``CheckpointError``, `.otherModel`, which names tensors that are missing, unexpected or of another shape.

@@ -18,6 +18,11 @@ public struct WeightsFile {
     /// Names, types, shapes and metadata in short: equal for files that say the same of themselves.
     public var seal: String { "safetensors header, CRC-32C \(file.headerCRC.hex)" }
 
+    /// Whether a path is one of a file, not of a checkpoint's or a run's folder.
+    ///
+    /// - Throws: `StorageError` if that cannot be told.
+    public static func isFile(_ path: String) throws -> Bool { try Files.exists(path) && !Files.isDirectory(path) }
+
     /// Opens a file and checks its header.
     ///
     /// - Throws: `StorageError`, `.missing` if there is none, `.malformed` if it is no such file or is truncated.
@@ -52,13 +57,16 @@ public struct WeightsFile {
     /// Reads tensors, or rows of them, as float32.
     ///
     /// - Parameter wanted: of a network that ``requireSame(_:fixed:)`` was asked about; their groups do not count.
-    /// - Throws: `StorageError` if the file cannot be read.
+    /// - Throws: `StorageError`: `.malformed` if a value is not finite, which nothing could go on with.
     public func load(_ wanted: [CheckpointPiece]) throws {
         for piece in wanted where piece.values.count > 0 {
             let extent = piece.extent
             try file.read(
                 extent.name, from: extent.rows.lowerBound * (extent.count / extent.rows.count),
                 into: piece.values.writable)
+            guard piece.values.readable.allSatisfy(\.isFinite) else {
+                throw StorageError(.malformed, path, "tensor \(extent.name): holds values that are not finite")
+            }
         }
     }
 

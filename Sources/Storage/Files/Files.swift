@@ -35,12 +35,20 @@ public enum Files {
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino
     }
 
-    /// A file's length in bytes.
-    public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
+    /// A regular file's length in bytes.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func size(of path: String) throws -> Int { try OpenFile(regular: path).size() }
 
     /// A whole file's bytes, or what a pipe holds up to its end.
-    public static func read(_ path: String) throws -> [UInt8] {
-        let file = try OpenFile(reading: path)
+    public static func read(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(reading: path)) }
+
+    /// A regular file's bytes. A pipe in its place is not waited for.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func readRegular(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(regular: path)) }
+
+    private static func bytes(of file: OpenFile) throws -> [UInt8] {
         let size = try file.size()
         // Pipes, and the files of /proc, do not tell their length.
         if size == 0 { return try file.readToEnd() }

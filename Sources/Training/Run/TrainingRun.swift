@@ -44,7 +44,7 @@ public final class TrainingRun {
         let trainer = try world.agree {
             try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
-        try world.agree { try start.begin(trainer) }
+        try start.begin(trainer, world)
         validation = start.validation.map { Validation(start.job, dataset: $0, communicator: world) }
         let firstStep = trainer.state.step
         metrics = try world.agree { () -> MetricsWriter? in

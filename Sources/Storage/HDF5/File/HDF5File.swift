@@ -51,15 +51,10 @@ public final class HDF5File: @unchecked Sendable {
 
     /// Opens a file.
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated or not HDF5.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated, not HDF5 or not a file.
     public static func open(_ path: String, _ mode: Mode = .read) throws -> HDF5File {
-        let flags = mode == .read ? O_RDONLY : O_RDWR
-        let descriptor = Glibc.open(path, flags | O_CLOEXEC)
-        if descriptor < 0 {
-            throw StorageError.system(errno, mode == .read ? "open for reading" : "open for writing", path)
-        }
-        Glibc.close(descriptor)
-        if try Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
+        // HDF5 would wait for a pipe, and its messages for what cannot be opened are its own.
+        try OpenFile(regular: path, writing: mode == .readWrite).close()
         // Who writes it may be about to close it: a second is waited.
         for _ in 0..<20 {
             do {
