@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long format lint selfcheck bench clean
+.PHONY: help setup build demo test test-long format lint selfcheck peers bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -52,6 +52,9 @@ lint: ## check the format, strictly
 
 selfcheck: build ## put the reference cases to this build on this machine
 	$(PROGRAM) selfcheck $(CASES)
+
+peers: build ## install PyTorch (some GB), and compare networks with it both ways
+	@scripts/peers
 
 bench: build ## measure the kernels on this machine
 	$(PROGRAM) bench kernels

@@ -148,7 +148,10 @@ let package = Package(
             ]),
         tests(
             "SamplingTests",
-            ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Sampling", "Storage", "TestSupport"]),
+            [
+                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "TestSupport",
+            ]),
         tests(
             "EvaluationTests",
             [

@@ -7,10 +7,18 @@ import Storage
 
 /// Where a run goes on, or begins, from: looked for by rank 0, read by all together.
 struct RunOrigin {
+    /// What a new run takes its weights from.
+    enum Weights {
+        /// Weights and their average.
+        case checkpoint(CheckpointReader)
+        /// Weights, which are their own average.
+        case file(WeightsFile)
+    }
+
     /// To go on from; nil for a new run.
     let checkpoint: CheckpointReader?
-    /// Whose weights a new run begins from.
-    let weights: CheckpointReader?
+    /// What a new run begins from; nil for initial weights.
+    let weights: Weights?
     /// Damaged ones in the run's folder that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     /// Whether either lies outside the run's folder.
@@ -39,7 +47,7 @@ struct RunOrigin {
         }
         self.checkpoint = checkpoint
         self.skipped = ownSkipped
-        weights = checkpoint == nil ? try Self.weights(options, reading, note: note) : nil
+        weights = checkpoint == nil ? try Self.weights(options, reading, world, note: note) : nil
         isElsewhere = try weights != nil || world.broadcast([isOwn], root: 0) != [1]
     }
 
@@ -64,12 +72,18 @@ struct RunOrigin {
 
     /// What a new run takes its weights from, where the command says so. Collective.
     private static func weights(
-        _ options: RunOptions, _ reading: CollectiveReading, note: (String) -> Void
-    ) throws -> CheckpointReader? {
+        _ options: RunOptions, _ reading: CollectiveReading, _ world: Communicator, note: (String) -> Void
+    ) throws -> Weights? {
         guard let path = options.startFrom else { return nil }
-        return try reading.latestValid(skipped: { note("skipping \($0.reason)") }) {
-            try CheckpointCandidates(under: path)
+        let found = try world.agree { try world.rank == 0 && WeightsFile.isFile(path) ? 1 : 0 }
+        guard try world.broadcast([found], root: 0) == [1] else {
+            return try reading.latestValid(skipped: { note("skipping \($0.reason)") }) {
+                try CheckpointCandidates(under: path)
+            }.map { .checkpoint($0) }
         }
+        let file = try world.agree { try WeightsFile.open(path) }
+        try RunAgreement.requireSame(file.seal, "file of weights at \(path)", world)
+        return .file(file)
     }
 
     // MARK: - Against the checkpoint
@@ -79,6 +93,12 @@ struct RunOrigin {
         _ job: JobConfiguration, _ checkpoint: CheckpointReader, _ options: RunOptions
     ) throws -> JobResumption {
         let metadata = checkpoint.metadata
+        guard checkpoint.holds(group: TrainingState.firstMomentGroup) else {
+            throw Failure(
+                .badData,
+                "\(checkpoint.path): holds weights and their average, but no optimizer to go on with, as what was imported. "
+                    + "Begin a new run from it, in a new run.directory: --start-from \(checkpoint.path)")
+        }
         guard metadata.format >= 2 else {
             throw Failure(
                 .badData,

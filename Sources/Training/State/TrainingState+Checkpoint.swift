@@ -8,10 +8,15 @@ import Model
 extension TrainingState {
     private static let weightsGroup = "model"
     private static let averageGroup = "ema"
+    /// Where it is missing, a checkpoint has no optimizer to go on with.
+    static let firstMomentGroup = "optimizer/m"
 
     /// The three vectors of which a rank holds its slice, with the room behind it.
     private var sliced: [(group: String, values: FloatBuffer)] {
-        [(Self.averageGroup, emaWithTail), ("optimizer/m", firstMomentWithTail), ("optimizer/v", secondMomentWithTail)]
+        [
+            (Self.averageGroup, emaWithTail), (Self.firstMomentGroup, firstMomentWithTail),
+            ("optimizer/v", secondMomentWithTail),
+        ]
     }
 
     /// All four, each from the start of this rank's slice to the end of the last row that it saves.
@@ -101,6 +106,22 @@ extension TrainingState {
     /// Begins anew from a checkpoint's weights and their average; moments are zero. Collective, as `load`.
     func start(from reader: CheckpointReader, _ communicator: Communicator) throws {
         try load([Self.weightsGroup, Self.averageGroup], of: reader, communicator)
+        startOptimizer()
+    }
+
+    /// Begins anew from a file of weights, which are their own average; moments are zero. Collective, as `load`.
+    package func start(from file: WeightsFile, _ communicator: Communicator) throws {
+        try communicator.agree {
+            let wanted = rows(of: [Self.weightsGroup])
+            try file.requireSame(wanted.map(\.extent), fixed: [table.positions])
+            try file.load(wanted)
+        }
+        shareWeights(communicator)
+        ema.copy(from: weights[slice])
+        startOptimizer()
+    }
+
+    private func startOptimizer() {
         firstMoment.fill(0)
         secondMoment.fill(0)
         (step, updates, skippedInARow) = (0, 0, 0)
@@ -111,6 +132,11 @@ extension TrainingState {
             try CollectiveReading(communicator).check(reader) { try loadRows(groups, of: reader) }
         }
         moveTails(communicator, of: sliced.filter { groups.contains($0.group) }.map(\.values), home: true)
+        shareWeights(communicator)
+    }
+
+    /// Gives all ranks the rows of the weights that each has read. Collective.
+    private func shareWeights(_ communicator: Communicator) {
         guard communicator.size > 1 else { return }
         let rows = CheckpointRows(table, slices)
         let counts = (0..<slices.ranks).map { rows.whole(by: $0).count }

@@ -157,6 +157,35 @@ func stateChecks() -> [Check] {
                 }
             }
         },
+        Check("a file of weights is begun from, a share a rank, on any number of ranks") { world in
+            let table = smallNetwork()
+            let (weights, zero) = (expected(table, 0), [Float](repeating: 0, count: table.flatCount))
+            try withSharedFolder(world) { folder in
+                func file(_ name: String, without missing: String = "") throws -> WeightsFile {
+                    let path = "\(folder)/\(name)"
+                    try world.agree {
+                        guard world.rank == 0 else { return }
+                        let parameters = table.parameters.filter { $0.name != missing }
+                        try SafeTensors.write(parameters.map { ($0.name, $0.shape) }, to: path) { name, append in
+                            guard let parameter = table.parameter(named: name) else { return }
+                            try Array(weights[parameter.range]).withUnsafeBufferPointer(append)
+                        }
+                    }
+                    return try world.agree { try WeightsFile.open(path) }
+                }
+                let slices = FlatSlices(count: table.flatCount, ranks: world.size)
+                let state = TrainingState(table, slices: slices, rank: world.rank)
+                for vector in vectors(state) { vector.fill(7) }
+                state.weights.fill(0)
+                try state.start(from: file("weights"), world)
+                try expectKnown(state, [weights, weights, zero, zero])
+                let failure = try expectError(RankFailure.self) {
+                    try state.start(from: file("less", without: "x_embedder.proj.bias"), world)
+                }
+                try expect(failure.code, equals: 65)
+                try expect(failure.message.contains("lacks x_embedder.proj.bias"), equals: true)
+            }
+        },
         Check("damage that one rank finds is damage for all") { world in
             let table = smallNetwork()
             let whole = (0..<4).map { expected(table, $0) }
