@@ -39,8 +39,8 @@ test: ## set up, build, and run every test; ends with N passed, N failed
 	swift build -c release
 	@scripts/test
 
-test-long: ## run the tests that take long: the digits at every number of ranks, kills without end
-	@scripts/setup --tests
+test-long: ## run the tests that take long: the digits at every number of ranks, kills without end, Slurm, MPICH
+	@scripts/setup --long-tests
 	swift build -c release
 	@scripts/test --long
 

@@ -5,12 +5,15 @@
 // Environment read when the manifest is evaluated:
 //   FPDM_MARCH     the processor to build for, as clang's -march names it (default: native, this machine).
 //                  On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MPI       the MPI to build with, by pkg-config's name for it (default: ompi, which is Open MPI): mpich, or
+//                  another of its family. Builds with different MPIs want folders of their own: --scratch-path.
 //   FPDM_REVISION  what the program records as its source's revision; `make` asks git. What the package manager itself
 //                  knows of git is kept with the manifest, which a commit does not change.
 
 import PackageDescription
 
 let march = Context.environment["FPDM_MARCH"] ?? "native"
+let mpi = Context.environment["FPDM_MPI"] ?? "ompi"
 
 /// Every module is compiled for one processor: SIMD values cross module borders in its registers.
 let processor = ["-Xcc", "-march=\(march)"]
@@ -51,7 +54,9 @@ let package = Package(
     ],
     targets: [
         // 0: what Swift cannot import by itself, and words for a person.
-        .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(
+            name: "CMPI", path: "Sources/CMPI", pkgConfig: mpi,
+            providers: [.apt([mpi == "ompi" ? "libopenmpi-dev" : "lib\(mpi)-dev"])]),
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
