@@ -114,7 +114,8 @@ let package = Package(
         .executableTarget(
             name: "rank-tests",
             dependencies: [
-                "Checkpoints", "Compute", "Distributed", "Jobs", "Model", "Reporting", "Storage", "Training",
+                "Checkpoints", "Compute", "Datasets", "Distributed", "Jobs", "Model", "Reporting", "Storage",
+                "Training",
             ],
             path: "Tests/ranks/RankTests",
             swiftSettings: strict),

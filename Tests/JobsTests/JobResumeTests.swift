@@ -22,7 +22,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
 @Suite struct JobResumeTests {
     /// Keys that decide about bits, with other values than the least job's.
     static let deciding = [
-        "run.seed=1", "diffusion.schedule=cosine", "diffusion.steps=999", "data.shuffle=false",
+        "run.seed=1", "diffusion.schedule=cosine", "diffusion.steps=999", "data.shuffle=none", "data.window=7",
         "data.horizontalFlip=true", "data.labelDropout=0.2", "training.globalBatch=264", "training.virtualRanks=4",
         "training.microbatch=16", "training.iterationsWithoutGradient=[1, 4]", "training.iterationsWithGradient=[1, 4]",
         "optimizer.learningRate=0.5", "optimizer.weightDecay=0.5", "optimizer.warmupSteps=10", "optimizer.clipNorm=1.0",

@@ -42,6 +42,8 @@ public struct StepReport: Equatable, Sendable {
     public var isRedone = false
     /// Seconds that each rank computed, waiting for others left out.
     public let computeSeconds: [Double]
+    /// Seconds that the rank which waited longest for its samples did so.
+    public var waitSeconds = 0.0
     /// Nil for a step that changed the weights.
     public var skipped: Skipped?
 

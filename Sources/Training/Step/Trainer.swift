@@ -38,7 +38,7 @@ public final class Trainer {
         self.dataset = dataset
         self.communicator = communicator
         self.engine = engine
-        plan = BatchPlan(job, sampleCount: dataset.count)
+        plan = BatchPlan(job, dataset.layout)
         random = TrainingRandom(seed: job.run.seed)
         optimizer = Optimizer(job.optimizer, job.ema, steps: training.steps)
         accumulator = try BatchAccumulator(job, engine: engine)
@@ -64,7 +64,7 @@ public final class Trainer {
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
     public func step(after before: () throws -> Void = {}) throws -> StepReport {
-        let samples = try vote.open {
+        let (samples, waitSeconds) = try vote.open {
             try before()
             return try nextSamples()
         }
@@ -83,6 +83,7 @@ public final class Trainer {
             step: state.step + 1, outcome, iterations: iterations,
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
+        report.waitSeconds = waitSeconds
         guard outcome.isFinite else {
             grids = former
             report.skipped = try skip(outcome)
@@ -106,7 +107,7 @@ public final class Trainer {
 
     private func nextSamples() throws -> SampleBatch {
         if feed == nil {
-            feed = SampleFeed(dataset, plan, positions: plan.positions(own), steps: state.step..<job.training.steps)
+            feed = SampleFeed(dataset, plan, virtualRanks: own, steps: state.step..<job.training.steps)
         }
         guard let feed else { preconditionFailure("the feed was just made") }
         return try feed.next()
