@@ -39,7 +39,7 @@ struct SampleFeedTests {
         return holds()
     }
 
-    private typealias Reading = (heldBytes: Int, shuffle: JobConfiguration.Data.Shuffle)
+    typealias Reading = (heldBytes: Int, shuffle: JobConfiguration.Data.Shuffle)
 
     /// From files and from memory, with all kinds of labels, batches over epochs' ends, and from a later step on.
     @Test(

@@ -30,7 +30,7 @@ private func expectKnown(_ state: TrainingState, _ whole: [[Float]]) throws {
 }
 
 /// A folder that all ranks of a node see, while `body` runs.
-private func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
+func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let made = try world.agree { () -> String in
         guard world.rank == 0 else { return "" }
