@@ -14,7 +14,7 @@ final class RowReader<Element: HDF5Scalar> {
     private let check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ row: Int) throws -> Void)?
     let isHeld: Bool
     private var held: [Int: [Element]] = [:]
-    private let runs: RowRuns<Element>
+    private let runs: RunGroup<Element>
 
     /// - Parameters:
     ///   - rowShape: the shape of a row.
@@ -33,7 +33,7 @@ final class RowReader<Element: HDF5Scalar> {
         self.check = check
         self.starts = starts
         rowCount = rowShape.reduce(1, *)
-        runs = RowRuns(rowShape: rowShape)
+        runs = RunGroup(rowShape: rowShape)
         let (values, isHuge) = rowCount.multipliedReportingOverflow(by: starts.last ?? 0)
         isHeld = !isHuge && values <= limit / MemoryLayout<Element>.stride
     }
@@ -76,7 +76,7 @@ final class RowReader<Element: HDF5Scalar> {
                 end += 1
             }
             let rows = order[next].row - start..<order[end - 1].row - start + 1
-            runs.append(RowRuns.Run(part: part, rows: rows, entries: next..<end, shard: shard))
+            runs.append(RunGroup.Run(part: part, rows: rows, entries: next..<end, shard: shard))
             next = end
             guard runs.areMany || next == order.count else { continue }
             try runs.read { values, run in
