@@ -48,7 +48,9 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     let flow = job.diffusion.target == .flow
     job.model.learnSigma = !flow && flip()
     job.data.path = text()
-    job.data.shuffle = flip()
+    job.data.shuffle = flip() ? nil : one(of: JobConfiguration.Data.Shuffle.self)
+    job.data.window = count(1...5000)
+    job.data.stage = flip() ? nil : text()
     job.data.horizontalFlip = flip()
     job.data.labelDropout = job.model.conditioning == .none ? 0 : number(0.01...1)
     job.training.steps = count(1000...1_000_000)

@@ -125,7 +125,19 @@ extension JobConfiguration {
             "data", "path", \.data.path,
             "Base path of the data set: `data/digits` means `data/digits-00000-of-00002.h5` and so on.", required: true,
             onResume: .free),
-        JobField("data", "shuffle", \.data.shuffle, "Whether each epoch has an order of its own."),
+        JobField(
+            "data", "shuffle", \.data.shuffle.orAutomatic,
+            "Order of an epoch: full mixes all samples; window mixes chunks, then samples within windows, so that each "
+                + "rank reads its own part of the files, once; none: as packed. auto: full for a data set that is kept in "
+                + "memory, otherwise window."),
+        JobField(
+            "data", "window", \.data.window,
+            "Shuffle window: samples of a virtual rank that are mixed with each other; two windows are held in memory.",
+            .within(Data.windowLimit)),
+        JobField(
+            "data", "stage", \.data.stage,
+            "Folder on a disk of each node, to which the data set is copied, once a node, before it is read there.",
+            onResume: .free),
         JobField(
             "data", "horizontalFlip", \.data.horizontalFlip, "Whether samples are mirrored with probability one half."),
         JobField(

@@ -143,6 +143,12 @@ final class OpenFile {
         }
     }
 
+    /// Has the operating system forget what it keeps of the file in memory; what is not yet on the disk stays.
+    func dropFromMemory() throws {
+        let reason = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+        if reason != 0 { throw StorageError.system(reason, "drop from memory", name) }
+    }
+
     /// Closes the file; network file systems report a full disk only here.
     func close() throws {
         let closing = descriptor

@@ -24,11 +24,10 @@ public struct MemoryPlan: Equatable, Sendable {
         dataset: ShardedDataset, validation: ShardedDataset?
     ) {
         let table = ParameterTable(job.model)
-        let plan = BatchPlan(job, sampleCount: dataset.count)
+        let plan = BatchPlan(job, dataset.layout)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
         let own = plan.virtualRanks(of: rank, ranks: ranks)
-        let positions = plan.positions(own).count
-        var samples = 2 * SampleBatch.bytes(dataset, count: positions) + dataset.heldBytes
+        var samples = SampleFeed.bytes(dataset, plan, virtualRanks: own) + dataset.heldBytes
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
         }

@@ -59,6 +59,8 @@ public struct StepReport: Equatable, Sendable {
     public var repairs: [Repair] = []
     /// Seconds that each rank computed, waiting for others left out.
     public let computeSeconds: [Double]
+    /// Seconds that the rank which waited longest for its samples did so.
+    public var waitSeconds = 0.0
     /// How far the ranks are with what they write in the background.
     let saving: StepVote.Saving
     /// Nil for a step that changed the weights.

@@ -103,6 +103,7 @@ public final class StepVote {
     private let communicator: Communicator
     private let positions, virtualRanks, tensors, blocks: Int
     private var values: [Double]
+    private let clock = ContinuousClock()
 
     /// - Parameters:
     ///   - positions: B, samples of the global batch.
@@ -130,10 +131,12 @@ public final class StepVote {
 
     /// Begins a step: local work that may fail. Collective.
     ///
-    /// - Returns: what `body` returned, if it succeeded on all ranks.
+    /// - Returns: what `body` returned, if it succeeded on all ranks, and the seconds that the slowest of them took.
     /// - Throws: the lowest failing rank's `RankFailure`, on all ranks alike.
-    public func open<Value>(_ body: () throws -> Value) throws -> Value {
+    public func open<Value>(_ body: () throws -> Value) throws -> (Value, seconds: Double) {
+        let begin = clock.now
         let outcome = Result { try body() }
+        let seconds = (clock.now - begin).seconds
         var failure: RankFailure?
         if case .failure(let error) = outcome {
             let (code, message) = Failure.describe(error)
@@ -141,9 +144,10 @@ public final class StepVote {
         }
         // The lowest failing rank has the greatest number.
         let own = failure == nil ? -Double.infinity : Double(communicator.size - communicator.rank)
-        let greatest = try communicator.allReduce(own, .max)
-        guard greatest.isFinite else { return try outcome.get() }
-        throw try communicator.shared(failure, of: communicator.size - Int(greatest))
+        var greatest = [own, seconds]
+        try greatest.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .max) }
+        guard greatest[0].isFinite else { return (try outcome.get(), greatest[1]) }
+        throw try communicator.shared(failure, of: communicator.size - Int(greatest[0]))
     }
 
     /// Ends a step. Collective. Does not throw: see `GradientExchange`.

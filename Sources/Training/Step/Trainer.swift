@@ -46,7 +46,7 @@ public final class Trainer {
         self.dataset = dataset
         self.communicator = communicator
         self.engine = engine
-        let plan = BatchPlan(job, sampleCount: dataset.count)
+        let plan = BatchPlan(job, dataset.layout)
         self.plan = plan
         random = TrainingRandom(seed: job.run.seed)
         optimizer = Optimizer(job.optimizer, job.ema, steps: training.steps)
@@ -77,7 +77,7 @@ public final class Trainer {
     ///   skipped.
     public func step() throws -> StepReport? {
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
-        let samples = try vote.open { try nextSamples() }
+        let (samples, waitSeconds) = try vote.open { try nextSamples() }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
@@ -109,6 +109,7 @@ public final class Trainer {
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
         report.repairs = repairs
+        report.waitSeconds = waitSeconds
         guard outcome.isFinite else {
             grids = former
             report.skipped = try skip(outcome)
@@ -137,7 +138,7 @@ public final class Trainer {
 
     private func nextSamples() throws -> SampleBatch {
         if feed == nil {
-            feed = SampleFeed(dataset, plan, positions: plan.positions(own), steps: state.step..<job.training.steps)
+            feed = SampleFeed(dataset, plan, virtualRanks: own, steps: state.step..<job.training.steps)
         }
         guard let feed else { preconditionFailure("the feed was just made") }
         return try feed.next()

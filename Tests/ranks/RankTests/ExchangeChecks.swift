@@ -1,4 +1,5 @@
 import Compute
+import Datasets
 import Distributed
 import Model
 import Training
@@ -39,7 +40,7 @@ private func alone(_ table: ParameterTable, virtualRanks: Int, seed: Int) -> (gr
 
 /// Which virtual ranks each rank computes, and in which order: as a run does, backwards, and mixed up.
 private func assignments(_ virtualRanks: Int, ranks: Int) -> [[[Int]]] {
-    let plan = BatchPlan(job(virtualRanks: virtualRanks), sampleCount: 10)
+    let plan = BatchPlan(job(virtualRanks: virtualRanks), ChunkLayout([.init(samples: 10, chunkSamples: 4)]))
     let shares = (0..<ranks).map { Array(plan.virtualRanks(of: $0, ranks: ranks)) }
     let mixedUp = (0..<virtualRanks).sorted { mixed($0, 7) < mixed($1, 7) }
     return [shares, shares.reversed().map { $0.reversed() }, shares.map { $0.map { mixedUp[$0] } }]

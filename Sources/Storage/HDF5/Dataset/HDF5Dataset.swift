@@ -10,6 +10,8 @@ public final class HDF5Dataset: @unchecked Sendable {
     public let type: HDF5Type
     /// The shape of a chunk; nil where values lie in one piece, or in other files.
     public let chunk: [Int]?
+    /// How its chunks are stored, where that is plain.
+    let plainChunks: PlainChunks?
     /// The number of elements.
     public let count: Int
     /// Its path in the file.
@@ -31,7 +33,8 @@ public final class HDF5Dataset: @unchecked Sendable {
             count = try HDF5Space.count(shape, path, name)
             let type = try HDF5Library.call("examine", path, name) { H5Dget_type(handle) }
             defer { H5Tclose(type) }
-            self.type = try HDF5Type(reading: type, path, name)
+            let element = try HDF5Type(reading: type, path, name)
+            self.type = element
             let creation = try HDF5Library.call("examine", path, name) { H5Dget_create_plist(handle) }
             defer { H5Pclose(creation) }
             if H5Pget_layout(creation) == H5D_CHUNKED, let rank = Int32(exactly: shape.count) {
@@ -41,6 +44,7 @@ public final class HDF5Dataset: @unchecked Sendable {
             } else {
                 chunk = nil
             }
+            plainChunks = try Self.plainChunks(creation, type: type, element, shape: shape, chunk: chunk, path)
         } catch {
             H5Dclose(handle)
             throw error
