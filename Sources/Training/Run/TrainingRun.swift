@@ -51,7 +51,8 @@ public final class TrainingRun {
             guard world.rank == 0 else { return nil }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
             try CheckpointStore.setAside(start.skipped.map(\.path))
-            try start.folder.prepare(job: start.job.yaml(), exclusive: options.resume == .never)
+            try start.folder.prepare(
+                job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
         (self.job, self.trainer, self.firstStep) = (start.job, trainer, firstStep)
@@ -69,6 +70,7 @@ public final class TrainingRun {
             let begin = clock.now
             let report = try trainer.step {
                 if let pending { throw pending }
+                try start.folder.requireClaim()
             }
             let seconds = (clock.now - begin).seconds
             let loss = try validationLoss(after: report.step)

@@ -10,6 +10,8 @@ public final class HDF5Dataset: @unchecked Sendable {
     public let type: HDF5Type
     /// The shape of a chunk; nil where values lie in one piece, or in other files.
     public let chunk: [Int]?
+    /// Whether each chunk carries a checksum (Fletcher-32), which reading checks.
+    let hasChecksums: Bool
     /// The number of elements.
     public let count: Int
     /// Its path in the file.
@@ -41,6 +43,9 @@ public final class HDF5Dataset: @unchecked Sendable {
             } else {
                 chunk = nil
             }
+            let filters = try HDF5Filters(reading: creation, path, name)
+            hasChecksums = filters.hasChecksums
+            try filters.requireAvailable(path, name)
         } catch {
             H5Dclose(handle)
             throw error
