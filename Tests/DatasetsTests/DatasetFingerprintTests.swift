@@ -120,7 +120,7 @@ import Testing
         let source = MadeUpSource(count: 23, labels: .none)
         let wanted = try packed(source, "set", shards: 3)
         let path = folder("set-00001-of-00003.h5")
-        try AtomicFile.removeTree(path)
+        for file in [path, HDF5Digest.path(for: path)] { try AtomicFile.removeTree(file) }
         let file = try HDF5File.create(path)
         try DatasetAttributes(scale: 1.0 / 128, shift: -1).write(to: file)
         try file.createDataset("/images", .uint8, shape: [8, 2, 3, 3]).write((7..<15).flatMap(source.stored))
