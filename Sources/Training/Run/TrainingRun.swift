@@ -82,7 +82,8 @@ public final class TrainingRun {
             if let line = CheckpointSpace.note(saver.bytes, count: count, in: start.folder.path) { observer.note(line) }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
             try CheckpointStore.setAside(start.skipped.map(\.path))
-            try start.folder.prepare(job: start.job.yaml(), exclusive: options.resume == .never)
+            try start.folder.prepare(
+                job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
         hosts = try world.allGather(runtime.hostName).reduce(into: []) { known, host in
@@ -144,7 +145,7 @@ public final class TrainingRun {
     private func step(_ observer: Observer, _ runGuard: RunGuard) throws {
         let clock = ContinuousClock()
         let begin = clock.now
-        guard let report = try trainer.step() else { return }
+        guard let report = try trainer.step(after: start.folder.requireClaim) else { return }
         let seconds = (clock.now - begin).seconds
         tell(try saver.advance(report.saving), observer)
         let loss = try validationLoss(after: report.step)

@@ -72,12 +72,16 @@ public final class Trainer {
 
     /// Does one step. Collective.
     ///
+    /// - Parameter before: this rank's work between steps, which may fail.
     /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
-    public func step() throws -> StepReport? {
+    public func step(after before: () throws -> Void = {}) throws -> StepReport? {
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
-        let (samples, waitSeconds) = try vote.open { try nextSamples() }
+        let (samples, waitSeconds) = try vote.open {
+            try before()
+            return try nextSamples()
+        }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
