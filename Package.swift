@@ -3,10 +3,12 @@
 // The floors of the house, bottom to top; imports point down only (docs/architecture.md).
 //
 // Environment read when the manifest is evaluated:
-//   FPDM_MARCH   the processor to build for, as clang's -march names it (default: native, this machine).
-//                On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
-//   FPDM_MPI     the MPI to build with, by pkg-config's name for it (default: ompi, which is Open MPI): mpich, or
-//                another of its family. Builds with different MPIs want folders of their own: --scratch-path.
+//   FPDM_MARCH     the processor to build for, as clang's -march names it (default: native, this machine).
+//                  On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MPI       the MPI to build with, by pkg-config's name for it (default: ompi, which is Open MPI): mpich, or
+//                  another of its family. Builds with different MPIs want folders of their own: --scratch-path.
+//   FPDM_REVISION  what the program records as its source's revision; `make` asks git. What the package manager itself
+//                  knows of git is kept with the manifest, which a commit does not change.
 
 import PackageDescription
 
@@ -32,11 +34,8 @@ let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
 ]
 
-/// What git knows of the source, for the program to tell; nothing where it was unpacked from an archive.
 let revision: [CSetting] =
-    Context.gitInformation.map { git in
-        [.define("FPDM_REVISION", to: "\"\(git.currentCommit)\(git.hasUncommittedChanges ? "+" : "")\"")]
-    } ?? []
+    Context.environment["FPDM_REVISION"].map { [.define("FPDM_REVISION", to: "\"\($0)\"")] } ?? []
 
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
@@ -66,7 +65,7 @@ let package = Package(
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "Reporting"], swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "CPlatform", "Reporting"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
         .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic),
@@ -125,7 +124,8 @@ let package = Package(
         .executableTarget(
             name: "rank-tests",
             dependencies: [
-                "Checkpoints", "Compute", "Distributed", "Jobs", "Model", "Reporting", "Storage", "Training",
+                "Checkpoints", "Compute", "Datasets", "Distributed", "Jobs", "Model", "Reporting", "Storage",
+                "Training",
             ],
             path: "Tests/ranks/RankTests",
             swiftSettings: strict),
@@ -153,7 +153,10 @@ let package = Package(
             ]),
         tests(
             "SamplingTests",
-            ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Sampling", "Storage", "TestSupport"]),
+            [
+                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "TestSupport",
+            ]),
         tests(
             "EvaluationTests",
             [

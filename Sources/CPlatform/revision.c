@@ -1,6 +1,6 @@
 #include "CPlatform.h"
 
-// Defined by Package.swift, where git knows the source.
+// From the environment of the build (Package.swift).
 #ifndef FPDM_REVISION
 #define FPDM_REVISION ""
 #endif

@@ -40,16 +40,9 @@ public enum TimeLimit: Equatable, Sendable {
     }
 }
 
-extension TimeLimit: JobFieldValue {
-    static var wanted: String { "auto, none, seconds, or a duration such as 1h30m" }
-    static var choices: [String] { ["auto", "none"] }
-
-    init?(yaml node: Node) {
-        guard let text = node.scalar?.string else { return nil }
-        self.init(text: text)
-    }
-
-    var yaml: String {
+extension TimeLimit: CustomStringConvertible {
+    /// As a job has it.
+    public var description: String {
         switch self {
         case .automatic: return "auto"
         case .unlimited: return "none"
@@ -62,4 +55,16 @@ extension TimeLimit: JobFieldValue {
             return text
         }
     }
+}
+
+extension TimeLimit: JobFieldValue {
+    static var wanted: String { "auto, none, seconds, or a duration such as 1h30m" }
+    static var choices: [String] { ["auto", "none"] }
+
+    init?(yaml node: Node) {
+        guard let text = node.scalar?.string else { return nil }
+        self.init(text: text)
+    }
+
+    var yaml: String { description }
 }

@@ -38,7 +38,7 @@ public final class TrainingState {
     private static func take(
         _ arena: Arena, _ table: ParameterTable, _ slices: FlatSlices, _ rank: Int
     ) -> (FloatBuffer, FloatBuffer, FloatBuffer, FloatBuffer) {
-        let slice = slices[rank].count + CheckpointRows(table, slices).tail(of: rank).count
+        let slice = CheckpointRows(table, slices).count(of: rank)
         return (arena.take(table.flatCount), arena.take(slice), arena.take(slice), arena.take(slice))
     }
 

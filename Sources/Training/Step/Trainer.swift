@@ -18,6 +18,8 @@ public final class Trainer {
     var runGuard: RunGuard?
     /// The wish that the last step brought to light; nil if no rank has one.
     private(set) var wish: StopWish?
+    /// How far this rank is with what it writes in the background: asked at the end of a step, for all to know.
+    var saving: () -> StepVote.Saving = { .done }
 
     let communicator: Communicator
     private let engine: Engine
@@ -27,6 +29,7 @@ public final class Trainer {
     private let sum: GradientSum
     private let exchange: GradientExchange
     private let vote: StepVote
+    private let seals: WeightSeals
     private let accumulator: BatchAccumulator
     private var feed: SampleFeed?
     private let clock = ContinuousClock()
@@ -43,15 +46,19 @@ public final class Trainer {
         self.dataset = dataset
         self.communicator = communicator
         self.engine = engine
-        plan = BatchPlan(job, sampleCount: dataset.count)
+        let plan = BatchPlan(job, dataset.layout)
+        self.plan = plan
         random = TrainingRandom(seed: job.run.seed)
         optimizer = Optimizer(job.optimizer, job.ema, steps: training.steps)
         accumulator = try BatchAccumulator(job, engine: engine)
         let table = accumulator.table
         let slices = FlatSlices(count: table.flatCount, ranks: communicator.size)
         state = TrainingState(table, slices: slices, rank: communicator.rank)
-        sum = GradientSum(engine, table, virtualRanks: training.virtualRanks)
-        exchange = GradientExchange(communicator, engine, slices)
+        let shares = (0..<communicator.size).map { plan.virtualRanks(of: $0, ranks: communicator.size).count }
+        sum = GradientSum(
+            engine, table, virtualRanks: training.virtualRanks, own: shares[communicator.rank], slice: state.slice)
+        exchange = GradientExchange(communicator, engine, slices, isSingle: shares.map { $0 == 1 })
+        seals = WeightSeals(communicator, slices)
         grids = GradientGrids(tensors: table.parameters.count, virtualRanks: training.virtualRanks)
         vote = StepVote(
             communicator, positions: training.globalBatch, virtualRanks: training.virtualRanks,
@@ -71,14 +78,21 @@ public final class Trainer {
     ///   skipped.
     public func step(after before: () throws -> Void = {}) throws -> StepReport? {
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
-        let samples = try vote.open {
+        let (samples, waitSeconds) = try vote.open {
             try before()
             return try nextSamples()
         }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
+        if checksWeights { seals.takeFirst(state.weights) }
         var (gradient, outcome) = compute(samples, iterations)
+        var repairs: [StepReport.Repair] = []
+        // Weights that have changed are one way to come by what is not finite.
+        if checksWeights, !outcome.isDropped, outcome.weightsDiffer || !outcome.isFinite {
+            repairs = try seals.repair(state.weights)
+            if !repairs.isEmpty { (gradient, outcome) = compute(samples, iterations) }
+        }
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
         let former = grids
         let isRedone = !outcome.isDropped && outcome.valuesAreFinite && !grids.suit(outcome.maxima)
@@ -98,6 +112,8 @@ public final class Trainer {
             step: state.step + 1, outcome, iterations: iterations,
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
+        report.repairs = repairs
+        report.waitSeconds = waitSeconds
         guard outcome.isFinite else {
             grids = former
             report.skipped = try skip(outcome)
@@ -108,6 +124,7 @@ public final class Trainer {
         report.clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
         optimizer.apply(engine, gradient: gradient, scale: report.clipping, to: state)
         state.skippedInARow = 0
+        if checksWeights { seals.take(state.weights) }
         exchange.share(state.weights)
         return report
     }
@@ -118,12 +135,14 @@ public final class Trainer {
         return try validation.loss(accumulator, weights: state.weights) { runGuard?.dropsStep() ?? false }
     }
 
+    private var checksWeights: Bool { job.training.checkWeightsEvery > 0 }
+
     /// Virtual ranks that this rank computes.
     private var own: Range<Int> { plan.virtualRanks(of: communicator.rank, ranks: communicator.size) }
 
     private func nextSamples() throws -> SampleBatch {
         if feed == nil {
-            feed = SampleFeed(dataset, plan, positions: plan.positions(own), steps: state.step..<job.training.steps)
+            feed = SampleFeed(dataset, plan, virtualRanks: own, steps: state.step..<job.training.steps)
         }
         guard let feed else { preconditionFailure("the feed was just made") }
         return try feed.next()
@@ -157,12 +176,16 @@ public final class Trainer {
         }
         ballot.maxima = sum.maxima
         ballot.computeSeconds = (clock.now - begin).seconds
+        if checksWeights, (state.step + 1) % job.training.checkWeightsEvery == 0 {
+            ballot.weightsDiffer = seals.differ(from: state.weights)
+        }
         runGuard?.heartbeat.enter(.exchanging)
         let gradient = exchange.reduce(sum, whileIdle: runGuard.map { runGuard in { runGuard.tell() } })
         ballot.squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
         ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
         runGuard?.vote(&ballot)
+        ballot.saving = saving()
         let outcome = vote.close(ballot)
         runGuard?.heard(outcome)
         wish = outcome.wish
