@@ -67,9 +67,8 @@ struct RunOrigin {
         _ options: RunOptions, _ reading: CollectiveReading, note: (String) -> Void
     ) throws -> CheckpointReader? {
         guard let path = options.startFrom else { return nil }
-        return try reading.latestValid(skipped: { note("skipping \($0.reason)") }) {
-            try CheckpointCandidates(under: path)
-        }
+        func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
+        return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }
     }
 
     // MARK: - Against the checkpoint
