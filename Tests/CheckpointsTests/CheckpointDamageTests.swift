@@ -72,10 +72,42 @@ import Testing
         let verification = try CheckpointVerification(path)
         #expect(verification.files.map { $0.problem == nil } == [true, true, false, true])
         #expect(verification.files.map(\.name).first == "COMMIT")
+        #expect(verification.files.map(\.tensors) == [[], [], ["ema/x_embedder.proj.bias"], []])
         try reseal { try $0.setAttribute("start_row", 1, of: "/model/x_embedder.proj.bias") }
         try checkpointFailure(.damaged, naming: "/model/x_embedder.proj.bias", "another place") {
             try CheckpointReader.open(path).load(room)
         }
+    }
+
+    /// Each value of a file, changed by a bit: the tensor that lost it is named, and none where the file lost no value.
+    @Test func verificationNamesTensors() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1, writers: 2)
+        let (name, index) = (CheckpointNames.rank(1, of: 2), try CheckpointIndex(readingIn: path))
+        let file = "\(path)/\(name)"
+        let bytes = try Files.read(file)
+        var named: Set<String> = []
+        var unnamed = 0
+        for offset in stride(from: 0, to: bytes.count, by: 61) {
+            var damaged = bytes
+            damaged[offset] ^= 1 << UInt8(offset % 8)
+            try Foundation.Data(damaged).write(to: URL(fileURLWithPath: file))
+            let found = try #require(try CheckpointVerification(path).files.last)
+            #expect(found.name == name && found.problem?.contains("bytes have changed") == true, "byte \(offset)")
+            if found.tensors.count == 1 {
+                named.formUnion(found.tensors)
+            } else {
+                unnamed += found.tensors.isEmpty ? 1 : 0
+            }
+        }
+        // Pieces that no stride steps over.
+        let there = index.tensors.filter { tensor in
+            tensor.pieces.contains { $0.file == name && $0.rows.count * tensor.rowCount > 16 }
+        }
+        #expect(named.isSuperset(of: there.map(\.path)) && !there.isEmpty && unnamed > 0, "\(named)")
+        try Foundation.Data(bytes.dropLast(8)).write(to: URL(fileURLWithPath: file))
+        let cut = try #require(try CheckpointVerification(path).files.last)
+        #expect(cut.tensors == index.tensors.filter { $0.pieces.contains { $0.file == name } }.map(\.path))
     }
 
     @Test func aLaterFormatIsNoDamage() throws {

@@ -4,6 +4,8 @@ public struct CheckpointVerification: Codable, Sendable {
         public let name: String
         /// What is wrong; nil if all is well.
         public let problem: String?
+        /// The tensors that have lost values by it, such as `model/x_embedder.proj.bias`.
+        public let tensors: [String]
     }
 
     public let path: String
@@ -23,12 +25,7 @@ public struct CheckpointVerification: Codable, Sendable {
         var files: [File] = []
         var index: CheckpointIndex?
         func check(_ name: String, _ body: () throws -> Void) throws {
-            do {
-                try body()
-                files.append(File(name: name, problem: nil))
-            } catch let error as CheckpointError where error.kind != .tooNew {
-                files.append(File(name: name, problem: error.message))
-            }
+            files.append(File(name: name, problem: try Self.problem(body), tensors: []))
         }
         var commit: CheckpointDigest?
         try check(CheckpointNames.commit) { commit = try CheckpointCommit.read(in: path) }
@@ -40,17 +37,32 @@ public struct CheckpointVerification: Codable, Sendable {
                 try read.requireStep(of: path)
             }
         }
-        if let index {
-            let reader = CheckpointReader(path, index)
-            for file in index.files {
-                try check(file.name) {
-                    try file.check(in: path)
-                    let pieces = reader.pieces.filter { $0.source.file == file.name }
-                    try reader.check(reader.digest(pieces.map { ($0, $0.source.rows) }))
-                }
-            }
-        }
+        if let index { files += try index.files.map { try Self.file($0, of: index, in: path) } }
         step = index?.metadata.step
         self.files = files
+    }
+
+    private static func file(_ digest: CheckpointDigest, of index: CheckpointIndex, in folder: String) throws -> File {
+        if let problem = try problem({ try digest.check(in: folder) }) {
+            let tensors = try CheckpointDamage.tensors(in: digest.name, of: index, folder: folder)
+            return File(name: digest.name, problem: problem, tensors: tensors)
+        }
+        // What the digest vouches for may still be another tensor's, or not what the index says.
+        let reader = CheckpointReader(folder, index)
+        let damaged = try index.tensors.compactMap { tensor in
+            var pieces = PieceCursor(tensor, of: reader, in: digest.name)
+            return try problem { while try pieces.next() != nil {} }.map { (path: tensor.path, problem: $0) }
+        }
+        return File(name: digest.name, problem: damaged.first?.problem, tensors: damaged.map(\.path))
+    }
+
+    /// What is wrong; nil if all is well.
+    private static func problem(_ body: () throws -> Void) throws -> String? {
+        do {
+            try body()
+            return nil
+        } catch let error as CheckpointError where error.kind != .tooNew {
+            return error.message
+        }
     }
 }

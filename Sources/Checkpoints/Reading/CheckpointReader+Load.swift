@@ -22,7 +22,7 @@ extension CheckpointReader {
     /// Compares names and shapes within the groups of `wanted`.
     ///
     /// - Returns: the tensor of each.
-    private func requireSame(_ wanted: [CheckpointExtent]) throws -> [CheckpointIndex.Tensor] {
+    func requireSame(_ wanted: [CheckpointExtent]) throws -> [CheckpointIndex.Tensor] {
         let names = Set(wanted.map(\.path))
         let groups = Set(wanted.map(\.group))
         var found: [CheckpointIndex.Tensor] = []
@@ -50,7 +50,7 @@ extension CheckpointReader {
     }
 
     /// The first few, and how many more.
-    private static func list(_ verb: String, _ items: [String]) -> String {
+    static func list(_ verb: String, _ items: [String]) -> String {
         guard !items.isEmpty else { return "" }
         let more = items.count > 3 ? " and \(items.count - 3) more" : ""
         return (verb.isEmpty ? "" : "\(verb) ") + items.prefix(3).joined(separator: ", ") + more

@@ -7,10 +7,18 @@ import Storage
 
 /// Where a run goes on, or begins, from: looked for by rank 0, read by all together.
 struct RunOrigin {
+    /// What a new run takes its weights from.
+    enum Weights {
+        /// Weights and their average.
+        case checkpoint(CheckpointReader)
+        /// Weights, which are their own average.
+        case file(WeightsFile)
+    }
+
     /// To go on from; nil for a new run.
     let checkpoint: CheckpointReader?
-    /// Whose weights a new run begins from.
-    let weights: CheckpointReader?
+    /// What a new run begins from; nil for initial weights.
+    let weights: Weights?
     /// Damaged ones in the run's folder that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     /// Whether either lies outside the run's folder.
@@ -39,7 +47,7 @@ struct RunOrigin {
         }
         self.checkpoint = checkpoint
         self.skipped = ownSkipped
-        weights = checkpoint == nil ? try Self.weights(options, reading, note: note) : nil
+        weights = checkpoint == nil ? try Self.weights(options, reading, world, note: note) : nil
         isElsewhere = try weights != nil || world.broadcast([isOwn], root: 0) != [1]
     }
 
@@ -64,11 +72,19 @@ struct RunOrigin {
 
     /// What a new run takes its weights from, where the command says so. Collective.
     private static func weights(
-        _ options: RunOptions, _ reading: CollectiveReading, note: (String) -> Void
-    ) throws -> CheckpointReader? {
+        _ options: RunOptions, _ reading: CollectiveReading, _ world: Communicator, note: (String) -> Void
+    ) throws -> Weights? {
         guard let path = options.startFrom else { return nil }
-        func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
-        return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }
+        let found = try world.agree { try world.rank == 0 && WeightsFile.isFile(path) ? 1 : 0 }
+        guard try world.broadcast([found], root: 0) == [1] else {
+            func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
+            return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }.map {
+                .checkpoint($0)
+            }
+        }
+        let file = try world.agree { try WeightsFile.open(path) }
+        try RunAgreement.requireSame(file.seal, "file of weights at \(path)", world)
+        return .file(file)
     }
 
     // MARK: - Against the checkpoint
@@ -78,6 +94,12 @@ struct RunOrigin {
         _ job: JobConfiguration, _ checkpoint: CheckpointReader, _ options: RunOptions
     ) throws -> JobResumption {
         let metadata = checkpoint.metadata
+        guard checkpoint.holds(group: TrainingState.firstMomentGroup) else {
+            throw Failure(
+                .badData,
+                "\(checkpoint.path): holds weights and their average, but no optimizer to go on with, as what was imported. "
+                    + "Begin a new run from it, in a new run.directory: --start-from \(checkpoint.path)")
+        }
         guard metadata.format >= 2 else {
             throw Failure(
                 .badData,
@@ -114,7 +136,10 @@ struct RunOrigin {
                 change.map { "the data set that it was changed to at step \($0.step) (--set data.path=...)" }
                     ?? "the data set it was begun with")
         }
-        for (key, what) in [("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic")] {
+        for (key, what) in [
+            ("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic"),
+            ("layout", "layout of the data set"),
+        ] {
             guard let recorded = metadata.environment[key], let now = environment[key], recorded != now else {
                 continue
             }
@@ -126,6 +151,10 @@ struct RunOrigin {
                 remedies.append(
                     "its kernels, where this processor runs them (OPENBLAS_CORETYPE=\(core) in the environment)")
             case "arithmetic": remedies.append("the version of this program that wrote it")
+            case "layout":
+                remedies.append(
+                    "the data set as it was packed then, whose chunks decide about the order of samples (with --set "
+                        + "data.shuffle=full --allow-changes they do not)")
             default: remedies.append("its \(what)")
             }
         }

@@ -30,7 +30,7 @@ private func expectKnown(_ state: TrainingState, _ whole: [[Float]]) throws {
 }
 
 /// A folder that all ranks of a node see, while `body` runs.
-private func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
+func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let made = try world.agree { () -> String in
         guard world.rank == 0 else { return "" }
@@ -52,7 +52,9 @@ private func save(_ state: TrainingState, in folder: String, _ world: Communicat
     let work = try world.agree { world.rank == 0 ? try CheckpointWriter.begin(step: 7, run: folder).work : "" }
     let writer = CheckpointWriter(work: try world.broadcast(work, root: 0))
     let digest = try world.agree {
-        try writer.writeRankFile(state.checkpointPieces, writer: world.rank, of: world.size).description
+        try writer.writeRankFile(
+            state.checkpointPieces(in: state.savedVectors), writer: world.rank, of: world.size
+        ).description
     }
     let digests = try world.allGather(digest).compactMap { CheckpointDigest($0) }
     let path = try world.agree { () -> String in
@@ -153,6 +155,35 @@ func stateChecks() -> [Check] {
                     try expectShare(reader.bytesRead - opened, of: values, table, world)
                     try expectKnown(state, whole)
                 }
+            }
+        },
+        Check("a file of weights is begun from, a share a rank, on any number of ranks") { world in
+            let table = smallNetwork()
+            let (weights, zero) = (expected(table, 0), [Float](repeating: 0, count: table.flatCount))
+            try withSharedFolder(world) { folder in
+                func file(_ name: String, without missing: String = "") throws -> WeightsFile {
+                    let path = "\(folder)/\(name)"
+                    try world.agree {
+                        guard world.rank == 0 else { return }
+                        let parameters = table.parameters.filter { $0.name != missing }
+                        try SafeTensors.write(parameters.map { ($0.name, $0.shape) }, to: path) { name, append in
+                            guard let parameter = table.parameter(named: name) else { return }
+                            try Array(weights[parameter.range]).withUnsafeBufferPointer(append)
+                        }
+                    }
+                    return try world.agree { try WeightsFile.open(path) }
+                }
+                let slices = FlatSlices(count: table.flatCount, ranks: world.size)
+                let state = TrainingState(table, slices: slices, rank: world.rank)
+                for vector in vectors(state) { vector.fill(7) }
+                state.weights.fill(0)
+                try state.start(from: file("weights"), world)
+                try expectKnown(state, [weights, weights, zero, zero])
+                let failure = try expectError(RankFailure.self) {
+                    try state.start(from: file("less", without: "x_embedder.proj.bias"), world)
+                }
+                try expect(failure.code, equals: 65)
+                try expect(failure.message.contains("lacks x_embedder.proj.bias"), equals: true)
             }
         },
         Check("damage that one rank finds is damage for all") { world in
