@@ -79,7 +79,7 @@ import Testing
     @Test func theFirstFileIsNamed() throws {
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1, writers: 3)
-        for writer in [1, 2] { try damage("\(path)/\(CheckpointNames.rank(writer, of: 3))") { $0[5000] ^= 4 } }
+        for writer in [1, 2] { try damage("\(path)/\(CheckpointNames.rank(writer, of: 3))") { $0[$0.count / 2] ^= 4 } }
         let reader = try CheckpointReader(unchecked: path)
         let parts = try (0..<5).map { try reader.digestFiles(share: $0, of: 5) }
         for parts in [parts, parts.reversed()] {
@@ -93,11 +93,11 @@ import Testing
         for step in [1, 2] { try fixture.write(step: step, writers: 2) }
         let path = try fixture.write(step: 3, writers: 2)
         try fixture.reseal(path, file: "rank-00001-of-00002.h5") {
-            try $0.dataset("/optimizer/m/tall").write([1], start: [1, 0])
+            try $0.dataset("/optimizer/m/wide").write([1], start: [0, 1])
         }
         let (reader, skipped) = try #require(try fixture.store.latestValid())
         #expect(reader.metadata.step == 2 && skipped.map(\.path) == [path])
-        #expect(skipped[0].reason.contains("rank-00001-of-00002.h5: /optimizer/m/tall: its values have changed"))
+        #expect(skipped[0].reason.contains("rank-00001-of-00002.h5: /optimizer/m/wide: its values have changed"))
     }
 
     @Test func candidatesTravelAsText() throws {
@@ -130,7 +130,9 @@ import Testing
     }
 
     private static func check(parts shares: [Int]) throws {
-        let reader = try CheckpointReader(unchecked: CheckpointFixture().write(step: 1))
+        let fixture = try CheckpointFixture()
+        let reader = try CheckpointReader(unchecked: fixture.write(step: 1))
         try reader.check(shares.flatMap { try reader.digestFiles(share: $0, of: 3) })
+        withExtendedLifetime(fixture) {}
     }
 }

@@ -14,6 +14,7 @@ extension CheckpointReader {
     /// - Returns: the checksums of what was read, for ``check(_:)`` with those of the readers of the other rows.
     /// - Throws: as ``load(_:)``.
     public func loadShare(_ wanted: [CheckpointPiece]) throws -> [CheckpointPart] {
+        defer { closeFiles() }
         let found = try requireSame(wanted.map(\.extent))
         return try zip(wanted, found).flatMap { try read($1, $0.extent.rows, into: $0.values) }
     }

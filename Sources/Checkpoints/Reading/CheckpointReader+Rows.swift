@@ -82,7 +82,8 @@ extension CheckpointReader {
                 let width = piece.tensor.rowCount * MemoryLayout<Float>.stride
                 tally(bytes: rows.count * width)
                 return CheckpointPart(
-                    whole: .piece(piece.number), bytes: (rows.lowerBound - first) * width..<(rows.upperBound - first) * width,
+                    whole: .piece(piece.number),
+                    bytes: (rows.lowerBound - first) * width..<(rows.upperBound - first) * width,
                     crc: crc.value, recorded: recorded)
             }
         }

@@ -34,6 +34,7 @@ extension CheckpointReader {
     /// - Throws: ``CheckpointError``, `.damaged`, if a piece is missing or is another; `StorageError` of kind `.io` if the
     ///   disk fails.
     public func digestPieces(share: Int, of count: Int) throws -> [CheckpointPart] {
+        defer { closeFiles() }
         let own = Self.share(share, of: count, pieces.reduce(0) { $0 + $1.count })
         var end = 0
         return try digest(

@@ -90,6 +90,9 @@ public struct CheckpointReader: Sendable {
         try body(files.open(name))
     }
 
+    /// Closes what a pass has left open: a reader lives as long as a run, and its checkpoint may be deleted before.
+    func closeFiles() { files.close() }
+
     func tally(bytes: Int) { files.bytesRead.add(bytes, ordering: .relaxed) }
 }
 
@@ -112,4 +115,6 @@ private final class OpenRankFile: Sendable {
             return file
         }
     }
+
+    func close() { current.withLock { $0 = nil } }
 }

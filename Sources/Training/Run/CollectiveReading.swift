@@ -70,7 +70,8 @@ package struct CollectiveReading {
         throw world.orAbort {
             CheckpointError(
                 try world.broadcast([own?.kind == .missing ? 1 : 0], root: finder) == [1] ? .missing : .damaged,
-                try world.broadcast(own?.path ?? "", root: finder), try world.broadcast(own?.message ?? "", root: finder))
+                try world.broadcast(own?.path ?? "", root: finder),
+                try world.broadcast(own?.message ?? "", root: finder))
         }
     }
 }

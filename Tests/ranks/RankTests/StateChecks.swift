@@ -104,10 +104,14 @@ private func expectShare(_ bytes: Int, of all: Int, _ table: ParameterTable, _ w
     try expect(try world.allReduce(bytes, .sum), equals: all)
 }
 
+/// Flips a bit of a file in its place: who has it open sees that, too.
 private func flip(_ path: String, at place: Double) throws {
-    var bytes = try Files.read(path)
-    bytes[Int(place * Double(bytes.count))] ^= 16
-    try AtomicFile.write(bytes, to: path)
+    let bytes = try Files.read(path)
+    let offset = Int(place * Double(bytes.count))
+    let file = try FileHandle(forUpdating: URL(fileURLWithPath: path))
+    try file.seek(toOffset: UInt64(offset))
+    try file.write(contentsOf: [bytes[offset] ^ 16])
+    try file.close()
 }
 
 func stateChecks() -> [Check] {
