@@ -6,8 +6,8 @@ import Testing
 
 @testable import Checkpoints
 
-/// A folder for one test, and tensors that stay alive as long as it.
-final class CheckpointFixture {
+/// A folder for one test, and tensors that stay alive as long as it. One thread at a time uses it.
+final class CheckpointFixture: @unchecked Sendable {
     private let place: TestFolder
     var folder: String { place.path }
     private var arenas: [Arena] = []

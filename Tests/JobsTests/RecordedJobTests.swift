@@ -84,6 +84,10 @@ import Testing
         let job = try ResolvedJob.recorded(Self.version01, in: "runs/digits")
         #expect(job.training.virtualRanks == 4 && job.microbatchSize == 16 && job.activations == .keep)
         #expect(job.training.steps == 4000 && job.optimizer.decaySteps == 2000)
+        // It knew two orders.
+        #expect(job.shuffle == .full)
+        let ordered = Self.version01.replacing("  shuffle: true", with: "  shuffle: false")
+        #expect(try ResolvedJob.recorded(ordered, in: "runs/digits").shuffle == .none)
         #expect(job.sampler == .ddpm && job.sampling.guidance == 1.5)
         // What is newer has its default.
         #expect(job.optimizer.clipNorm == nil && job.validation == JobConfiguration.Validation())
@@ -97,7 +101,7 @@ import Testing
         let then = try JobConfiguration.recorded(Self.version01, in: "runs/digits")
         #expect(now.training.virtualRanks == 8 && now.training.steps == 2000)
         (now.training.virtualRanks, now.training.steps) = (4, 4000)
-        (now.training.microbatch, now.training.activations) = (16, .keep)
+        (now.training.microbatch, now.training.activations, now.data.shuffle) = (16, .keep, .full)
         #expect(now == then)
     }
 

@@ -89,7 +89,8 @@ import Testing
         let metadata = CheckpointMetadata(step: 1, jobYAML: "", worldSize: ranks, hosts: ["here"], version: "test")
         let writer = try CheckpointWriter.begin(step: 1, run: folder.path)
         let digests = try parts.enumerated().map { rank, state in
-            try writer.writeRankFile(state.checkpointPieces, writer: rank, of: ranks)
+            try writer.writeRankFile(
+                state.checkpointPieces(in: state.savedVectors), writer: rank, of: ranks)
         }
         let path = try writer.finish(layout: parts[0].checkpointLayout, metadata: metadata, digests: digests)
         let reader = try CheckpointReader.open(path)

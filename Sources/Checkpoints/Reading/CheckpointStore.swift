@@ -27,10 +27,15 @@ public struct CheckpointStore: Sendable {
         }.sorted { $0.0 < $1.0 }
     }
 
-    /// Removes what writers that were stopped have left. For the run's only writer, before it begins.
+    /// The path of a step's checkpoint, whether or not there is one.
+    public func path(of step: Int) -> String { "\(folder)/\(CheckpointNames.step(step))" }
+
+    /// Removes what writers that were stopped have left, half written or half deleted. For the run's only writer, before
+    /// it begins.
     public func cleanPartials() {
         // Leftovers are in nobody's way: a folder that cannot be listed or written is no reason to stop.
-        for name in (try? Files.names(in: folder)) ?? [] where name.hasPrefix(CheckpointNames.partial) {
+        for name in (try? Files.names(in: folder)) ?? []
+        where [CheckpointNames.partial, CheckpointNames.deleting].contains(where: name.hasPrefix) {
             try? AtomicFile.removeTree("\(folder)/\(name)")
         }
     }

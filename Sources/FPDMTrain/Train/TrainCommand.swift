@@ -93,8 +93,8 @@ struct TrainCommand: ParsableCommand {
         let runtime = try Session.start()
         let reporter = TrainingReporter(speaks: runtime.world.rank == 0)
         let run = try TrainingRun(configuration, options, runtime: runtime, observer: reporter)
-        try run?.train(reporter)
+        let ending = try run?.train(reporter) ?? .finished
         reporter.ended()
-        Console.exit(0)
+        Console.exit(ending.exitCode)
     }
 }

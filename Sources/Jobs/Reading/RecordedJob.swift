@@ -28,10 +28,18 @@ extension JobConfiguration {
     /// Fields that had other names in earlier versions, by those.
     static let newNames = ["training.gradientShards": "training.virtualRanks"]
 
-    /// A recorded text, which stands on a line a field, with the names of now.
+    /// Values of a field that were written otherwise in earlier versions, by those.
+    static let newValues = ["data.shuffle": ["true": "full", "false": "none"]]
+
+    /// A recorded text, which stands on a line a field, with the names and values of now.
     private static func upgraded(_ yaml: String) -> String {
         func key(_ name: String) -> String { "  \(name.drop { $0 != "." }.dropFirst()): " }
         return yaml.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            if let (name, values) = newValues.first(where: { line.hasPrefix(key($0.key)) }),
+                let value = values[String(line.dropFirst(key(name).count))]
+            {
+                return key(name) + value
+            }
             guard let (old, new) = newNames.first(where: { line.hasPrefix(key($0.key)) }) else { return String(line) }
             return key(new) + line.dropFirst(key(old).count)
         }.joined(separator: "\n")
@@ -49,6 +57,7 @@ extension ResolvedJob {
             Failure(.badData, "\(place): its job leaves \(key) open, as no run records it; it was changed by hand")
         }
         guard job.training.microbatch > 0 else { throw open("training.microbatch") }
+        guard job.data.shuffle != nil else { throw open("data.shuffle") }
         return try job.resolved { throw open("training.activations") }
     }
 }

@@ -135,7 +135,10 @@ struct RunOrigin {
                 change.map { "the data set that it was changed to at step \($0.step) (--set data.path=...)" }
                     ?? "the data set it was begun with")
         }
-        for (key, what) in [("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic")] {
+        for (key, what) in [
+            ("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic"),
+            ("layout", "layout of the data set"),
+        ] {
             guard let recorded = metadata.environment[key], let now = environment[key], recorded != now else {
                 continue
             }
@@ -147,6 +150,10 @@ struct RunOrigin {
                 remedies.append(
                     "its kernels, where this processor runs them (OPENBLAS_CORETYPE=\(core) in the environment)")
             case "arithmetic": remedies.append("the version of this program that wrote it")
+            case "layout":
+                remedies.append(
+                    "the data set as it was packed then, whose chunks decide about the order of samples (with --set "
+                        + "data.shuffle=full --allow-changes they do not)")
             default: remedies.append("its \(what)")
             }
         }

@@ -89,7 +89,8 @@ struct RunStart {
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         let engine = try world.agree { try Engine(threads: threads) }
         self.engine = engine
-        let (dataset, validation) = try world.agree { try Self.openData(job) }
+        let (found, validation) = try world.agree { try Self.openData(job) }
+        let dataset = try job.data.stage.map { try Staging.stage(found, in: $0, runtime, note: note) } ?? found
         (self.dataset, self.validation) = (dataset, validation)
 
         let limit = MemoryLimit.current
@@ -98,7 +99,11 @@ struct RunStart {
                 job, rank: world.rank, ranks: world.size, threads: threads, dataset: dataset, validation: validation)
         }
         // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
-        var resolved = resumption?.job ?? job.resolved { Self.fittingActivations(job, plan, limit, runtime) }
+        var resolved =
+            resumption?.job
+            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window) {
+                Self.fittingActivations(job, plan, limit, runtime)
+            }
         if job.training.activations == nil {
             let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
@@ -112,16 +117,19 @@ struct RunStart {
         }
 
         fingerprint = try RunAgreement.fingerprint(dataset, runtime)
-        environment = [
+        var environment = [
             "backend": engine.matrix.name, "precision": resolved.training.precision.rawValue,
             "arithmetic": "\(Engine.arithmetic)", "mpi": runtime.libraryVersion,
             "threads": String(engine.pool.threadCount),
         ]
+        // Only there does it decide about bits.
+        if resolved.shuffle == .window { environment["layout"] = dataset.layout.description }
+        self.environment = environment
         let held = try validation.map { try RunAgreement.fingerprint($0, runtime).description }
         try RunAgreement.requireEqualRanks(fingerprint, validation: held ?? "none", environment, world)
         var changes = resumption?.changes ?? []
         if let checkpoint {
-            let (fingerprint, environment) = (fingerprint, environment)
+            let (fingerprint, environment) = (fingerprint, self.environment)
             let found = try world.agree {
                 try RunOrigin.differences(
                     checkpoint, fingerprint, environment, changes: changes, allowing: options.allowingChanges)

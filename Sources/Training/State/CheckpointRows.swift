@@ -50,6 +50,9 @@ struct CheckpointRows {
         return end..<(rows.isEmpty ? end : max(end, Self.range(cut, rows: rows).upperBound))
     }
 
+    /// Values of the rank's slice and its tail.
+    func count(of rank: Int) -> Int { slices[rank].count + tail(of: rank).count }
+
     /// The first row that starts at `border` or behind it.
     private func firstRow(of parameter: Parameter, from border: Int) -> Int {
         let length = Self.rowLength(parameter)

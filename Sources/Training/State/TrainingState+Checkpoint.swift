@@ -19,7 +19,15 @@ extension TrainingState {
         ]
     }
 
-    var groups: [String] { [Self.weightsGroup] + sliced.map(\.group) }
+    /// All four, each from the start of this rank's slice to the end of the last row that it saves.
+    private var saved: [(group: String, values: FloatBuffer)] {
+        [(Self.weightsGroup, weights.slice(slice.lowerBound, emaWithTail.count))] + sliced
+    }
+
+    /// Where the values lie that this rank saves. `completeRows` comes first.
+    package var savedVectors: [FloatBuffer] { saved.map(\.values) }
+
+    var groups: [String] { saved.map(\.group) }
 
     /// What each rank saves, in the order of ranks: known to all without a message.
     package var checkpointLayout: [[CheckpointExtent]] {
@@ -35,23 +43,22 @@ extension TrainingState {
         }
     }
 
-    /// What this rank saves: rows where they lie in memory. `completeRows` comes first.
-    package var checkpointPieces: [CheckpointPiece] {
-        rows(of: groups).filter { !$0.extent.rows.isEmpty }
+    /// What this rank saves: rows where they lie in `savedVectors`, or in copies of those.
+    package func checkpointPieces(in vectors: [FloatBuffer]) -> [CheckpointPiece] {
+        rows(of: groups, in: vectors).filter { !$0.extent.rows.isEmpty }
     }
 
-    /// The rows of every tensor that this rank saves and reads, where they lie in memory; of some tensors none.
-    private func rows(of groups: [String]) -> [CheckpointPiece] {
+    /// The rows of every tensor that this rank saves and reads; of some tensors none.
+    private func rows(of groups: [String], in vectors: [FloatBuffer]) -> [CheckpointPiece] {
         let rows = CheckpointRows(table, slices)
-        // The weights are whole here; the others begin with this rank's slice.
-        let vectors = [(Self.weightsGroup, weights, 0)] + sliced.map { ($0.group, $0.values, slice.lowerBound) }
-        return vectors.filter { groups.contains($0.0) }.flatMap { group, values, start in
+        return zip(saved, vectors).filter { groups.contains($0.0.group) }.flatMap { vector, values in
             table.parameters.map { parameter in
                 let own = rows.saved(parameter, by: rank)
-                let place = own.isEmpty ? start..<start : CheckpointRows.range(parameter, rows: own)
+                let place =
+                    own.isEmpty ? slice.lowerBound..<slice.lowerBound : CheckpointRows.range(parameter, rows: own)
                 return CheckpointPiece(
-                    group: group, name: parameter.name, shape: parameter.shape, rows: own,
-                    values: values.slice(place.lowerBound - start, place.count))
+                    group: vector.group, name: parameter.name, shape: parameter.shape, rows: own,
+                    values: values.slice(place.lowerBound - slice.lowerBound, place.count))
             }
         }
     }

@@ -30,7 +30,7 @@ private func expectKnown(_ state: TrainingState, _ whole: [[Float]]) throws {
 }
 
 /// A folder that all ranks of a node see, while `body` runs.
-private func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
+func withSharedFolder(_ world: Communicator, _ body: (String) throws -> Void) throws {
     let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
     let made = try world.agree { () -> String in
         guard world.rank == 0 else { return "" }
@@ -52,7 +52,9 @@ private func save(_ state: TrainingState, in folder: String, _ world: Communicat
     let work = try world.agree { world.rank == 0 ? try CheckpointWriter.begin(step: 7, run: folder).work : "" }
     let writer = CheckpointWriter(work: try world.broadcast(work, root: 0))
     let digest = try world.agree {
-        try writer.writeRankFile(state.checkpointPieces, writer: world.rank, of: world.size).description
+        try writer.writeRankFile(
+            state.checkpointPieces(in: state.savedVectors), writer: world.rank, of: world.size
+        ).description
     }
     let digests = try world.allGather(digest).compactMap { CheckpointDigest($0) }
     let path = try world.agree { () -> String in
