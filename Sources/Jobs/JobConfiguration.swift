@@ -34,6 +34,10 @@ public struct JobConfiguration: Equatable, Sendable {
         public var logEvery = 10
         /// Steps between lines of `metrics.jsonl`.
         public var metricsEvery = 1
+        /// After which it saves and ends, counted from the start of the process.
+        public var timeLimit = TimeLimit.automatic
+        /// Seconds without progress after which all ranks are ended; 0: never.
+        public var watchdog = 600
 
         public init() {}
     }
@@ -104,6 +108,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var activations: ActivationMode?
         /// Steps in a row that may be skipped, because a loss or gradient was not finite, before the job stops.
         public var maxSkippedSteps = 10
+        /// Steps between two looks at every rank's copy of the weights; 0: none.
+        public var checkWeightsEvery = 10
 
         public init() {}
 
@@ -172,10 +178,14 @@ public struct JobConfiguration: Equatable, Sendable {
         public init() {}
     }
 
-    /// When a run is saved. The last step always is.
+    /// When a run is saved, and what of it stays. The last step always is saved, and stays.
     public struct Checkpoint: Equatable, Sendable {
         /// Steps between checkpoints; 0: only at the end.
         public var every = 1000
+        /// The latest checkpoints that stay; 0: all.
+        public var keepLast = 0
+        /// Those stay, too, whose step is a multiple of this; 0: none for that reason.
+        public var keepEvery = 0
 
         public init() {}
     }

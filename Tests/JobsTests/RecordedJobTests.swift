@@ -123,3 +123,28 @@ import Testing
         #expect(override.cause == .usage)
     }
 }
+
+/// Whether recorded weights are those of a network.
+@Suite struct RecordedNetworkTests {
+    @Test func whatCountsIsCompared() throws {
+        let here = try job("model.fixedPoint=true", "model.heads=6")
+        func recorded(_ override: String) throws -> String {
+            try job("model.fixedPoint=true", "model.heads=6", override).yaml()
+        }
+        try here.model.requireNetwork(recordedIn: nil, of: "FILE")
+        // An FPDM has no depth.
+        for same in ["model.depth=3", "training.steps=7"] {
+            try here.model.requireNetwork(recordedIn: recorded(same), of: "FILE")
+        }
+        for (other, says) in [
+            ("model.heads=3", "model.heads is 3 there and 6 here"),
+            ("model.preDepth=2", "model.preDepth is 2 there and 1"),
+            ("model.prePostTimestepConditioning=true", "prePostTimestepConditioning is true there and false here"),
+        ] {
+            let failure = statedFailure { try here.model.requireNetwork(recordedIn: recorded(other), of: "FILE") }
+            #expect(failure?.status == .badData && failure?.description.hasPrefix("FILE: holds weights") == true)
+            #expect(failure?.description.contains(says) == true, "\(failure?.description ?? "")")
+        }
+        #expect(statedFailure { try here.model.requireNetwork(recordedIn: "?", of: "FILE") }?.status == .badData)
+    }
+}

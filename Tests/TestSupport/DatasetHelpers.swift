@@ -58,8 +58,9 @@ public func damage(_ path: String, _ change: (inout [UInt8]) throws -> Void) thr
     try AtomicFile.write(bytes, to: path)
 }
 
-/// Changes an HDF5 file in place.
+/// Changes an HDF5 file in place, on purpose: the digest beside it goes.
 public func edit(_ path: String, _ change: (HDF5File) throws -> Void) throws {
+    try AtomicFile.removeTree(HDF5Digest.path(for: path))
     let file = try HDF5File.open(path, .readWrite)
     try change(file)
     try file.close()

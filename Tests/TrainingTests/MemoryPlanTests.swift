@@ -46,7 +46,9 @@ import Testing
                 let (plan, withHeld) = (plan(nil), plan(held))
                 let state = TrainingState(table, slices: slices, rank: rank)
                 #expect(try bytes(plan, "weights, average, optimizer") == state.bytes)
-                let sum = GradientSum(engine, table, virtualRanks: 7)
+                let own = batches.virtualRanks(of: rank, ranks: ranks).count
+                let sum = GradientSum(engine, table, virtualRanks: 7, own: own, slice: slices[rank])
+                #expect(try bytes(plan, "copy to save") == StateSnapshot(state).bytes)
                 #expect(try bytes(plan, "gradients") == sum.bytes)
                 let accumulator = try BatchAccumulator(job, engine: engine)
                 #expect(try bytes(plan, "activations") == accumulator.bytes)

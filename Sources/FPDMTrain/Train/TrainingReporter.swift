@@ -46,6 +46,7 @@ final class TrainingReporter: TrainingRun.Observer {
         let pace = recent.reduce(0, +) / Double(recent.count)
         let left = pace * Double(job.training.steps - report.step)
         let rate = Double(job.training.globalBatch) / pace
+        for repair in report.repairs { line.note("step \(report.step): \(repair)") }
         if let skipped = report.skipped {
             line.note(
                 "step \(report.step): skipped, because \(skipped) (\(skipped.inARow) in a row; at most "
@@ -70,8 +71,11 @@ final class TrainingReporter: TrainingRun.Observer {
         line.note("memory of rank 0: planned \(run.memory.bytes >> 20) MiB, peak \(ProcessMemory.peak >> 20) MiB")
     }
 
-    func saved(_ checkpoint: String, seconds: Double) {
+    func saved(_ report: SaveReport) {
         guard speaks else { return }
-        line.note("saved \(checkpoint) in \(String(format: "%.2f", seconds)) s")
+        let times = [report.writeSeconds, report.stallSeconds].map { String(format: "%.2f", $0) }
+        line.note("saved \(report.path) in \(times[0]) s; training stood still for \(times[1]) s")
+        for path in report.removed { line.note("deleted \(path)") }
+        for trouble in report.troubles { note("an earlier checkpoint was not deleted: \(trouble)") }
     }
 }

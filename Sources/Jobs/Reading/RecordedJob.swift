@@ -1,3 +1,4 @@
+import Model
 import Reporting
 
 extension JobConfiguration {
@@ -58,5 +59,27 @@ extension ResolvedJob {
         guard job.training.microbatch > 0 else { throw open("training.microbatch") }
         guard job.data.shuffle != nil else { throw open("data.shuffle") }
         return try job.resolved { throw open("training.activations") }
+    }
+}
+
+extension ModelConfiguration {
+    /// Refuses weights that were recorded with the job of another network: heads, for one, show in no tensor's shape.
+    ///
+    /// - Parameters:
+    ///   - yaml: the recorded text; nil where there is none, which is no reason to refuse.
+    ///   - place: the path of the weights, for messages.
+    /// - Throws: `Failure`, bad data.
+    public func requireNetwork(recordedIn yaml: String?, of place: String) throws {
+        guard let yaml else { return }
+        let recorded = try JobConfiguration.recorded(yaml, in: place).model
+        var (there, here) = (JobConfiguration(), JobConfiguration())
+        (there.model, here.model) = (recorded.withoutIgnored, withoutIgnored)
+        let differences = JobConfiguration.fields.filter { $0.section == "model" }.compactMap { field in
+            let (old, new) = (field.value(in: there), field.value(in: here))
+            return old == new ? nil : "\(field.name) is \(old) there and \(new) here"
+        }
+        guard differences.isEmpty else {
+            throw Failure(.badData, "\(place): holds weights of another model: \(differences.joined(separator: ", "))")
+        }
     }
 }

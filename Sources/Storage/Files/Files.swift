@@ -35,8 +35,24 @@ public enum Files {
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino
     }
 
-    /// A file's length in bytes.
-    public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
+    /// A regular file's length in bytes.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func size(of path: String) throws -> Int { try OpenFile(regular: path).size() }
+
+    /// Bytes that this user may still write on the disk that a path, which need not exist, lies on; nil where the file
+    /// system does not tell. Quotas are not seen.
+    public static func availableBytes(at path: String) -> Int? {
+        var information = statvfs()
+        guard statvfs(path, &information) == 0 else {
+            let parent = folder(of: path)
+            return errno == ENOENT && parent != path ? availableBytes(at: parent) : nil
+        }
+        // Those that know no sizes say that there are no blocks at all.
+        guard information.f_blocks > 0 else { return nil }
+        let (bytes, isTooMany) = UInt(information.f_bavail).multipliedReportingOverflow(by: UInt(information.f_frsize))
+        return isTooMany ? nil : Int(exactly: bytes)
+    }
 
     /// Bytes that this user may still write on the disk that a path, which need not exist, lies on; nil where the file
     /// system does not tell. Quotas are not seen.
@@ -53,8 +69,14 @@ public enum Files {
     }
 
     /// A whole file's bytes, or what a pipe holds up to its end.
-    public static func read(_ path: String) throws -> [UInt8] {
-        let file = try OpenFile(reading: path)
+    public static func read(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(reading: path)) }
+
+    /// A regular file's bytes. A pipe in its place is not waited for.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func readRegular(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(regular: path)) }
+
+    private static func bytes(of file: OpenFile) throws -> [UInt8] {
         let size = try file.size()
         // Pipes, and the files of /proc, do not tell their length.
         if size == 0 { return try file.readToEnd() }

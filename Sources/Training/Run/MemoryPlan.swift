@@ -26,15 +26,19 @@ public struct MemoryPlan: Equatable, Sendable {
         let table = ParameterTable(job.model)
         let plan = BatchPlan(job, dataset.layout)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
-        var samples =
-            SampleFeed.bytes(dataset, plan, virtualRanks: plan.virtualRanks(of: rank, ranks: ranks)) + dataset.heldBytes
+        let own = plan.virtualRanks(of: rank, ranks: ranks)
+        var samples = SampleFeed.bytes(dataset, plan, virtualRanks: own) + dataset.heldBytes
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
         }
         activationBytes = BatchAccumulator.bytes(job, threads: threads)
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
-            Line(name: "gradients", bytes: GradientSum.bytes(table, virtualRanks: job.training.virtualRanks)),
+            Line(name: "copy to save", bytes: StateSnapshot.bytes(table, slices, rank: rank)),
+            Line(
+                name: "gradients",
+                bytes: GradientSum.bytes(
+                    table, virtualRanks: job.training.virtualRanks, own: own.count, slice: slices[rank])),
             Line(name: "activations", bytes: activationBytes),
             Line(name: "samples", bytes: samples),
             Line(

@@ -23,7 +23,7 @@ public struct RunOptions: Equatable, Sendable {
     public var resume = Resume.never
     /// Whether what gives other bits than the recorded run is meant, and recorded.
     public var allowingChanges = false
-    /// A checkpoint whose weights a new run begins from.
+    /// A checkpoint, or a safetensors file, whose weights a new run begins from.
     public var startFrom: String?
     /// Keys of the job that were given beside the job file: a change of these takes back an earlier one.
     public var overriddenKeys: Set<String> = []
@@ -41,12 +41,12 @@ struct RunStart {
     let changes: [JobChange]
     /// To go on from; nil for a new run.
     let checkpoint: CheckpointReader?
-    /// Whose weights a new run begins from.
-    let weights: CheckpointReader?
+    /// What a new run begins from; nil for initial weights.
+    let weights: RunOrigin.Weights?
     /// Whether what the run begins from lies outside its folder: it is then saved before the first step, so that the
     /// run goes on from there whatever happens.
     let savesFirst: Bool
-    /// Damaged ones that are later than `checkpoint`.
+    /// Damaged ones that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     let engine: Engine
     let dataset: ShardedDataset
@@ -150,14 +150,21 @@ struct RunStart {
         }
     }
 
-    /// Brings a trainer to where the run begins.
-    func begin(_ trainer: Trainer) throws {
+    /// Brings a trainer to where the run begins. Collective.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    func begin(_ trainer: Trainer, _ world: Communicator) throws {
         guard let checkpoint else {
-            guard let weights else { return trainer.start() }
-            return try trainer.state.start(from: weights)
+            switch weights {
+            case nil: return trainer.start()
+            case .checkpoint(let reader): return try trainer.state.start(from: reader, world)
+            case .file(let file):
+                try world.agree { try job.model.requireNetwork(recordedIn: file.jobYAML, of: file.path) }
+                return try trainer.state.start(from: file, world)
+            }
         }
         let metadata = checkpoint.metadata
-        try trainer.state.load(checkpoint)
+        try trainer.state.load(checkpoint, world)
         trainer.state.step = metadata.step
         trainer.state.updates = metadata.updates
         trainer.state.skippedInARow = metadata.skippedInARow

@@ -51,13 +51,14 @@ private func sums(_ world: Communicator, virtualRanks: Int) throws {
     let engine = try Engine(threads: 1)
     let table = smallNetwork()
     let slices = FlatSlices(count: table.flatCount, ranks: world.size)
-    let exchange = GradientExchange(world, engine, slices)
-    let sum = GradientSum(engine, table, virtualRanks: virtualRanks)
-    // Twice over, so that nothing of a sum before is left.
-    for seed in [1, 2] {
-        let (grids, expected) = alone(table, virtualRanks: virtualRanks, seed: seed)
-        for shares in assignments(virtualRanks, ranks: world.size) {
-            try expect(shares.flatMap { $0 }.sorted(), equals: Array(0..<virtualRanks))
+    for shares in assignments(virtualRanks, ranks: world.size) {
+        try expect(shares.flatMap { $0 }.sorted(), equals: Array(0..<virtualRanks))
+        let exchange = GradientExchange(world, engine, slices, isSingle: shares.map { $0.count == 1 })
+        let sum = GradientSum(
+            engine, table, virtualRanks: virtualRanks, own: shares[world.rank].count, slice: slices[world.rank])
+        // Twice over, so that nothing of a sum before is left.
+        for seed in [1, 2] {
+            let (grids, expected) = alone(table, virtualRanks: virtualRanks, seed: seed)
             sum.begin(grids)
             for (index, virtualRank) in shares[world.rank].enumerated() {
                 // Where a gradient is taken up, the next is added to what is there: zeros.

@@ -12,6 +12,8 @@ public final class HDF5Dataset: @unchecked Sendable {
     public let chunk: [Int]?
     /// How its chunks are stored, where that is plain.
     let plainChunks: PlainChunks?
+    /// Whether each chunk carries a checksum (Fletcher-32), which reading checks.
+    let hasChecksums: Bool
     /// The number of elements.
     public let count: Int
     /// Its path in the file.
@@ -44,6 +46,9 @@ public final class HDF5Dataset: @unchecked Sendable {
             } else {
                 chunk = nil
             }
+            let filters = try HDF5Filters(reading: creation, path, name)
+            hasChecksums = filters.hasChecksums
+            try filters.requireAvailable(path, name)
             plainChunks = try Self.plainChunks(creation, type: type, element, shape: shape, chunk: chunk, path)
         } catch {
             H5Dclose(handle)
