@@ -12,7 +12,11 @@ import Testing
         .begun, .rankFile(0), .rankFile(1), .index, .commit, .renamed,
     ]
 
-    private func write(_ fixture: CheckpointFixture, _ after: (CheckpointWriter.Stage) throws -> Void) throws {
+    private final class Seen: @unchecked Sendable { var stages: [CheckpointWriter.Stage] = [] }
+
+    private func write(
+        _ fixture: CheckpointFixture, _ after: @escaping @Sendable (CheckpointWriter.Stage) throws -> Void
+    ) throws {
         _ = try CheckpointWriter.write(
             fixture.cut(fixture.tensors(seed: 2), writers: 2), metadata: CheckpointFixture.metadata(step: 2),
             run: fixture.run, after: after)
@@ -22,14 +26,14 @@ import Testing
     @Test func aKilledWriterLeavesEarlierCheckpoints() throws {
         let fixture = try CheckpointFixture()
         try fixture.write(step: 1)
-        var seen: [CheckpointWriter.Stage] = []
+        let seen = Seen()
         try write(fixture) { stage in
-            let copy = fixture("killed-\(seen.count)")
+            let copy = fixture("killed-\(seen.stages.count)")
             try FileManager.default.copyItem(atPath: fixture.run, toPath: copy)
-            seen.append(stage)
+            seen.stages.append(stage)
         }
-        #expect(seen == Self.stages)
-        for (number, stage) in seen.enumerated() {
+        #expect(seen.stages == Self.stages)
+        for (number, stage) in seen.stages.enumerated() {
             let run = fixture("killed-\(number)")
             let step = stage == .renamed ? 2 : 1
             let store = CheckpointStore(run: run)
@@ -56,7 +60,7 @@ import Testing
         for stop in Self.stages.dropLast() {
             let fixture = try CheckpointFixture()
             try fixture.write(step: 1)
-            #expect(throws: Stop.self) { try write(fixture) { if $0 == stop { throw Stop() } } }
+            #expect(throws: Stop.self) { try write(fixture) { stage in if stage == stop { throw Stop() } } }
             #expect(try names(in: fixture("run/checkpoints")) == ["step-0000001"])
         }
     }
@@ -88,6 +92,7 @@ import Testing
         try fixture.write(step: 1)
         // Rows of 64 KiB: the disk is full in the midst of the data; small tensors: at the end, in HDF5's own tables.
         let large = fixture.tensor("model", "large", [32, 16_384]) { Float($0) }
+        let available = try #require(Files.availableBytes(at: fixture.run))
         let many = (0..<3000).map { fixture.tensor("model", "small.\($0)", [1]) { Float($0) } }
         for tensors in [[large], many] {
             let error = try #require(throws: StorageError.self) {
@@ -95,6 +100,8 @@ import Testing
             }
             #expect(error.kind == .io && error.message.contains("the disk is full"), "\(error)")
             #expect(try names(in: fixture("run/checkpoints")) == ["step-0000001"])
+            // For the next save: no file that is gone is still held open.
+            #expect(Files.availableBytes(at: fixture.run) == available)
         }
         #expect(try fixture.store.latestValid()?.reader.metadata.step == 1)
     }
@@ -113,6 +120,6 @@ import Testing
         #expect(!error.description.contains("\n"))
         guard isMounted else { return }
         #expect(error.kind == .io && error.message.contains("read-only"), "\(error)")
-        #expect(try CheckpointStore.resolve(fixture.run) == path)
+        #expect(try CheckpointStore.found(fixture.run) == path)
     }
 }

@@ -172,8 +172,10 @@ import Testing
         #expect(try job().warnings == [])
         #expect(try job("optimizer.epsilon=1e-12").warnings == [])
         #expect(try job("ema.decay=1", "ema.warmup=true").warnings == [])
-        let warnings = try job("optimizer.epsilon=1e-13", "ema.decay=1").warnings
-        #expect(warnings.map { $0.prefix { $0 != ":" } } == ["optimizer.epsilon", "ema.decay"])
+        #expect(try job("checkpoint.keepEvery=100", "checkpoint.keepLast=1").warnings == [])
+        let warnings = try job("optimizer.epsilon=1e-13", "ema.decay=1", "checkpoint.keepEvery=100").warnings
+        #expect(
+            warnings.map { $0.prefix { $0 != ":" } } == ["optimizer.epsilon", "ema.decay", "checkpoint.keepEvery"])
     }
 
     @Test func samplersFollowTheTarget() throws {

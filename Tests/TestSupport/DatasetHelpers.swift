@@ -25,6 +25,9 @@ public func read(_ dataset: ShardedDataset, _ indices: [Int]) throws -> DatasetC
         images: images, classes: dataset.labels == .classes ? classes : nil, vectors: length > 0 ? vectors : nil)
 }
 
+/// A data set of this many samples in one file, in chunks of four.
+public func layout(_ samples: Int) -> ChunkLayout { ChunkLayout([.init(samples: samples, chunkSamples: 4)]) }
+
 /// File and message of the error that a call throws; a failed test if it throws none.
 public func dataFailure(
     location: SourceLocation = #_sourceLocation, _ body: () throws -> Void

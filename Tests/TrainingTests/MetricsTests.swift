@@ -15,7 +15,7 @@ struct MetricsTests {
     ) -> MetricsLine {
         let outcome = StepVote.Outcome(
             mse: [mse, 0.1], vb: [1e-17, 0], nonFiniteVirtualRanks: [], maxima: [1],
-            gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2], stops: false)
+            gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2])
         var report = StepReport(
             step: step, outcome, iterations: Iterations(withoutGradient: step, withGradient: 2), learningRate: 1e-4)
         report.clipping = clipping
@@ -116,6 +116,33 @@ struct MetricsTests {
         try write(folder.path, from: 3, [line(4)])
         #expect(try MetricsWriter.lines(run: folder.path) == [line(1), line(2), line(4)])
         #expect(try text(folder).split(separator: "\n").count == 3)
+    }
+
+    /// A small disk, where this process may mount one; elsewhere this shows nothing.
+    @Test("lines for which a disk had no room come with the next that it takes")
+    func full() throws {
+        let folder = try TestFolder()
+        guard try run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", folder.path]).status == 0 else { return }
+        defer { _ = try? run(["umount", "-l", folder.path]) }
+        let writer = try MetricsWriter(run: folder.path, from: 0)
+        let lines = (1...30).map { line($0) }
+        var refused = 0
+        for line in lines {
+            do {
+                try writer.append(line)
+            } catch let error as StorageError {
+                refused += 1
+                #expect(error.kind == .io && error.path == folder("metrics.jsonl"), "\(error)")
+            }
+        }
+        #expect(refused > 0 && refused < 30)
+        #expect(throws: StorageError.self) { try writer.writeWaiting() }
+        #expect(try MetricsWriter.lines(run: folder.path).starts(with: lines.prefix(30 - refused)))
+        _ = try run(["mount", "-o", "remount,size=64k", folder.path])
+        try writer.writeWaiting()
+        #expect(try MetricsWriter.lines(run: folder.path) == lines)
+        try writer.append(line(31))
+        #expect(try text(folder).split(separator: "\n").count == 31)
     }
 
     @Test("a place that cannot be written is a storage error that names it")

@@ -3,9 +3,10 @@ enum CheckpointNames {
     static let folder = "checkpoints"
     static let index = "checkpoint.h5"
     static let commit = "COMMIT"
-    /// Work in progress, and rejected folders: nothing looks for a checkpoint in them.
+    /// Work in progress, rejected folders, and those about to be removed: nothing looks for a checkpoint in them.
     static let partial = ".partial-"
     static let bad = ".bad-"
+    static let deleting = ".deleting-"
 
     /// `step-0001000`: as text, steps below ten million sort as they should.
     static func step(_ step: Int) -> String { "step-\(padded(step, 7))" }

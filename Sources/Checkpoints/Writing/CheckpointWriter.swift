@@ -15,20 +15,19 @@ import Synchronization
 ///     let digest = try writer.writeRankFile(pieces, writer: rank, of: ranks)
 ///     if rank == 0 { path = try writer.finish(layout: layout, metadata: metadata, digests: digests) }
 public struct CheckpointWriter: Sendable {
-    /// What has just been done; tests stop there.
-    enum Stage: Equatable {
-        case begun
-        case rankFile(Int)
-        case index, commit, renamed
-    }
-
     /// The folder of the work.
     public let work: String
+    private let after: @Sendable (Stage) throws -> Void
 
     /// A writer beside the one that began.
     ///
     /// - Parameter work: that writer's.
-    public init(work: String) { self.work = work }
+    public init(work: String) { self.init(work: work, after: Self.crash) }
+
+    /// - Parameter after: is told of each stage; what it throws counts as a failure of that stage.
+    package init(work: String, after: @escaping @Sendable (Stage) throws -> Void) {
+        (self.work, self.after) = (work, after)
+    }
 
     /// Makes sure of the place, `RUN/checkpoints/step-0001000`, and makes the folder of the work.
     ///
@@ -38,6 +37,13 @@ public struct CheckpointWriter: Sendable {
     /// - Throws: ``CheckpointError``, `.exists`, if there is a valid checkpoint of that step; `StorageError` if the
     ///   folder cannot be made.
     public static func begin(step: Int, run: String) throws -> CheckpointWriter {
+        try begin(step: step, run: run, after: crash)
+    }
+
+    /// - Parameter after: as in ``init(work:after:)``.
+    package static func begin(
+        step: Int, run: String, after: @escaping @Sendable (Stage) throws -> Void
+    ) throws -> CheckpointWriter {
         precondition(step >= 0, "a step is counted from 0")
         let folder = "\(run)/\(CheckpointNames.folder)"
         if try !Files.exists(folder) {
@@ -47,8 +53,15 @@ public struct CheckpointWriter: Sendable {
         try makeWay("\(folder)/\(CheckpointNames.step(step))")
         let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
         // The process's number: a second program at work in the same run does not meddle with this one's files.
-        let writer = CheckpointWriter(work: "\(folder)/\(CheckpointNames.work(step))\(getpid())-\(number)")
+        let writer = CheckpointWriter(
+            work: "\(folder)/\(CheckpointNames.work(step))\(getpid())-\(number)", after: after)
         try AtomicFile.createDirectory(writer.work, exclusive: true)
+        do {
+            try after(.begun)
+        } catch {
+            writer.abandon()
+            throw error
+        }
         return writer
     }
 
@@ -58,7 +71,7 @@ public struct CheckpointWriter: Sendable {
         guard try Files.exists(path) else { return }
         do {
             _ = try CheckpointReader.open(path)
-        } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
+        } catch let error as CheckpointError where error.isDamage {
             try CheckpointStore.setAside(path)
             return
         }
@@ -85,7 +98,9 @@ public struct CheckpointWriter: Sendable {
         }
         let name = CheckpointNames.rank(writer, of: writers)
         try CheckpointRankFile.write(pieces, to: "\(work)/\(name)")
-        return try CheckpointDigest(of: name, in: work)
+        let digest = try CheckpointDigest(of: name, in: work)
+        try after(.rankFile(writer))
+        return digest
     }
 
     /// Writes what vouches for the rank files, and puts the folder in its place. For the writer that began.
@@ -99,19 +114,6 @@ public struct CheckpointWriter: Sendable {
     /// - Throws: `StorageError` if the disk is full or fails, or another program has saved that step meanwhile.
     public func finish(
         layout: [[CheckpointExtent]], metadata: CheckpointMetadata, digests: [CheckpointDigest]
-    ) throws -> String {
-        try finish(layout: layout, metadata: metadata, digests: digests) { _ in }
-    }
-
-    /// Removes the folder of the work, for instance after an error. What cannot be removed is swept up at the next
-    /// start (``CheckpointStore/cleanPartials()``).
-    public func abandon() { try? AtomicFile.removeTree(work) }
-}
-
-extension CheckpointWriter {
-    private func finish(
-        layout: [[CheckpointExtent]], metadata: CheckpointMetadata, digests: [CheckpointDigest],
-        after: (Stage) throws -> Void
     ) throws -> String {
         let names = layout.indices.map { CheckpointNames.rank($0, of: layout.count) }
         precondition(digests.map(\.name) == names, "digests of \(digests.map(\.name)), not of \(names)")
@@ -134,6 +136,12 @@ extension CheckpointWriter {
         return path
     }
 
+    /// Removes the folder of the work, for instance after an error. What cannot be removed is swept up at the next
+    /// start (``CheckpointStore/cleanPartials()``).
+    public func abandon() { try? AtomicFile.removeTree(work) }
+}
+
+extension CheckpointWriter {
     /// Does it all in one process.
     ///
     /// - Parameters:
@@ -144,23 +152,20 @@ extension CheckpointWriter {
     public static func write(
         _ tensors: [CheckpointPiece], metadata: CheckpointMetadata, run: String
     ) throws -> String {
-        try write([tensors], metadata: metadata, run: run) { _ in }
+        try write([tensors], metadata: metadata, run: run, after: crash)
     }
 
     /// The same with the work of several writers, one after the other.
     static func write(
-        _ shares: [[CheckpointPiece]], metadata: CheckpointMetadata, run: String, after: (Stage) throws -> Void
+        _ shares: [[CheckpointPiece]], metadata: CheckpointMetadata, run: String,
+        after: @escaping @Sendable (Stage) throws -> Void
     ) throws -> String {
-        let writer = try begin(step: metadata.step, run: run)
+        let writer = try begin(step: metadata.step, run: run, after: after)
         do {
-            try after(.begun)
-            var digests: [CheckpointDigest] = []
-            for (number, pieces) in shares.enumerated() {
-                digests.append(try writer.writeRankFile(pieces, writer: number, of: shares.count))
-                try after(.rankFile(number))
+            let digests = try shares.enumerated().map { number, pieces in
+                try writer.writeRankFile(pieces, writer: number, of: shares.count)
             }
-            return try writer.finish(
-                layout: shares.map { $0.map(\.extent) }, metadata: metadata, digests: digests, after: after)
+            return try writer.finish(layout: shares.map { $0.map(\.extent) }, metadata: metadata, digests: digests)
         } catch {
             writer.abandon()
             throw error

@@ -10,6 +10,8 @@ final class TrainingReporter: TrainingRun.Observer {
     /// Seconds of the latest steps, so that the time left follows the present pace.
     private var recent: [Double] = []
     private static let window = 50
+    /// Of all steps so far: seconds, and those of them that were spent waiting for samples.
+    private var (seconds, waited) = (0.0, 0.0)
 
     init(speaks: Bool) { self.speaks = speaks }
 
@@ -39,9 +41,12 @@ final class TrainingReporter: TrainingRun.Observer {
         guard speaks, let job = run?.job else { return }
         if recent.count == Self.window { recent.removeFirst() }
         recent.append(seconds)
+        self.seconds += seconds
+        waited += report.waitSeconds
         let pace = recent.reduce(0, +) / Double(recent.count)
         let left = pace * Double(job.training.steps - report.step)
         let rate = Double(job.training.globalBatch) / pace
+        for repair in report.repairs { line.note("step \(report.step): \(repair)") }
         if let skipped = report.skipped {
             line.note(
                 "step \(report.step): skipped, because \(skipped) (\(skipped.inARow) in a row; at most "
@@ -60,11 +65,17 @@ final class TrainingReporter: TrainingRun.Observer {
     /// Last words of a run that came to its end.
     func ended() {
         guard speaks, let run else { return }
+        if seconds > 0 {
+            line.note("waiting for samples: \(significant(100 * waited / seconds, 2)) % of the steps' time")
+        }
         line.note("memory of rank 0: planned \(run.memory.bytes >> 20) MiB, peak \(ProcessMemory.peak >> 20) MiB")
     }
 
-    func saved(_ checkpoint: String, seconds: Double) {
+    func saved(_ report: SaveReport) {
         guard speaks else { return }
-        line.note("saved \(checkpoint) in \(String(format: "%.2f", seconds)) s")
+        let times = [report.writeSeconds, report.stallSeconds].map { String(format: "%.2f", $0) }
+        line.note("saved \(report.path) in \(times[0]) s; training stood still for \(times[1]) s")
+        for path in report.removed { line.note("deleted \(path)") }
+        for trouble in report.troubles { note("an earlier checkpoint was not deleted: \(trouble)") }
     }
 }

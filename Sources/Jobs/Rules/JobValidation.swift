@@ -35,6 +35,11 @@ extension JobConfiguration {
                 "ema.decay: 1.0 means that the average, which is what is sampled, never moves; use 0.9999, or "
                     + "ema.warmup: true")
         }
+        if checkpoint.keepEvery > 0, checkpoint.keepLast == 0 {
+            found.append(
+                "checkpoint.keepEvery: \(checkpoint.keepEvery) changes nothing, since checkpoint.keepLast is 0, which "
+                    + "keeps all; set checkpoint.keepLast, to 3 say")
+        }
         return found
     }
 }

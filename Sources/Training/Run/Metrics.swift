@@ -18,6 +18,8 @@ public struct MetricsLine: Codable, Equatable, Sendable {
     public let seconds: Double
     /// That the slowest rank computed, waiting for others left out.
     public let computeSeconds: Double?
+    /// That the rank which waited longest for its samples did so, of `seconds`.
+    public let waitSeconds: Double?
     public let samplesPerSecond: Double
     /// Whether its sums were done again on other grids; left out where not.
     public let redone: Bool?
@@ -37,6 +39,7 @@ public struct MetricsLine: Codable, Equatable, Sendable {
         iterations = [report.iterations.withoutGradient, report.iterations.withGradient]
         self.seconds = seconds
         computeSeconds = report.computeSeconds.max()
+        waitSeconds = report.waitSeconds
         samplesPerSecond = Double(samples) / seconds
         redone = report.isRedone ? true : nil
         skipped = report.skipped.map { "\($0)" }
@@ -51,6 +54,10 @@ public final class MetricsWriter {
     private let path: String
     private let handle: FileHandle
     private let encoder = JSONEncoder()
+    /// Bytes of whole lines in the file.
+    private var written: UInt64
+    /// Lines that a disk had no room for so far.
+    private var waiting = Data()
 
     /// - Parameter step: the step that the run goes on from.
     /// - Throws: `StorageError` when the file cannot be written.
@@ -63,17 +70,33 @@ public final class MetricsWriter {
             throw StorageError(.io, path, "cannot be opened for writing; check its permissions")
         }
         self.handle = handle
-        try handle.seekToEnd()
+        written = try handle.seekToEnd()
     }
 
     deinit { try? handle.close() }
 
+    /// Adds a line.
+    ///
+    /// - Throws: `StorageError` if the file cannot be written: the line is kept, and written with the next that can be.
     public func append(_ line: MetricsLine) throws {
+        waiting += try encoder.encode(line) + Data("\n".utf8)
+        try writeWaiting()
+    }
+
+    /// Writes what could not be written so far.
+    ///
+    /// - Throws: `StorageError` if it still cannot be.
+    public func writeWaiting() throws {
+        guard !waiting.isEmpty else { return }
         do {
-            try handle.write(contentsOf: try encoder.encode(line) + Data("\n".utf8))
+            // A part of the first line may be there from the last attempt.
+            try handle.seek(toOffset: written)
+            try handle.write(contentsOf: waiting)
         } catch {
             throw StorageError(.io, path, "cannot be written: \(error.localizedDescription); is the disk full?")
         }
+        written += UInt64(waiting.count)
+        waiting = Data()
     }
 
     /// The lines of a run; those that cannot be understood, such as a last one that a crash cut short, are skipped.

@@ -13,7 +13,24 @@ public final class TrainingRun {
         func began(_ run: TrainingRun)
         func note(_ message: String)
         func stepped(_ report: StepReport, validationLoss: Double?, seconds: Double)
-        func saved(_ checkpoint: String, seconds: Double)
+        /// On rank 0.
+        func saved(_ report: SaveReport)
+    }
+
+    /// How training came to an end that is none by failure.
+    public enum Ending: Equatable, Sendable {
+        /// All steps are done.
+        case finished
+        /// Saved at a wish to stop, to be started again.
+        case stopped
+
+        /// Of the program.
+        public var exitCode: Int32 {
+            switch self {
+            case .finished: 0
+            case .stopped: Failure.Status.tryAgain.rawValue
+            }
+        }
     }
 
     public let job: ResolvedJob
@@ -27,10 +44,15 @@ public final class TrainingRun {
     private let communicator: Communicator
     private let start: RunStart
     private let validation: Validation?
+    private let saver: CheckpointSaver
+    /// Each once, in the order of their first ranks.
+    private let hosts: [String]
     /// On rank 0.
     private let metrics: MetricsWriter?
-    /// What went wrong between steps on this rank; the next step's vote tells the others.
-    private var pending: (any Error)?
+    private var stragglers: Stragglers
+    private let began = ContinuousClock.now
+    /// Whether lines of metrics wait for a disk to have room.
+    private var metricsWait = false
 
     /// Prepares a run: checks, opens, resumes. Collective.
     ///
@@ -44,40 +66,130 @@ public final class TrainingRun {
         let trainer = try world.agree {
             try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
-        try world.agree { try start.begin(trainer) }
+        try start.begin(trainer, world)
         validation = start.validation.map { Validation(start.job, dataset: $0, communicator: world) }
         let firstStep = trainer.state.step
+        let saving = start.job.checkpoint
+        let retention = CheckpointRetention(keepLast: saving.keepLast, keepEvery: saving.keepEvery)
+        let saver = CheckpointSaver(
+            run: start.folder.path, retention: retention,
+            saved: start.checkpoint == nil || start.savesFirst ? nil : firstStep, trainer.state, world, start.engine)
+        trainer.saving = { saver.own }
         metrics = try world.agree { () -> MetricsWriter? in
             guard world.rank == 0 else { return nil }
+            let count = retention.count(of: firstStep..<start.job.training.steps, every: saving.every)
+            try CheckpointSpace.require(saver.bytes, in: start.folder.path)
+            if let line = CheckpointSpace.note(saver.bytes, count: count, in: start.folder.path) { observer.note(line) }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
             try CheckpointStore.setAside(start.skipped.map(\.path))
             try start.folder.prepare(
                 job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
-        (self.job, self.trainer, self.firstStep) = (start.job, trainer, firstStep)
+        hosts = try world.allGather(runtime.hostName).reduce(into: []) { known, host in
+            if !known.contains(host) { known.append(host) }
+        }
+        (self.job, self.trainer, self.firstStep, self.saver) = (start.job, trainer, firstStep, saver)
         (engine, memory) = (start.engine, start.memory)
         (self.start, self.runtime, communicator) = (start, runtime, world)
+        stragglers = Stragglers(
+            virtualRanks: (0..<world.size).map { trainer.plan.virtualRanks(of: $0, ranks: world.size).count })
+        let record = try RunRecord.start(
+            runtime, step: firstStep, threads: start.engine.pool.threadCount, matrix: start.engine.matrix.name)
+        try world.agree {
+            if world.rank == 0 { try RunRecord.append(record, run: start.folder.path) }
+        }
     }
 
-    /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
+    /// Trains until the job's steps are done, or a signal or the clock asks for an end; saves every `checkpoint.every`
+    /// steps and at the end. Collective.
     /// - Throws: `RankFailure`, on all ranks alike.
-    public func train(_ observer: Observer) throws {
+    public func train(_ observer: Observer) throws -> Ending {
         observer.began(self)
-        let clock = ContinuousClock()
-        if start.savesFirst { try saveAndTell(observer) }
-        while trainer.state.step < job.training.steps {
-            let begin = clock.now
-            let report = try trainer.step {
-                if let pending { throw pending }
-                try start.folder.requireClaim()
-            }
-            let seconds = (clock.now - begin).seconds
-            let loss = try validationLoss(after: report.step)
-            record(report, validationLoss: loss, seconds: seconds)
-            observer.stepped(report, validationLoss: loss, seconds: seconds)
-            if isDue(report.step, every: job.checkpoint.every) { try saveAndTell(observer) }
+        let runGuard = try RunGuard(
+            job, runtime: runtime, checkpointBytes: TrainingState.bytes(trainer.state.table),
+            spent: (.now - began).seconds)
+        trainer.runGuard = runGuard
+        if let left = runGuard.secondsLeft {
+            observer.note("\(Int(left)) s are left; the run is saved before they are over")
         }
+        do {
+            let (ending, reason) = try train(observer, runGuard)
+            runGuard.end(keepsSignals: ending == .stopped)
+            recordEnd(ending.exitCode, reason, observer)
+            return ending
+        } catch let failure as RankFailure {
+            // All ranks are here, and what is being saved is sound.
+            tell(try saver.finish(), observer, andThen: "")
+            runGuard.end(keepsSignals: false)
+            recordEnd(failure.code, failure.description, observer)
+            throw failure
+        } catch {
+            saver.join()
+            throw error
+        }
+    }
+
+    private func train(_ observer: Observer, _ runGuard: RunGuard) throws -> (Ending, reason: String) {
+        if start.savesFirst { try saveAndWait(observer) }
+        while trainer.state.step < job.training.steps {
+            try step(observer, runGuard)
+            if let wish = trainer.wish, trainer.state.step < job.training.steps {
+                return (.stopped, try stop(wish, runGuard, observer))
+            }
+        }
+        try communicator.agree { try metrics?.writeWaiting() }
+        return (.finished, "done")
+    }
+
+    private func step(_ observer: Observer, _ runGuard: RunGuard) throws {
+        let clock = ContinuousClock()
+        let begin = clock.now
+        guard let report = try trainer.step(after: start.folder.requireClaim) else { return }
+        let seconds = (clock.now - begin).seconds
+        tell(try saver.advance(report.saving), observer)
+        let loss = try validationLoss(after: report.step)
+        runGuard.measured(step: (clock.now - begin).seconds)
+        record(report, validationLoss: loss, seconds: seconds, observer)
+        observer.stepped(report, validationLoss: loss, seconds: seconds)
+        for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
+        if report.step == job.training.steps {
+            try saveAndWait(observer)
+        } else if isDue(report.step, every: job.checkpoint.every) {
+            try save(observer)
+        }
+    }
+
+    /// Saves at a wish to stop.
+    /// - Returns: why, for the record.
+    private func stop(_ wish: StopWish, _ runGuard: RunGuard, _ observer: Observer) throws -> String {
+        let step = trainer.state.step
+        let reason = wish.description(host: runGuard.hosts[wish.rank])
+        guard wish.cause != .timeIsUp || step > firstStep else {
+            // Started again, it would come no further than this time.
+            throw RankFailure(
+                rank: wish.rank, host: runGuard.hosts[wish.rank], code: Failure.Status.badData.rawValue,
+                message: "no step could be done in the time that the run has (run.timeLimit, or what Slurm gives the "
+                    + "job), with what saving takes of it; give it more time, or smaller steps")
+        }
+        let isSaved = saver.latestStep == step
+        observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
+        try saveAndWait(observer)
+        return reason
+    }
+
+    private func tell(_ finding: Stragglers.Finding, _ runGuard: RunGuard, _ observer: Observer) {
+        let factor = (10 * finding.factor).rounded() / 10
+        observer.note(
+            "rank \(finding.rank) on \(runGuard.hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
+                + "others, which wait for it: does something else run on its cores, or are they slower?")
+    }
+
+    /// On rank 0. What cannot be recorded at the end is told, and no reason for another end.
+    private func recordEnd(_ code: Int32, _ reason: String, _ observer: Observer) {
+        guard communicator.rank == 0 else { return }
+        let line = RunRecord.end(step: trainer.state.step, code: code, reason: reason)
+        do { try RunRecord.append(line, run: start.folder.path) } catch { observer.note("\(error)") }
     }
 
     /// Whether something is done after a step: every so many, and at the end.
@@ -90,7 +202,8 @@ public final class TrainingRun {
         return try trainer.validate(validation)
     }
 
-    private func record(_ report: StepReport, validationLoss: Double?, seconds: Double) {
+    /// A disk without room for a line stops no training: the line waits.
+    private func record(_ report: StepReport, validationLoss: Double?, seconds: Double, _ observer: Observer) {
         guard let metrics,
             isDue(report.step, every: job.run.metricsEvery) || validationLoss != nil || report.skipped != nil
         else { return }
@@ -99,62 +212,65 @@ public final class TrainingRun {
                 MetricsLine(
                     report, epoch: trainer.plan.epochs(step: report.step), seconds: seconds,
                     samples: job.training.globalBatch, validationLoss: validationLoss))
+            metricsWait = false
         } catch {
-            pending = error
+            if !metricsWait { observer.note("\(error); training goes on, and its lines are written when they can be") }
+            metricsWait = true
         }
     }
 
     // MARK: - Saving
 
-    private func saveAndTell(_ observer: Observer) throws {
-        let clock = ContinuousClock()
-        let begin = clock.now
-        let path = try save()
-        observer.saved(path, seconds: (clock.now - begin).seconds)
+    /// Saves the present state while training goes on; a save that is under way is waited for first. One that fails is
+    /// told of, and training goes on. Collective.
+    private func save(_ observer: Observer) throws {
+        trainer.runGuard?.heartbeat.enter(.saving)
+        tell(try saver.finish(), observer)
+        tell(try saver.begin(metadata), observer)
     }
 
-    /// Saves the present state, each rank its slice. Collective.
-    private func save() throws -> String {
-        let (state, rank) = (trainer.state, communicator.rank)
-        try communicator.agree {
-            if let pending { throw pending }
-            guard state.isFinite(engine) else {
-                throw Failure(
-                    .software,
-                    "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go "
-                        + "on more carefully from an earlier checkpoint: --resume PATH --allow-changes --set "
-                        + "optimizer.learningRate=..., or --set optimizer.clipNorm=1")
-            }
+    /// Saves the present state, unless that was done, and waits for it. Collective.
+    ///
+    /// - Throws: `RankFailure`, with exit code 74, if it cannot be saved.
+    private func saveAndWait(_ observer: Observer) throws {
+        trainer.runGuard?.heartbeat.enter(.saving)
+        var ending = try saver.finish()
+        if saver.latestStep != trainer.state.step {
+            tell(ending, observer)
+            ending = try saver.begin(metadata) ?? saver.finish()
         }
-        // Each host once, in the order of its first rank.
-        let hosts = try communicator.allGather(runtime.hostName).reduce(into: [String]()) { known, host in
-            if !known.contains(host) { known.append(host) }
-        }
-        state.completeRows(communicator)
-        let begun = try communicator.agree {
-            rank == 0 ? try CheckpointWriter.begin(step: state.step, run: start.folder.path).work : ""
-        }
-        let writer = CheckpointWriter(work: try communicator.broadcast(begun, root: 0))
-        do {
-            let digest = try communicator.agree {
-                try writer.writeRankFile(state.checkpointPieces, writer: rank, of: communicator.size).description
-            }
-            let digests = try communicator.allGather(digest).compactMap { CheckpointDigest($0) }
-            let path = try communicator.agree {
-                guard rank == 0 else { return "" }
-                return try writer.finish(
-                    layout: state.checkpointLayout, metadata: try metadata(hosts: hosts), digests: digests)
-            }
-            return try communicator.broadcast(path, root: 0)
-        } catch {
-            if rank == 0 { writer.abandon() }
-            throw error
+        guard case .failed(let failure) = ending else { return tell(ending, observer) }
+        throw RankFailure(
+            rank: failure.rank, host: failure.host, code: failure.code,
+            message: failure.message + "; once that is mended, go on from the latest checkpoint: --resume auto")
+    }
+
+    /// - Parameter remark: follows what is said of a save that failed.
+    private func tell(
+        _ ending: CheckpointSaver.Ending?, _ observer: Observer,
+        andThen remark: String = "; training goes on, and the next save tries again"
+    ) {
+        switch ending {
+        case nil, .saved(nil): break
+        case .saved(let report?):
+            trainer.runGuard?.measured(save: report.writeSeconds + report.stallSeconds)
+            observer.saved(report)
+        case .failed(let failure): observer.note("\(failure)\(remark)")
         }
     }
 
-    private func metadata(hosts: [String]) throws -> CheckpointMetadata {
-        CheckpointMetadata(
-            step: trainer.state.step, updates: trainer.state.updates, skippedInARow: trainer.state.skippedInARow,
+    /// Of the present state, which must be finite.
+    private func metadata() throws -> CheckpointMetadata {
+        let state = trainer.state
+        guard state.isFinite(engine) else {
+            throw Failure(
+                .software,
+                "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go "
+                    + "on more carefully from an earlier checkpoint: --resume PATH --allow-changes --set "
+                    + "optimizer.learningRate=..., or --set optimizer.clipNorm=1")
+        }
+        return CheckpointMetadata(
+            step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,
             grids: trainer.grids.bounds.map { Int32($0) }, worldSize: communicator.size, hosts: hosts,
             version: ProgramVersion.current, environment: start.environment)

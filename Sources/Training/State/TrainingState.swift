@@ -38,13 +38,18 @@ public final class TrainingState {
     private static func take(
         _ arena: Arena, _ table: ParameterTable, _ slices: FlatSlices, _ rank: Int
     ) -> (FloatBuffer, FloatBuffer, FloatBuffer, FloatBuffer) {
-        let slice = slices[rank].count + CheckpointRows(table, slices).tail(of: rank).count
+        let slice = CheckpointRows(table, slices).count(of: rank)
         return (arena.take(table.flatCount), arena.take(slice), arena.take(slice), arena.take(slice))
     }
 
     /// Bytes of a rank's state, without taking them.
     static func bytes(_ table: ParameterTable, _ slices: FlatSlices, rank: Int) -> Int {
         Arena.measure("state") { take($0, table, slices, rank) } * MemoryLayout<Float>.stride
+    }
+
+    /// Bytes of all ranks' states, each value once: what a checkpoint holds.
+    static func bytes(_ table: ParameterTable) -> Int {
+        bytes(table, FlatSlices(count: table.flatCount, ranks: 1), rank: 0)
     }
 
     /// The values that this rank owns.

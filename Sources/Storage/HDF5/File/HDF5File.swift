@@ -59,16 +59,11 @@ public final class HDF5File: @unchecked Sendable {
 
     /// Opens a file, which is held against the digest beside it first, if there is one (``HDF5Digest``).
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated, not HDF5, or not as its
-    ///   digest says.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated, not HDF5, not a file, or
+    ///   not as its digest says.
     public static func open(_ path: String, _ mode: Mode = .read) throws -> HDF5File {
-        let flags = mode == .read ? O_RDONLY : O_RDWR
-        let descriptor = Glibc.open(path, flags | O_CLOEXEC)
-        if descriptor < 0 {
-            throw StorageError.system(errno, mode == .read ? "open for reading" : "open for writing", path)
-        }
-        Glibc.close(descriptor)
-        if try Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
+        // HDF5 would wait for a pipe, and its messages for what cannot be opened are its own.
+        try OpenFile(regular: path, writing: mode == .readWrite).close()
         try HDF5Digest(beside: path)?.checkParsed(path)
         // Who writes it may be about to close it: a second is waited.
         for _ in 0..<20 {

@@ -1,0 +1,44 @@
+import Checkpoints
+import Compute
+import Model
+
+/// A copy of what a rank saves, which stays as it is while training goes on.
+final class StateSnapshot: Sendable {
+    /// What this rank saves, in the copy.
+    let pieces: [CheckpointPiece]
+    /// Those of the state, which outlives this.
+    private let sources: [FloatBuffer]
+    private let copies: [FloatBuffer]
+    private let arena: Arena
+
+    /// Room for a copy; nothing is copied yet.
+    init(_ state: TrainingState) {
+        sources = state.savedVectors
+        let counts = sources.map(\.count)
+        (arena, copies) = Arena.build("copy to save") { Self.take($0, counts) }
+        pieces = state.checkpointPieces(in: copies)
+    }
+
+    private static func take(_ arena: Arena, _ counts: [Int]) -> [FloatBuffer] { counts.map { arena.take($0) } }
+
+    /// Bytes of a rank's copy, without taking them.
+    static func bytes(_ table: ParameterTable, _ slices: FlatSlices, rank: Int) -> Int {
+        let count = CheckpointRows(table, slices).count(of: rank)
+        // Weights, average and two moments.
+        return Arena.measure("copy to save") { take($0, [count, count, count, count]) } * MemoryLayout<Float>.stride
+    }
+
+    var bytes: Int { arena.bytes }
+
+    /// Copies the state as it is now; `completeRows` comes first.
+    func take(_ engine: Engine) {
+        for (copy, source) in zip(copies, sources) {
+            engine.pool.parallelRanges(source.count, grain: Self.grain) { range, _ in
+                copy.slice(range.lowerBound, range.count).copy(from: source.slice(range.lowerBound, range.count))
+            }
+        }
+    }
+
+    /// Values that a thread copies at a time: a large page.
+    private static let grain = 1 << 19
+}
