@@ -54,20 +54,6 @@ public enum Files {
         return isTooMany ? nil : Int(exactly: bytes)
     }
 
-    /// Bytes that this user may still write on the disk that a path, which need not exist, lies on; nil where the file
-    /// system does not tell. Quotas are not seen.
-    public static func availableBytes(at path: String) -> Int? {
-        var information = statvfs()
-        guard statvfs(path, &information) == 0 else {
-            let parent = folder(of: path)
-            return errno == ENOENT && parent != path ? availableBytes(at: parent) : nil
-        }
-        // Those that know no sizes say that there are no blocks at all.
-        guard information.f_blocks > 0 else { return nil }
-        let (bytes, isTooMany) = UInt(information.f_bavail).multipliedReportingOverflow(by: UInt(information.f_frsize))
-        return isTooMany ? nil : Int(exactly: bytes)
-    }
-
     /// A whole file's bytes, or what a pipe holds up to its end.
     public static func read(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(reading: path)) }
 
