@@ -46,7 +46,7 @@ import Testing
                 let (plan, withHeld) = (plan(nil), plan(held))
                 let state = TrainingState(table, slices: slices, rank: rank)
                 #expect(try bytes(plan, "weights, average, optimizer") == state.bytes)
-                #expect(try bytes(plan, "copy to save") == StateSnapshot(state).bytes)
+                #expect(try bytes(plan, "copy to save") == StateSnapshot(state, engine).bytes)
                 let sum = GradientSum(engine, table, virtualRanks: 7)
                 #expect(try bytes(plan, "gradients") == sum.bytes)
                 let accumulator = try BatchAccumulator(job, engine: engine)

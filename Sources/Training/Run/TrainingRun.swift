@@ -172,16 +172,9 @@ public final class TrainingRun {
         }
     }
 
-    /// Of the present state, which must be finite.
+    /// Of the present state.
     private func metadata() throws -> CheckpointMetadata {
         let state = trainer.state
-        guard state.isFinite(engine) else {
-            throw Failure(
-                .software,
-                "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go "
-                    + "on more carefully from an earlier checkpoint: --resume PATH --allow-changes --set "
-                    + "optimizer.learningRate=..., or --set optimizer.clipNorm=1")
-        }
         return CheckpointMetadata(
             step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,
