@@ -7,6 +7,9 @@ SOURCES := Sources Tests Package.swift
 # Reference cases to check this build against; the layout is described beside them.
 CASES ?= $(sort $(wildcard Tests/reference/*.h5))
 
+# What the program tells as its source's revision; nothing where there is no git.
+export FPDM_REVISION ?= $(shell git describe --always --dirty=+ --abbrev=12 2>/dev/null)
+
 # Open MPI refuses to run as root, the only user in many containers, unless told twice.
 ifeq ($(shell id -u),0)
 export OMPI_ALLOW_RUN_AS_ROOT := 1
@@ -14,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long format lint selfcheck bench clean
+.PHONY: help setup build demo test test-long format lint selfcheck peers bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -36,8 +39,8 @@ test: ## set up, build, and run every test; ends with N passed, N failed
 	swift build -c release
 	@scripts/test
 
-test-long: ## run the tests that take long: the digits at every number of ranks, kills without end
-	@scripts/setup --tests
+test-long: ## run the tests that take long: the digits at every number of ranks, kills without end, Slurm, MPICH
+	@scripts/setup --long-tests
 	swift build -c release
 	@scripts/test --long
 
@@ -49,6 +52,9 @@ lint: ## check the format, strictly
 
 selfcheck: build ## put the reference cases to this build on this machine
 	$(PROGRAM) selfcheck $(CASES)
+
+peers: build ## install PyTorch (some GB), and compare networks with it both ways
+	@scripts/peers
 
 bench: build ## measure the kernels on this machine
 	$(PROGRAM) bench kernels

@@ -3,12 +3,17 @@
 // The floors of the house, bottom to top; imports point down only (docs/architecture.md).
 //
 // Environment read when the manifest is evaluated:
-//   FPDM_MARCH   the processor to build for, as clang's -march names it (default: native, this machine).
-//                On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MARCH     the processor to build for, as clang's -march names it (default: native, this machine).
+//                  On clusters whose login nodes differ from the compute nodes: x86-64-v3, x86-64-v4, znver4 ...
+//   FPDM_MPI       the MPI to build with, by pkg-config's name for it (default: ompi, which is Open MPI): mpich, or
+//                  another of its family. Builds with different MPIs want folders of their own: --scratch-path.
+//   FPDM_REVISION  what the program records as its source's revision; `make` asks git. What the package manager itself
+//                  knows of git is kept with the manifest, which a commit does not change.
 
 import PackageDescription
 
 let march = Context.environment["FPDM_MARCH"] ?? "native"
+let mpi = Context.environment["FPDM_MPI"] ?? "ompi"
 
 /// Every module is compiled for one processor: SIMD values cross module borders in its registers.
 let processor = ["-Xcc", "-march=\(march)"]
@@ -29,6 +34,9 @@ let staticLibraries = [
     "CoreFoundation", "_FoundationICU", "_FoundationCShims", "_FoundationCollections", "swiftSynchronization",
 ]
 
+let revision: [CSetting] =
+    Context.environment["FPDM_REVISION"].map { [.define("FPDM_REVISION", to: "\"\($0)\"")] } ?? []
+
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
@@ -46,16 +54,18 @@ let package = Package(
     ],
     targets: [
         // 0: what Swift cannot import by itself, and words for a person.
-        .systemLibrary(name: "CMPI", path: "Sources/CMPI", pkgConfig: "ompi", providers: [.apt(["libopenmpi-dev"])]),
+        .systemLibrary(
+            name: "CMPI", path: "Sources/CMPI", pkgConfig: mpi,
+            providers: [.apt([mpi == "ompi" ? "libopenmpi-dev" : "lib\(mpi)-dev"])]),
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
-        .target(name: "CPlatform", path: "Sources/CPlatform"),
+        .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
         .target(name: "Reporting", swiftSettings: strict),
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "Reporting"], swiftSettings: strict),
+        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "CPlatform", "Reporting"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
         .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic),
@@ -78,8 +88,8 @@ let package = Package(
         .target(
             name: "Training",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model", "Reporting",
-                "Storage",
+                "CPlatform", "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Jobs", "Model",
+                "Reporting", "Storage",
             ],
             swiftSettings: strict),
         .target(
@@ -114,7 +124,8 @@ let package = Package(
         .executableTarget(
             name: "rank-tests",
             dependencies: [
-                "Checkpoints", "Compute", "Distributed", "Jobs", "Model", "Reporting", "Storage", "Training",
+                "Checkpoints", "Compute", "Datasets", "Distributed", "Jobs", "Model", "Reporting", "Storage",
+                "Training",
             ],
             path: "Tests/ranks/RankTests",
             swiftSettings: strict),
@@ -142,7 +153,10 @@ let package = Package(
             ]),
         tests(
             "SamplingTests",
-            ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Sampling", "Storage", "TestSupport"]),
+            [
+                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "TestSupport",
+            ]),
         tests(
             "EvaluationTests",
             [

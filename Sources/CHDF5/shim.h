@@ -50,12 +50,12 @@ static inline hid_t fpdm_file_uint64(void) { return H5T_STD_U64LE; }
 // Error classes: the filter pipeline (checksums, compression).
 static inline hid_t fpdm_error_pipeline(void) { return H5E_PLINE; }
 
-// Locks are taken where the file system knows them and done without where it does not (some Lustre and NFS mounts).
-static inline herr_t fpdm_tolerate_missing_locks(hid_t access) {
+// Whether files are locked; where the file system has no such call, they are not in any case.
+static inline herr_t fpdm_set_locking(hid_t access, int is_locking) {
 #if H5_VERSION_GE(1, 10, 7)
-  return H5Pset_file_locking(access, 1, 1);
+  return H5Pset_file_locking(access, is_locking != 0, 1);
 #else
-  (void)access;
+  (void)access, (void)is_locking;
   return 0;
 #endif
 }

@@ -2,7 +2,25 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#include <nmmintrin.h>
 #include <string.h>
+
+int fpdm_processor_has_crc32c(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse4.2") != 0;
+}
+
+__attribute__((target("sse4.2"))) uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count) {
+    const unsigned char *next = bytes;
+    uint64_t crc = state;
+    for (; count >= 8; next += 8, count -= 8) {
+        uint64_t word;
+        memcpy(&word, next, 8);
+        crc = _mm_crc32_u64(crc, word);
+    }
+    for (; count > 0; next++, count--) crc = _mm_crc32_u8((uint32_t)crc, *next);
+    return (uint32_t)crc;
+}
 
 static unsigned signature(void) {
     unsigned a = 0, b, c, d;
@@ -32,6 +50,11 @@ int fpdm_processor_has_avx512(void) {
            __builtin_cpu_supports("avx512vl");
 }
 #else
+int fpdm_processor_has_crc32c(void) { return 0; }
+uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count) {
+    (void)bytes, (void)count;
+    return state;
+}
 int fpdm_processor_is_amd(void) { return 0; }
 int fpdm_processor_family(void) { return 0; }
 int fpdm_processor_model(void) { return 0; }

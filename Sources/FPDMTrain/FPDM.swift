@@ -23,7 +23,7 @@ struct FPDM: ParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            TrainCommand.self, SampleCommand.self, EvaluateCommand.self, DataCommand.self, CheckpointCommand.self,
-            SelfcheckCommand.self, BenchCommand.self,
+            TrainCommand.self, SampleCommand.self, EvaluateCommand.self, ApplyCommand.self, DataCommand.self,
+            CheckpointCommand.self, SelfcheckCommand.self, BenchCommand.self,
         ])
 }

@@ -34,16 +34,38 @@ public struct JobConfiguration: Equatable, Sendable {
         public var logEvery = 10
         /// Steps between lines of `metrics.jsonl`.
         public var metricsEvery = 1
+        /// After which it saves and ends, counted from the start of the process.
+        public var timeLimit = TimeLimit.automatic
+        /// Seconds without progress after which all ranks are ended; 0: never.
+        public var watchdog = 600
 
         public init() {}
     }
 
     /// What is learnt from.
     public struct Data: Equatable, Sendable {
+        /// The order of an epoch's samples.
+        public enum Shuffle: String, CaseIterable, Sendable {
+            /// The data set's, over and over.
+            case none
+            /// Any sample may come anywhere.
+            case full
+            /// Chunks in any order, then samples within windows: a chunk is read about once.
+            case window
+        }
+
         /// Base path of the data set: `data/digits` means `data/digits-00000-of-00002.h5` and so on; empty until given.
         public var path = ""
-        /// Whether each epoch has an order of its own.
-        public var shuffle = true
+        /// Far beyond use; keeps what is computed from it within an Int.
+        public static let windowLimit = 1...1_000_000_000
+
+        /// The order of samples; nil: `full` where they are kept in memory, otherwise `window`.
+        /// `ResolvedJob.shuffle` has the choice made.
+        public var shuffle: Shuffle?
+        /// Shuffle `window`: samples of a virtual rank that change places among each other.
+        public var window = 1024
+        /// A folder of each node that the data set is copied to and read from; nil: it is read where it is.
+        public var stage: String?
         /// Whether half of the images are mirrored, drawn for each sample and step.
         public var horizontalFlip = false
         /// Probability that a sample's label is dropped, which is what guidance needs.
@@ -86,6 +108,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var activations: ActivationMode?
         /// Steps in a row that may be skipped, because a loss or gradient was not finite, before the job stops.
         public var maxSkippedSteps = 10
+        /// Steps between two looks at every rank's copy of the weights; 0: none.
+        public var checkWeightsEvery = 10
 
         public init() {}
 

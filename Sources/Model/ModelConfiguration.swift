@@ -51,4 +51,18 @@ public struct ModelConfiguration: Equatable, Hashable, Sendable {
     /// Values of one image.
     public var imageValues: Int { channels * imageSize * imageSize }
     public var outputValues: Int { outputChannels * imageSize * imageSize }
+
+    /// The same network, with what it ignores at its default: equal for equal networks.
+    public var withoutIgnored: ModelConfiguration {
+        let standard = ModelConfiguration()
+        var own = self
+        if fixedPoint {
+            own.depth = standard.depth
+        } else {
+            (own.preDepth, own.postDepth) = (standard.preDepth, standard.postDepth)
+            own.prePostTimestepConditioning = standard.prePostTimestepConditioning
+        }
+        if conditioning == .none { own.classes = standard.classes }
+        return own
+    }
 }

@@ -30,11 +30,7 @@ extension CheckpointReader {
     public func weights(_ kind: SavedWeights, of model: ModelConfiguration) throws -> LoadedWeights {
         let table = ParameterTable(model)
         let weights = LoadedWeights(count: table.flatCount)
-        try load(
-            table.parameters.map {
-                CheckpointPiece(
-                    group: kind.rawValue, name: $0.name, shape: $0.shape, values: weights.values[$0.range])
-            })
+        try load(table.pieces(kind.rawValue, in: weights.values))
         return weights
     }
 }

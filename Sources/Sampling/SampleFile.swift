@@ -53,19 +53,10 @@ public struct SampleFile: Sendable {
         guard try !Files.exists(path) else {
             throw StorageError(.exists, path, "exists; give another --output, or remove it")
         }
-        let partial = path + ".partial"
-        if try Files.exists(partial) { try AtomicFile.removeTree(partial) }
-        do {
-            let file = try HDF5File.create(partial)
+        try HDF5File.write(to: path) { file in
             try file.createDataset("images", .float32, shape: [count, channels, side, side]).write(images)
             if let classes { try file.createDataset("labels", .int32, shape: [classes.count]).write(classes) }
             for (name, value) in metadata.sorted(by: { $0.key < $1.key }) { try file.setAttribute(name, value) }
-            try file.close()
-            try AtomicFile.syncFile(partial)
-            try AtomicFile.rename(from: partial, to: path)
-        } catch {
-            try? AtomicFile.removeTree(partial)
-            throw error
         }
     }
 }

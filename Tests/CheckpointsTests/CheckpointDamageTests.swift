@@ -55,33 +55,59 @@ import Testing
     @Test func aPieceIsCheckedByItself() throws {
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1, writers: 2)
-        let index = try CheckpointIndex(readingIn: path)
         func reseal(_ change: (HDF5File) throws -> Void) throws {
-            let name = CheckpointNames.rank(0, of: 2)
-            let file = try HDF5File.open("\(path)/\(name)", .readWrite)
-            try change(file)
-            try file.close()
-            let digests = try index.files.map { try CheckpointDigest(of: $0.name, in: path) }
-            try AtomicFile.removeTree("\(path)/checkpoint.h5")
-            try CheckpointIndex(metadata: index.metadata, files: digests, tensors: index.tensors)
-                .write(to: "\(path)/checkpoint.h5")
-            let digest = try CheckpointDigest(of: "checkpoint.h5", in: path)
-            try AtomicFile.write(CheckpointCommit.text(digest), to: "\(path)/COMMIT")
+            try fixture.reseal(path, file: CheckpointNames.rank(0, of: 2), change)
         }
         let room = fixture.room(like: fixture.tensors())
         try reseal { _ in }
         try CheckpointReader.open(path).load(room)
         try reseal { try $0.dataset("/ema/x_embedder.proj.bias").write([Float(1)], start: [2]) }
         try checkpointFailure(.damaged, naming: "/ema/x_embedder.proj.bias", "rank-00000-of-00002.h5") {
-            try CheckpointReader.open(path).load(room)
+            _ = try CheckpointReader.open(path)
+        }
+        // Also by those who read what others have checked: it may have changed since.
+        try checkpointFailure(.damaged, naming: "/ema/x_embedder.proj.bias", "rank-00000-of-00002.h5") {
+            try CheckpointReader(unchecked: path).load(room)
         }
         let verification = try CheckpointVerification(path)
         #expect(verification.files.map { $0.problem == nil } == [true, true, false, true])
         #expect(verification.files.map(\.name).first == "COMMIT")
+        #expect(verification.files.map(\.tensors) == [[], [], ["ema/x_embedder.proj.bias"], []])
         try reseal { try $0.setAttribute("start_row", 1, of: "/model/x_embedder.proj.bias") }
         try checkpointFailure(.damaged, naming: "/model/x_embedder.proj.bias", "another place") {
             try CheckpointReader.open(path).load(room)
         }
+    }
+
+    /// Each value of a file, changed by a bit: the tensor that lost it is named, and none where the file lost no value.
+    @Test func verificationNamesTensors() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1, writers: 2)
+        let (name, index) = (CheckpointNames.rank(1, of: 2), try CheckpointIndex(readingIn: path))
+        let file = "\(path)/\(name)"
+        let bytes = try Files.read(file)
+        var named: Set<String> = []
+        var unnamed = 0
+        for offset in stride(from: 0, to: bytes.count, by: 61) {
+            var damaged = bytes
+            damaged[offset] ^= 1 << UInt8(offset % 8)
+            try Foundation.Data(damaged).write(to: URL(fileURLWithPath: file))
+            let found = try #require(try CheckpointVerification(path).files.last)
+            #expect(found.name == name && found.problem?.contains("bytes have changed") == true, "byte \(offset)")
+            if found.tensors.count == 1 {
+                named.formUnion(found.tensors)
+            } else {
+                unnamed += found.tensors.isEmpty ? 1 : 0
+            }
+        }
+        // Pieces that no stride steps over.
+        let there = index.tensors.filter { tensor in
+            tensor.pieces.contains { $0.file == name && $0.rows.count * tensor.rowCount > 16 }
+        }
+        #expect(named.isSuperset(of: there.map(\.path)) && !there.isEmpty && unnamed > 0, "\(named)")
+        try Foundation.Data(bytes.dropLast(8)).write(to: URL(fileURLWithPath: file))
+        let cut = try #require(try CheckpointVerification(path).files.last)
+        #expect(cut.tensors == index.tensors.filter { $0.pieces.contains { $0.file == name } }.map(\.path))
     }
 
     @Test func aLaterFormatIsNoDamage() throws {
@@ -93,11 +119,5 @@ import Testing
         // And is not taken out of sight, nor gone past.
         try checkpointFailure(.tooNew) { _ = try fixture.store.latestValid() }
         #expect(try Files.exists(path))
-    }
-}
-
-extension HDF5Dataset {
-    fileprivate func write(_ values: [Float], start: [Int]) throws {
-        try values.withUnsafeBufferPointer { try write($0, start: start, count: [values.count]) }
     }
 }

@@ -120,6 +120,6 @@ import Testing
         #expect(!error.description.contains("\n"))
         guard isMounted else { return }
         #expect(error.kind == .io && error.message.contains("read-only"), "\(error)")
-        #expect(try CheckpointStore.resolve(fixture.run) == path)
+        #expect(try CheckpointStore.found(fixture.run) == path)
     }
 }

@@ -13,12 +13,19 @@ import Testing
         let fixture = try CheckpointFixture()
         let reader = try CheckpointReader.open(fixture.write(step: 4, writers: writers))
         let room = fixture.room(like: fixture.tensors())
+        var parts: [CheckpointPart] = []
+        let before = reader.bytesRead
         for share in fixture.cut(room, writers: readers) {
             let mine = Set(share.map(\.extent.path))
             // Tensors of which a rank has nothing are named all the same: the model is compared as a whole.
             let others = room.filter { !mine.contains($0.extent.path) }.map { fixture.piece(0..<0, of: $0) }
-            try reader.load(share + others)
+            let own = reader.bytesRead
+            parts += try reader.loadShare(share + others)
+            // Its own rows, and nothing of the pieces they were cut from.
+            #expect(reader.bytesRead - own == 4 * share.reduce(0) { $0 + $1.values.count })
         }
+        #expect(reader.bytesRead - before == 4 * room.reduce(0) { $0 + $1.values.count })
+        try reader.check(parts)
         for (a, b) in zip(fixture.tensors(seed: 4), room) { #expect(bits(a) == bits(b), "\(a.extent)") }
     }
 

@@ -21,9 +21,9 @@ import Testing
         try AtomicFile.removeTree(fixture("run/checkpoints/step-0000020/COMMIT"))
         // Looking only looks.
         var skipped: [String] = []
-        let looked = try CheckpointStore.open(fixture.run) { skipped.append($0.path) }
+        let looked = try CheckpointStore.open(fixture.run, skipped: { skipped.append($0.path) })
         #expect(looked.path == fixture("run/checkpoints/step-0000010"))
-        #expect(try CheckpointStore.resolve(fixture.run) == looked.path)
+        #expect(try CheckpointStore.found(fixture.run) == looked.path)
         #expect(skipped == [fixture("run/checkpoints/step-12345678"), fixture("run/checkpoints/step-0000020")])
 
         let before = try names(in: fixture("run/checkpoints"))
@@ -67,7 +67,7 @@ import Testing
             _ = try fixture.store.latestValid()
         }
         try CheckpointStore.setAside([fixture("run/checkpoints/step-0000002")])
-        for search in [{ _ = try fixture.store.latestValid() }, { _ = try CheckpointStore.open(fixture.run) }] {
+        for search in [{ _ = try fixture.store.latestValid() }, { _ = try CheckpointStore.found(fixture.run) }] {
             try checkpointFailure(
                 .damaged, naming: "holds 2 checkpoints and none is valid; the latest: .bad-step-0000002", body: search)
         }
@@ -99,27 +99,27 @@ import Testing
         try fixture.write(step: 1)
         let newest = try fixture.write(step: 2)
         for path in [fixture.run, fixture("run/checkpoints"), newest] {
-            #expect(try CheckpointStore.resolve(path) == newest)
-            #expect(try CheckpointStore.open(path).metadata.step == 2)
+            #expect(try CheckpointStore.found(path) == newest)
+            #expect(try CheckpointStore.open(path, skipped: { _ in }).metadata.step == 2)
         }
-        #expect(try CheckpointStore.resolve(fixture("run/")).hasSuffix("step-0000002"))
+        #expect(try CheckpointStore.found(fixture("run/")).hasSuffix("step-0000002"))
         #expect(try CheckpointStore.all(under: fixture.run).count == 2)
         // A copy under any name.
         try AtomicFile.rename(from: newest, to: fixture("mine"))
-        #expect(try CheckpointStore.open(fixture("mine")).metadata.step == 2)
+        #expect(try CheckpointStore.open(fixture("mine"), skipped: { _ in }).metadata.step == 2)
 
         try checkpointFailure(.missing, naming: fixture("nothing")) {
-            _ = try CheckpointStore.resolve(fixture("nothing"))
+            _ = try CheckpointStore.found(fixture("nothing"))
         }
         try checkpointFailure(.missing, naming: "holds no checkpoint") {
-            _ = try CheckpointStore.resolve(fixture.folder)
+            _ = try CheckpointStore.found(fixture.folder)
         }
         try checkpointFailure(.missing, naming: "is a file") {
-            _ = try CheckpointStore.resolve(fixture("mine/COMMIT"))
+            _ = try CheckpointStore.found(fixture("mine/COMMIT"))
         }
         try breakFile(fixture("run/checkpoints/step-0000001/COMMIT"))
         try checkpointFailure(.damaged, naming: "holds 1 checkpoint and none is valid", "COMMIT") {
-            _ = try CheckpointStore.resolve(fixture.run)
+            _ = try CheckpointStore.found(fixture.run)
         }
         try checkpointFailure(.missing) { _ = try CheckpointReader.open(fixture("nothing")) }
     }
@@ -132,9 +132,9 @@ import Testing
         symlink("checkpoints", fixture("looped/checkpoints"))
         let calls: [(path: String, call: () throws -> Void)] = [
             ("\(long)/checkpoints", { _ = try CheckpointStore(run: long).latestValid() }),
-            (long, { _ = try CheckpointStore.resolve(long) }),
+            (long, { _ = try CheckpointStore.found(long) }),
             (long, { _ = try CheckpointReader.open(long) }),
-            (fixture("looped/checkpoints"), { _ = try CheckpointStore.resolve(fixture("looped")) }),
+            (fixture("looped/checkpoints"), { _ = try CheckpointStore.found(fixture("looped")) }),
         ]
         for (path, call) in calls {
             let error = storageError { try call() }

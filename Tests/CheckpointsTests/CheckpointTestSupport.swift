@@ -104,6 +104,42 @@ final class CheckpointFixture: @unchecked Sendable {
     }
 }
 
+extension CheckpointStore {
+    /// As a run looks for it that goes on alone; nil where there is none at all.
+    func latestValid() throws -> (reader: CheckpointReader, skipped: [Skipped])? {
+        let candidates = try CheckpointCandidates(self)
+        var skipped: [Skipped] = []
+        guard !candidates.isEmpty else { return nil }
+        return (try candidates.latestValid(skipped: { skipped.append($0) }), skipped)
+    }
+
+    /// The path of what a path stands for.
+    static func found(_ path: String) throws -> String { try open(path, skipped: { _ in }).path }
+}
+
+extension CheckpointFixture {
+    /// Changes a rank file and vouches for it again, as if it had been written so: what is corrupted between memory and file.
+    func reseal(_ path: String, file name: String, _ change: (HDF5File) throws -> Void) throws {
+        let index = try CheckpointIndex(readingIn: path)
+        let file = try HDF5File.open("\(path)/\(name)", .readWrite)
+        try change(file)
+        try file.close()
+        let digests = try index.files.map { try CheckpointDigest(of: $0.name, in: path) }
+        try AtomicFile.removeTree("\(path)/checkpoint.h5")
+        try CheckpointIndex(metadata: index.metadata, files: digests, tensors: index.tensors)
+            .write(to: "\(path)/checkpoint.h5")
+        let digest = try CheckpointDigest(of: "checkpoint.h5", in: path)
+        try AtomicFile.write(CheckpointCommit.text(digest), to: "\(path)/COMMIT")
+    }
+}
+
+extension HDF5Dataset {
+    func write(_ values: [Float], start: [Int]) throws {
+        let count = [values.count] + shape.dropFirst().map { _ in 1 }
+        try values.withUnsafeBufferPointer { try write($0, start: start, count: count) }
+    }
+}
+
 func bits(_ tensor: CheckpointPiece) -> [UInt32] { tensor.values.readable.map(\.bitPattern) }
 
 /// Names in a folder, those of work in progress included.

@@ -87,6 +87,7 @@ struct RandomTests {
         for epoch in 0..<3 {
             let permutation = IndexPermutation(count: count, seed: 7, purpose: 1, epoch: epoch)
             #expect((0..<count).map { permutation[$0] }.sorted() == Array(0..<count))
+            #expect((0..<count).allSatisfy { permutation.position(of: permutation[$0]) == $0 })
         }
     }
 

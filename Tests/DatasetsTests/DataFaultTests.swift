@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test func notADataset() throws {
-        try AtomicFile.removeTree(first)
+        for path in [first, HDF5Digest.path(for: first)] { try AtomicFile.removeTree(path) }
         let file = try HDF5File.create(first)
         try file.close()
         let error = try opening()
@@ -139,9 +139,9 @@ import Testing
         images: [Int] = [6, 2, 3, 3], _ type: HDF5Type = .uint8, labels: [Int]? = [6], _ labelType: HDF5Type = .int32,
         without: String? = nil
     ) throws {
-        try AtomicFile.removeTree(second)
+        for path in [second, HDF5Digest.path(for: second)] { try AtomicFile.removeTree(path) }
         let file = try HDF5File.create(second)
-        try DatasetAttributes(scale: 0.25, shift: -1, labelNames: source.labelNames).write(to: file)
+        try DatasetAttributes(scale: 1.0 / 128, shift: -1, labelNames: source.labelNames).write(to: file)
         if without != "/images" { _ = try file.createDataset("/images", type, shape: images) }
         if let labels { _ = try file.createDataset("/labels", labelType, shape: labels) }
         try file.close()
@@ -217,8 +217,10 @@ import Testing
 
     @Test func wholeFileOfOthers() throws {
         try DatasetWriter.write(source, to: folder("other"), shards: 2)
-        try AtomicFile.removeTree(folder("set.h5"))
-        try AtomicFile.rename(from: folder("other.h5"), to: folder("set.h5"))
+        for (from, to) in [("other.h5", "set.h5"), ("other.h5.digest", "set.h5.digest")] {
+            try AtomicFile.removeTree(folder(to))
+            try AtomicFile.rename(from: folder(from), to: folder(to))
+        }
         let found = problems()
         #expect(found.allSatisfy { $0.file == folder("set.h5") } && found.count == 3)
         #expect(found[0].message.contains("set-00000-of-00002.h5"))

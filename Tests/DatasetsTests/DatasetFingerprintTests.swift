@@ -63,7 +63,7 @@ import Testing
 
     /// A data set as other programs write it: no digests, chunks of another shape or none, shards of odd lengths.
     private func foreign(
-        _ source: MadeUpSource, _ name: String, _ type: HDF5Type, layout: DatasetLayout, scale: Double = 0.25
+        _ source: MadeUpSource, _ name: String, _ type: HDF5Type, layout: DatasetLayout, scale: Double = 1.0 / 128
     ) throws -> DatasetFingerprint {
         let ranges = [0..<4, 4..<4, 4..<source.count]
         for (index, range) in ranges.enumerated() {
@@ -120,9 +120,9 @@ import Testing
         let source = MadeUpSource(count: 23, labels: .none)
         let wanted = try packed(source, "set", shards: 3)
         let path = folder("set-00001-of-00003.h5")
-        try AtomicFile.removeTree(path)
+        for file in [path, HDF5Digest.path(for: path)] { try AtomicFile.removeTree(file) }
         let file = try HDF5File.create(path)
-        try DatasetAttributes(scale: 0.25, shift: -1).write(to: file)
+        try DatasetAttributes(scale: 1.0 / 128, shift: -1).write(to: file)
         try file.createDataset("/images", .uint8, shape: [8, 2, 3, 3]).write((7..<15).flatMap(source.stored))
         try file.close()
         let dataset = try ShardedDataset(path: folder("set"))

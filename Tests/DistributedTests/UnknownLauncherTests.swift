@@ -58,11 +58,12 @@ struct UnknownLauncherTests {
                 == nil)
     }
 
-    @Test("MPICH's version text spans lines")
+    @Test("MPICH's version text spans lines, and its remedy under Slurm is another")
     func otherLibrary() {
         let place = LauncherPlace { ["PMI_RANK": "0", "PMI_SIZE": "2"][$0] }
         let error = UnknownLauncher(place, worldSize: 1, library: "MPICH Version:\t4.0.2\nMPICH Release date:\t2022")
         #expect(error?.library == "MPICH Version: 4.0.2")
+        #expect(error?.description.contains("srun --mpi=pmi2") == true)
         #expect(UnknownLauncher(place, worldSize: 1, library: "")?.library == "")
     }
 }

@@ -23,6 +23,8 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.run.threads = count(0...3)
     job.run.logEvery = count(1...100)
     job.run.metricsEvery = count(1...100)
+    job.run.timeLimit = [.automatic, .unlimited, .seconds(count(1...2_000_000))][count(0...2)]
+    job.run.watchdog = count(0...5000)
     job.model.conditioning = one(of: ModelConfiguration.Conditioning.self)
     job.model.patchSize = count(1...4)
     job.model.imageSize = job.model.patchSize * count(1...9)
@@ -46,7 +48,9 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     let flow = job.diffusion.target == .flow
     job.model.learnSigma = !flow && flip()
     job.data.path = text()
-    job.data.shuffle = flip()
+    job.data.shuffle = flip() ? nil : one(of: JobConfiguration.Data.Shuffle.self)
+    job.data.window = count(1...5000)
+    job.data.stage = flip() ? nil : text()
     job.data.horizontalFlip = flip()
     job.data.labelDropout = job.model.conditioning == .none ? 0 : number(0.01...1)
     job.training.steps = count(1000...1_000_000)

@@ -22,7 +22,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
 @Suite struct JobResumeTests {
     /// Keys that decide about bits, with other values than the least job's.
     static let deciding = [
-        "run.seed=1", "diffusion.schedule=cosine", "diffusion.steps=999", "data.shuffle=false",
+        "run.seed=1", "diffusion.schedule=cosine", "diffusion.steps=999", "data.shuffle=none", "data.window=7",
         "data.horizontalFlip=true", "data.labelDropout=0.2", "training.globalBatch=264", "training.virtualRanks=4",
         "training.microbatch=16", "training.iterationsWithoutGradient=[1, 4]", "training.iterationsWithGradient=[1, 4]",
         "optimizer.learningRate=0.5", "optimizer.weightDecay=0.5", "optimizer.warmupSteps=10", "optimizer.clipNorm=1.0",
@@ -33,9 +33,11 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
     /// Keys that change no bits.
     static let free = [
         "run.directory=runs/moved", "run.name=x", "run.threads=3", "run.logEvery=1", "run.metricsEvery=5",
-        "data.path=elsewhere/x", "training.steps=500000", "training.activations=recompute",
+        "run.timeLimit=1h30m", "run.watchdog=60", "data.path=elsewhere/x", "data.stage=/local/x",
+        "training.steps=500000", "training.activations=recompute",
         "training.maxSkippedSteps=3", "validation.path=data/held-out", "validation.every=7", "validation.batches=1",
-        "checkpoint.every=3", "sampling.sampler=ddim", "sampling.respacing=100", "sampling.iterations=3",
+        "checkpoint.every=3", "checkpoint.keepLast=3", "checkpoint.keepEvery=9", "sampling.sampler=ddim",
+        "sampling.respacing=100", "sampling.iterations=3",
         "sampling.allocation=increasing", "sampling.reuseSolution=true", "sampling.guidance=4.0",
         "sampling.guidedChannels=3", "sampling.clip=true", "sampling.batch=3",
     ]
@@ -99,8 +101,8 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         let again = try job().resumption(from: resumption.job, at: 9, changes: changes)
         #expect(again.job == resumption.job)
         #expect(again.changes == changes)
-        // An automatic microbatch is no other value than the changed one.
-        let note = again.notes.first ?? (key == "training.microbatch" ? nil : "no note")
+        // An automatic choice is no other value than the changed one.
+        let note = again.notes.first ?? (["training.microbatch", "data.shuffle"].contains(key) ? nil : "no note")
         #expect(note?.hasPrefix("\(key): \(made.to), as changed at step 5; the job file says ") != false)
         #expect(try changed.resumption(from: resumption.job, at: 9, changes: changes).job == resumption.job)
         #expect(try changed.resumption(from: resumption.job, at: 9, changes: changes).notes.isEmpty)

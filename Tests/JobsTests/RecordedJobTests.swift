@@ -84,6 +84,10 @@ import Testing
         let job = try ResolvedJob.recorded(Self.version01, in: "runs/digits")
         #expect(job.training.virtualRanks == 4 && job.microbatchSize == 16 && job.activations == .keep)
         #expect(job.training.steps == 4000 && job.optimizer.decaySteps == 2000)
+        // It knew two orders.
+        #expect(job.shuffle == .full)
+        let ordered = Self.version01.replacing("  shuffle: true", with: "  shuffle: false")
+        #expect(try ResolvedJob.recorded(ordered, in: "runs/digits").shuffle == .none)
         #expect(job.sampler == .ddpm && job.sampling.guidance == 1.5)
         // What is newer has its default.
         #expect(job.optimizer.clipNorm == nil && job.validation == JobConfiguration.Validation())
@@ -97,7 +101,7 @@ import Testing
         let then = try JobConfiguration.recorded(Self.version01, in: "runs/digits")
         #expect(now.training.virtualRanks == 8 && now.training.steps == 2000)
         (now.training.virtualRanks, now.training.steps) = (4, 4000)
-        (now.training.microbatch, now.training.activations) = (16, .keep)
+        (now.training.microbatch, now.training.activations, now.data.shuffle) = (16, .keep, .full)
         #expect(now == then)
     }
 
@@ -117,5 +121,30 @@ import Testing
             try JobConfiguration.recorded(Self.version01, in: "x", overrides: ["sampling.batch=0"])
         }
         #expect(override.cause == .usage)
+    }
+}
+
+/// Whether recorded weights are those of a network.
+@Suite struct RecordedNetworkTests {
+    @Test func whatCountsIsCompared() throws {
+        let here = try job("model.fixedPoint=true", "model.heads=6")
+        func recorded(_ override: String) throws -> String {
+            try job("model.fixedPoint=true", "model.heads=6", override).yaml()
+        }
+        try here.model.requireNetwork(recordedIn: nil, of: "FILE")
+        // An FPDM has no depth.
+        for same in ["model.depth=3", "training.steps=7"] {
+            try here.model.requireNetwork(recordedIn: recorded(same), of: "FILE")
+        }
+        for (other, says) in [
+            ("model.heads=3", "model.heads is 3 there and 6 here"),
+            ("model.preDepth=2", "model.preDepth is 2 there and 1"),
+            ("model.prePostTimestepConditioning=true", "prePostTimestepConditioning is true there and false here"),
+        ] {
+            let failure = statedFailure { try here.model.requireNetwork(recordedIn: recorded(other), of: "FILE") }
+            #expect(failure?.status == .badData && failure?.description.hasPrefix("FILE: holds weights") == true)
+            #expect(failure?.description.contains(says) == true, "\(failure?.description ?? "")")
+        }
+        #expect(statedFailure { try here.model.requireNetwork(recordedIn: "?", of: "FILE") }?.status == .badData)
     }
 }

@@ -12,6 +12,8 @@ import Testing
         let resolved = open.resolved { .recompute }
         #expect(resolved.microbatchSize == 32 && resolved.activations == .recompute)
         #expect(resolved.training.microbatch == 32 && resolved.training.activations == .recompute)
+        #expect(resolved.shuffle == .full && resolved.data.shuffle == .full)
+        #expect(open.resolved(shuffle: .window) { .keep }.data.shuffle == .window)
         #expect(resolved.sampling.sampler == nil && resolved.optimizer.decaySteps == 0)
         #expect(
             resolved.yaml().contains("  microbatch: 32\n") && resolved.yaml().contains("  activations: recompute\n"))
@@ -19,15 +21,17 @@ import Testing
     }
 
     @Test func whatIsGivenIsNoChoice() throws {
-        let given = try job("training.microbatch=3", "training.activations=keep")
+        let given = try job("training.microbatch=3", "training.activations=keep", "data.shuffle=none")
         let resolved = try given.resolved { throw NotAsked() }
         #expect(resolved.configuration == given)
-        #expect(resolved.microbatchSize == 3 && resolved.activations == .keep)
+        #expect(resolved.microbatchSize == 3 && resolved.activations == .keep && resolved.shuffle == .none)
     }
 
     @Test func recordedChoicesAreKept() throws {
         let recorded = try job("training.microbatch=8").resolved { .recompute }
         #expect(try job().resolved(recorded: recorded) { throw NotAsked() } == recorded)
+        let windows = try job("data.shuffle=window").resolved { .keep }
+        #expect(try job().resolved(recorded: windows, shuffle: .full) { .keep }.shuffle == .window)
         // In virtual ranks of another size, the nearest to it.
         let fewer = try job("training.virtualRanks=64").resolved(recorded: recorded) { throw NotAsked() }
         #expect(fewer.microbatchSize == 4)
@@ -35,14 +39,14 @@ import Testing
         #expect(try job("training.virtualRanks=4").resolved(recorded: whole) { .keep }.microbatchSize == 64)
     }
 
-    @Test(arguments: ["microbatch: 32", "activations: keep"])
-    func aRecordThatLeavesAChoiceOpenIsRefused(line: String) throws {
+    @Test(arguments: [("training", "microbatch: 32"), ("training", "activations: keep"), ("data", "shuffle: full")])
+    func aRecordThatLeavesAChoiceOpenIsRefused(section: String, line: String) throws {
         let text = try job().resolved { .keep }.yaml()
         let key = line.prefix { $0 != ":" }
         let opened = text.replacing("  \(line)\n", with: "  \(key): auto\n")
         #expect(opened != text)
         let error = try #require(throws: Failure.self) { try ResolvedJob.recorded(opened, in: "runs/x") }
         #expect(error.status == .badData)
-        #expect(error.description.hasPrefix("runs/x: its job leaves training.\(key) open"))
+        #expect(error.description.hasPrefix("runs/x: its job leaves \(section).\(key) open"))
     }
 }

@@ -1,8 +1,8 @@
 import Checkpoints
 import Compute
 import Foundation
-import Jobs
 import Model
+import Reporting
 import Sampling
 import Storage
 import TestSupport
@@ -13,45 +13,32 @@ import Testing
     @Test(arguments: SavedWeights.allCases) func safetensorsReadsAnExport(
         weights: SavedWeights
     ) throws {
-        let folder = try TestFolder()
-        var job = JobConfiguration()
-        (job.run.directory, job.run.name, job.data.path) = ("runs/x", "tiny", "data/x")
-        (job.model.width, job.model.heads, job.model.imageSize, job.model.channels) = (16, 2, 8, 1)
-        (job.model.classes, job.model.fixedPoint) = (3, true)
-        let memory = TestMemory()
-        defer { withExtendedLifetime(memory) {} }
-        let table = ParameterTable(job.model)
-        let tensors = ["model", "ema"].flatMap { group in
-            table.parameters.map { parameter in
-                let values = (0..<parameter.range.count).map { i in
-                    Float(parameter.range.lowerBound + i) * (group == "ema" ? -1 : 1) / 3
-                }
-                return CheckpointPiece(
-                    group: group, name: parameter.name, shape: parameter.shape, values: memory.floats(values))
-            }
+        let saved = try SavedNetwork {
+            ($0.width, $0.imageSize, $0.channels, $0.fixedPoint) = (16, 8, 1, true)
         }
-        let metadata = CheckpointMetadata(
-            step: 42, jobYAML: job.yaml(), worldSize: 1, hosts: ["node"], version: "0.2")
-        let reader = try CheckpointReader.open(
-            try CheckpointWriter.write(tensors, metadata: metadata, run: folder("run")))
-        #expect(try JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path) == job)
+        let (folder, reader, table) = (saved.folder, saved.reader, saved.table)
         let output = folder("weights.safetensors")
         try WeightsExport.write(reader, weights: weights, to: output, table: table)
-        let wanted = tensors.filter { $0.extent.group == weights.rawValue }
+        let wanted = saved.tensors.filter { $0.extent.group == weights.rawValue }
         let script = """
             import sys, zlib
             from safetensors import safe_open
             with safe_open(sys.argv[1], 'np') as f:
-                print(sorted(f.metadata().items()))
+                print([(k, v) for k, v in sorted(f.metadata().items()) if k != 'job'])
+                print(f.metadata()['job'] == open(sys.argv[2]).read())
                 for name in sorted(f.keys()):
                     t = f.get_tensor(name)
                     print(name, list(t.shape), t.dtype, zlib.crc32(t.tobytes()))
             """
-        var lines = try Peer.python(script, output, needs: "safetensors").split(separator: "\n").map(
-            String.init)
+        try AtomicFile.write(saved.job.yaml(), to: folder("job.yaml"))
+        var lines = try Peer.python(script, output, folder("job.yaml"), needs: "safetensors").split(separator: "\n")
+            .map(
+                String.init)
         #expect(
             lines.removeFirst()
-                == "[('format', 'pt'), ('job', 'tiny'), ('step', '42'), ('weights', '\(weights.rawValue)')]")
+                == "[('format', 'pt'), ('name', 'tiny'), ('step', '42'), ('version', '\(ProgramVersion.current)'), "
+                + "('weights', '\(weights.rawValue)')]")
+        #expect(lines.removeFirst() == "True")
         #expect(lines.count == wanted.count + 1)
         let file = try SafeTensors.open(output)
         for tensor in wanted {
@@ -68,18 +55,13 @@ import Testing
             try WeightsExport.write(reader, weights: weights, to: output, table: table)
         }
         #expect(error.kind == .exists)
-        let other = ParameterTable(try Self.wider(job).model)
+        let other = ParameterTable(
+            tinyModel { ($0.width, $0.imageSize, $0.channels, $0.fixedPoint) = (32, 8, 1, true) })
         let unlike = try #require(throws: CheckpointError.self) {
             try WeightsExport.write(reader, weights: weights, to: folder("no"), table: other)
         }
         #expect(unlike.kind == .otherModel && unlike.message.contains("has shape"))
         #expect(try !Files.exists(folder("no")))
-    }
-
-    private static func wider(_ job: JobConfiguration) throws -> JobConfiguration {
-        var job = job
-        job.model.width = 32
-        return job
     }
 
     /// CRC-32 of ISO 3309, as zlib has it, bit by bit.

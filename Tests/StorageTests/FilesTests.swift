@@ -24,14 +24,16 @@ import Testing
             reference ^= UInt32(byte)
             for _ in 0..<8 { reference = (reference >> 1) ^ (reference & 1 == 1 ? 0x82F6_3B78 : 0) }
         }
-        for step in [1, 3, 8, 13, 1000, 4099] {
-            var crc = CRC32C()
+        // By the processor's instruction, where it has one, and by tables.
+        let ways = CRC32C.hasInstruction ? [true, false] : [false]
+        for (step, way) in [1, 3, 8, 13, 1000, 4099].flatMap({ step in ways.map { (step, $0) } }) {
+            var crc = CRC32C(byInstruction: way)
             bytes.withUnsafeBytes { bytes in
                 for start in stride(from: 0, to: bytes.count, by: step) {
                     crc.update(UnsafeRawBufferPointer(rebasing: bytes[start..<min(start + step, bytes.count)]))
                 }
             }
-            #expect(crc.value == ~reference, "step \(step)")
+            #expect(crc.value == ~reference, "step \(step), by instruction: \(way)")
         }
     }
 
@@ -43,6 +45,93 @@ import Testing
         try damage(scratch("file")) { $0[1_234_567] ^= 1 }
         #expect(try CRC32C.of(file: scratch("file")) != crc(bytes))
         #expect(try failure { _ = try CRC32C.of(file: scratch("none")) }.kind == .missing)
+    }
+
+    @Test func ofBytesOfFiles() throws {
+        let scratch = try TestFolder()
+        let bytes = (0..<(2 << 20) + 77).map { UInt8(truncatingIfNeeded: $0 &* 29 &+ $0 >> 9) }
+        try AtomicFile.write(bytes, to: scratch("file"))
+        for part in [0..<0, 0..<1, 5..<5, 3..<1 << 20, 7..<(2 << 20) + 77, bytes.count..<bytes.count] {
+            #expect(try CRC32C.of(file: scratch("file"), bytes: part) == crc(Array(bytes[part])), "\(part)")
+        }
+        let error = try failure { _ = try CRC32C.of(file: scratch("file"), bytes: 5..<bytes.count + 1) }
+        #expect(error.kind == .malformed && error.message.contains("truncated"))
+    }
+
+    /// Of every cut into two, and of many parts, some of them empty.
+    @Test func partsArePutTogether() {
+        let bytes = (0..<1031).map { UInt8(truncatingIfNeeded: $0 &* 131 &+ $0 >> 3) }
+        let whole = crc(bytes)
+        for cut in 0...bytes.count {
+            let (first, second) = (crc(Array(bytes[..<cut])), crc(Array(bytes[cut...])))
+            #expect(CRC32C.combine(first, second, count: bytes.count - cut) == whole, "cut at \(cut)")
+        }
+        for length in [1, 2, 3, 100, 1030, 2000] {
+            var joined: UInt32 = 0
+            for start in stride(from: 0, through: bytes.count, by: length) {
+                let part = Array(bytes[start..<min(start + length, bytes.count)])
+                joined = CRC32C.combine(joined, crc(part), count: part.count)
+            }
+            #expect(joined == whole, "parts of \(length)")
+        }
+    }
+
+    /// Long parts, whose lengths take many bits: zeros behind a checksum, a MiB at a time and all at once.
+    @Test func longPartsArePutTogether() {
+        let zeros = crc([UInt8](repeating: 0, count: 1 << 20))
+        let start = crc(Array("123456789".utf8))
+        var joined = start
+        var (all, count): (UInt32, Int) = (0, 0)
+        for _ in 0..<5000 {
+            joined = CRC32C.combine(joined, zeros, count: 1 << 20)
+            all = CRC32C.combine(all, zeros, count: 1 << 20)
+            count += 1 << 20
+        }
+        #expect(count > Int(UInt32.max) && CRC32C.combine(start, all, count: count) == joined)
+    }
+}
+
+/// What stands where a file should be.
+@Suite struct RegularFileTests {
+    @Test func whatIsNoFileIsNotOpenedNorWaitedFor() throws {
+        let scratch = try TestFolder()
+        try AtomicFile.createDirectory(scratch("folder"))
+        #expect(mkfifo(scratch("pipe"), 0o600) == 0)
+        try makeSocket(scratch("socket"))
+        symlink("/dev/zero", scratch("device"))
+        symlink("pipe", scratch("link"))
+        let calls: [(String) throws -> Void] = [
+            { _ = try Files.readRegular($0) }, { _ = try Files.size(of: $0) }, { _ = try CRC32C.of(file: $0) },
+            { _ = try HDF5File.open($0) }, { _ = try HDF5File.open($0, .readWrite) },
+        ]
+        for (name, kind) in [
+            ("folder", "a folder"), ("pipe", "a pipe"), ("socket", "a socket"), ("device", "a device"),
+            ("link", "a pipe"),
+        ] {
+            for call in calls {
+                let error = try failure { try call(scratch(name)) }
+                #expect(error.kind == .malformed && error.path == scratch(name), "\(error)")
+                #expect(error.message.contains("is \(kind), not a file"), "\(error)")
+            }
+        }
+        for call in calls { #expect(try failure { try call(scratch("none")) }.kind == .missing) }
+        try AtomicFile.write("here", to: scratch("file"))
+        symlink("file", scratch("alias"))
+        #expect(try Files.readRegular(scratch("alias")) == Array("here".utf8))
+    }
+
+    private func makeSocket(_ path: String) throws {
+        let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(descriptor) }
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        try #require(result == 0, "no socket at \(path)")
     }
 }
 

@@ -42,6 +42,42 @@ import Testing
         #expect(try file.attributeNames(of: "/").count == 11)
     }
 
+    /// Text without a heap, which h5py reads as bytes; also more of it than an object's header takes.
+    @Test func textOfFixedLength() throws {
+        let scratch = try TestFolder()
+        let names = (0..<1000).map { "\($0) \(String(repeating: "ß", count: $0 % 70))" }
+        let file = try HDF5File.create(scratch("a.h5"))
+        func set(_ name: String, _ value: some HDF5AttributeValue) throws {
+            try file.setAttribute(name, value, fixedLength: true)
+        }
+        try set("text", "first")
+        try set("text", "größer\n\"x\"")
+        try set("empty", "")
+        try set("long", String(repeating: "0123456789", count: 20_000))
+        try set("names", names)
+        try set("none", [String]())
+        try set("blank", ["", ""])
+        try set("number", 7)
+        #expect(throws: StorageError.self) { try set("zero", "a\0b") }
+        try file.close()
+        let again = try HDF5File.open(scratch("a.h5"))
+        #expect(try again.attribute("text") == "größer\n\"x\"")
+        #expect(try again.attribute("empty", as: String.self).isEmpty)
+        #expect(try again.attribute("long", as: String.self).count == 200_000)
+        #expect(try again.attribute("names") == names)
+        #expect(try again.attribute("none", as: [String].self).isEmpty)
+        #expect(try again.attribute("blank") == ["", ""])
+        #expect(try again.attribute("number") == 7)
+        let found = try Peer.python(
+            """
+            import sys, h5py
+            a = h5py.File(sys.argv[1]).attrs
+            print(a['text'].decode() == 'größer\\n"x"', len(a['long']), a['names'][999].decode(), len(a['none']))
+            """, scratch("a.h5"))
+        #expect(found == "True 200000 \(names[999]) 0")
+        #expect(try position(of: Array("GCOL".utf8), in: Files.read(scratch("a.h5"))) == nil, "no heap of text")
+    }
+
     @Test func whatIsWrongIsNamed() throws {
         let scratch = try TestFolder()
         let file = try HDF5File.create(scratch("a.h5"))

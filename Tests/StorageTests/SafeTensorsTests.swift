@@ -7,15 +7,14 @@ import Testing
 @Suite struct SafeTensorsTests {
     typealias Tensor = (name: String, shape: [Int], values: [Float])
 
+    /// In parts of two values.
     private func write(_ tensors: [Tensor], metadata: [String: String] = [:], to path: String) throws {
-        let buffers = tensors.map { tensor in
-            let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.values.count)
-            _ = buffer.initialize(from: tensor.values)
-            return buffer
+        try SafeTensors.write(tensors.map { ($0.name, $0.shape) }, metadata: metadata, to: path) { name, append in
+            let values = tensors.first { $0.name == name }?.values ?? []
+            for start in stride(from: 0, to: values.count, by: 2) {
+                try Array(values[start..<min(start + 2, values.count)]).withUnsafeBufferPointer(append)
+            }
         }
-        defer { for buffer in buffers { buffer.deallocate() } }
-        try SafeTensors.write(
-            zip(tensors, buffers).map { ($0.name, $0.shape, UnsafeBufferPointer($1)) }, metadata: metadata, to: path)
     }
 
     private let tensors: [Tensor] = [
@@ -40,6 +39,23 @@ import Testing
         #expect(try SafeTensors.open(scratch("none.safetensors")).names.isEmpty)
         #expect(try failure { try write([tensors[0], tensors[0]], to: scratch("twice")) }.kind == .malformed)
         #expect(try !Files.exists(scratch("twice")))
+    }
+
+    @Test func partsAreRead() throws {
+        let scratch = try TestFolder()
+        try write(tensors, to: scratch("a.safetensors"))
+        let file = try SafeTensors.open(scratch("a.safetensors"))
+        var part = [Float](repeating: 0, count: 3)
+        try part.withUnsafeMutableBufferPointer { try file.read("blocks.10.weight", from: 2, into: $0) }
+        #expect(part == [3, 4, 5])
+        // What cannot be finished is not there, and nothing that is there is replaced.
+        let stopped = try failure {
+            try SafeTensors.write([("a", [2])], to: scratch("b")) { _, _ in throw StorageError(.io, "x", "stopped") }
+        }
+        #expect(stopped.message == "stopped")
+        #expect(try Files.names(in: scratch.path) == ["a.safetensors"])
+        #expect(try failure { try write([], to: scratch("a.safetensors")) }.kind == .exists)
+        #expect(try SafeTensors.open(scratch("a.safetensors")).headerCRC == file.headerCRC)
     }
 
     @Test func thePythonPackageReadsOurs() throws {
@@ -86,6 +102,9 @@ import Testing
         #expect(try file.read("f32") == expected)
         #expect(try file.shape(of: "f32") == [7, 10_000])
         #expect(try file.read("f16") == Array(expected[..<900]))
+        var part = [Float](repeating: 0, count: 5)
+        try part.withUnsafeMutableBufferPointer { try file.read("f16", from: 700, into: $0) }
+        #expect(part == Array(expected[700..<705]))
         #expect(try file.read("scalar") == [2.5])
         #expect(try failure { _ = try file.read("i64") }.message.contains("I64"))
         #expect(try SafeTensors.open(scratch("b.safetensors")).read("bf16") == [-2, -1, 0, 1, 2])

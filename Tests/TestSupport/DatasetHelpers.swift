@@ -25,6 +25,9 @@ public func read(_ dataset: ShardedDataset, _ indices: [Int]) throws -> DatasetC
         images: images, classes: dataset.labels == .classes ? classes : nil, vectors: length > 0 ? vectors : nil)
 }
 
+/// A data set of this many samples in one file, in chunks of four.
+public func layout(_ samples: Int) -> ChunkLayout { ChunkLayout([.init(samples: samples, chunkSamples: 4)]) }
+
 /// File and message of the error that a call throws; a failed test if it throws none.
 public func dataFailure(
     location: SourceLocation = #_sourceLocation, _ body: () throws -> Void
@@ -55,8 +58,9 @@ public func damage(_ path: String, _ change: (inout [UInt8]) throws -> Void) thr
     try AtomicFile.write(bytes, to: path)
 }
 
-/// Changes an HDF5 file in place.
+/// Changes an HDF5 file in place, on purpose: the digest beside it goes.
 public func edit(_ path: String, _ change: (HDF5File) throws -> Void) throws {
+    try AtomicFile.removeTree(HDF5Digest.path(for: path))
     let file = try HDF5File.open(path, .readWrite)
     try change(file)
     try file.close()

@@ -8,13 +8,13 @@ public struct MadeUpSource: PackSource, Sendable {
     public var type = PackedType.uint8
     public var labels = DatasetLabels.classes
     public var labelNames: [String]?
-    public var scaling: (scale: Double, shift: Double) = (0.25, -1)
+    public var scaling: (scale: Double, shift: Double) = (1.0 / 128, -1)
     /// Replaces samples in tests of bad ones.
     public var change: (@Sendable (Int, inout PackedSample) throws -> Void)?
 
     public init(
         count: Int = 11, channels: Int = 2, side: Int = 3, type: PackedType = .uint8, labels: DatasetLabels = .classes,
-        labelNames: [String]? = nil, scaling: (scale: Double, shift: Double) = (0.25, -1),
+        labelNames: [String]? = nil, scaling: (scale: Double, shift: Double) = (1.0 / 128, -1),
         change: (@Sendable (Int, inout PackedSample) throws -> Void)? = nil
     ) {
         (self.count, self.channels, self.side, self.type) = (count, channels, side, type)

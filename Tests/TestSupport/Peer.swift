@@ -27,7 +27,7 @@ public func run(_ arguments: [String], in folder: String? = nil) throws -> Outco
 
 /// The peers that our files are held against: missing ones fail the test, with what to install.
 public struct Peer {
-    /// Runs Python with h5py; the script's arguments are `sys.argv[1:]`.
+    /// Runs Python with h5py, or another module; the script's arguments are `sys.argv[1:]`.
     ///
     /// - Returns: what it printed.
     public static func python(
@@ -36,9 +36,10 @@ public struct Peer {
     ) throws -> String {
         let python = ProcessInfo.processInfo.environment["FPDM_PYTHON"] ?? "python3"
         let probe = try run([python, "-c", "import \(module)"])
+        let packages = ["h5py": "python3-h5py", "PIL": "python3-pil"]
         let remedy =
-            module == "h5py"
-            ? "apt-get install python3-h5py" : "\(python) -m pip install numpy safetensors (in a virtual environment)"
+            packages[module].map { "apt-get install \($0)" }
+            ?? "\(python) -m pip install numpy safetensors (in a virtual environment)"
         try #require(
             probe.status == 0,
             """

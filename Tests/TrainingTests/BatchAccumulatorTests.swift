@@ -41,7 +41,7 @@ import Testing
             }
             try DatasetWriter.write(source, to: path, shards: 2)
             dataset = try ShardedDataset(path: path)
-            plan = BatchPlan(self.job, sampleCount: dataset.count)
+            plan = BatchPlan(self.job, dataset.layout)
             random = TrainingRandom(seed: job.run.seed)
             accumulator = try BatchAccumulator(self.job, engine: try Engine(threads: 2))
             weights = memory.floats(testWeights(accumulator.table))

@@ -7,7 +7,8 @@ import Testing
 @Suite("Batch plan")
 struct BatchPlanTests {
     private func job(
-        batch: Int, virtualRanks: Int, microbatch: Int = 0, shuffle: Bool = true, seed: Int = 0
+        batch: Int, virtualRanks: Int, microbatch: Int = 0, shuffle: JobConfiguration.Data.Shuffle = .full,
+        seed: Int = 0
     ) -> JobConfiguration {
         var job = JobConfiguration()
         job.run.seed = seed
@@ -19,15 +20,24 @@ struct BatchPlanTests {
     }
 
     private func plan(
-        batch: Int, virtualRanks: Int, microbatch: Int = 0, samples: Int, shuffle: Bool = true, seed: Int = 0
+        batch: Int, virtualRanks: Int, microbatch: Int = 0, samples: Int,
+        shuffle: JobConfiguration.Data.Shuffle = .full, seed: Int = 0
     ) -> BatchPlan {
         let job = job(batch: batch, virtualRanks: virtualRanks, microbatch: microbatch, shuffle: shuffle, seed: seed)
-        return BatchPlan(job.resolved { .keep }, sampleCount: samples)
+        return BatchPlan(job.resolved { .keep }, layout(samples))
     }
 
     /// The first samples of a run, step after step.
     private func stream(_ plan: BatchPlan, steps: Int) -> [Int] {
         (0..<steps).flatMap { plan.samples(step: $0, positions: 0..<plan.globalBatch) }
+    }
+
+    /// What version 0.2 took with `shuffle: true`, to which runs of its go on.
+    @Test("the full order is what it always was")
+    func golden() {
+        let plan = plan(batch: 6, virtualRanks: 2, samples: 1797, seed: 11)
+        #expect(plan.samples(step: 0, positions: 0..<6) == [1349, 653, 1217, 221, 1544, 873])
+        #expect(plan.samples(step: 299, positions: 0..<6) == [43, 749, 878, 333, 553, 1016])
     }
 
     /// Batches that straddle epochs, that hold several epochs, and that fit exactly.
@@ -59,7 +69,7 @@ struct BatchPlanTests {
 
     @Test("without shuffling the data set's order, over and over")
     func unshuffled() {
-        let plan = plan(batch: 4, virtualRanks: 2, samples: 7, shuffle: false)
+        let plan = plan(batch: 4, virtualRanks: 2, samples: 7, shuffle: .none)
         #expect(stream(plan, steps: 6) == (0..<24).map { $0 % 7 })
     }
 
@@ -112,9 +122,10 @@ struct BatchPlanTests {
         if let note { #expect(note.hasPrefix(words), "\(note)") }
     }
 
-    @Test("the same samples whatever the number of ranks", arguments: 1...8)
-    func ranks(_ ranks: Int) {
-        let plan = plan(batch: 24, virtualRanks: 8, microbatch: 2, samples: 31, seed: 5)
+    @Test(
+        "the same samples whatever the number of ranks", arguments: 1...8, JobConfiguration.Data.Shuffle.allCases)
+    func ranks(_ ranks: Int, _ shuffle: JobConfiguration.Data.Shuffle) {
+        let plan = plan(batch: 24, virtualRanks: 8, microbatch: 2, samples: 31, shuffle: shuffle, seed: 5)
         let shares = (0..<ranks).map { plan.virtualRanks(of: $0, ranks: ranks) }
         for step in [0, 1, 2, 77] {
             let whole = plan.samples(step: step, positions: 0..<24)

@@ -43,17 +43,20 @@ import Testing
                 #expect(range.upperBound <= max(slices[rank].upperBound, rows.tail(of: rank).upperBound))
             }
             #expect(next == parameter.shape[0], "\(parameter.name)")
-            for rank in 0..<ranks {
-                let touched = rows.touched(parameter, by: rank)
-                let own = parameter.range.clamped(to: slices[rank])
-                #expect(touched.isEmpty == own.isEmpty)
-                guard !own.isEmpty else { continue }
-                let range = CheckpointRows.range(parameter, rows: touched)
-                let length = range.count / touched.count
-                #expect(range.lowerBound <= own.lowerBound && range.upperBound >= own.upperBound)
-                #expect(own.lowerBound - range.lowerBound < length && range.upperBound - own.upperBound < length)
+        }
+        // All rows of a rank are one stretch of the flat vector.
+        var end = 0
+        for rank in 0..<ranks {
+            let whole = rows.whole(by: rank)
+            #expect(whole.lowerBound == end && whole.upperBound >= slices[rank].upperBound)
+            end = whole.upperBound
+            for parameter in table.parameters {
+                let saved = rows.saved(parameter, by: rank)
+                let range = CheckpointRows.range(parameter, rows: saved)
+                #expect(saved.isEmpty || range.clamped(to: whole) == range, "\(parameter.name)")
             }
         }
+        #expect(end == table.flatCount)
         let tails = (0..<ranks).filter { !rows.tail(of: $0).isEmpty }
         #expect(ranks < 5 || !tails.isEmpty, "these slices should cut rows")
     }
@@ -63,22 +66,22 @@ import Testing
         let folder = try TestFolder()
         let table = ParameterTable(model)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
-        let whole = TrainingState(table)
-        whole.start(TrainingRandom(seed: 3))
-        for (number, vector) in [whole.ema, whole.firstMoment, whole.secondMoment].enumerated() {
+        let saved = TrainingState(table)
+        saved.start(TrainingRandom(seed: 3))
+        for (number, vector) in [saved.ema, saved.firstMoment, saved.secondMoment].enumerated() {
             for parameter in table.parameters {
                 for i in parameter.range { vector[i] = Float(i) + Float(number) / 4 }
             }
         }
-        defer { withExtendedLifetime(whole) {} }
+        defer { withExtendedLifetime(saved) {} }
         let rows = CheckpointRows(table, slices)
         let parts = (0..<ranks).map { rank in
             let state = TrainingState(table, slices: slices, rank: rank)
-            state.weights.copy(from: whole.weights)
+            state.weights.copy(from: saved.weights)
             let held = slices[rank].lowerBound..<rows.tail(of: rank).upperBound
             for (part, from) in [
-                (state.emaWithTail, whole.ema), (state.firstMomentWithTail, whole.firstMoment),
-                (state.secondMomentWithTail, whole.secondMoment),
+                (state.emaWithTail, saved.ema), (state.firstMomentWithTail, saved.firstMoment),
+                (state.secondMomentWithTail, saved.secondMoment),
             ] { part.copy(from: from.slice(held.lowerBound, held.count)) }
             return state
         }
@@ -93,15 +96,22 @@ import Testing
         let reader = try CheckpointReader.open(path)
         for others in [1, 2, 3, 5] {
             let slices = FlatSlices(count: table.flatCount, ranks: others)
-            for rank in 0..<others {
-                let state = TrainingState(table, slices: slices, rank: rank)
-                defer { withExtendedLifetime(state) {} }
-                try state.load(reader)
-                let own = slices[rank]
-                #expect(state.weights.array == whole.weights.array)
-                #expect(state.ema.array == whole.ema[own].array)
-                #expect(state.firstMoment.array == whole.firstMoment[own].array)
-                #expect(state.secondMoment.array == whole.secondMoment[own].array)
+            let rows = CheckpointRows(table, slices)
+            let states = (0..<others).map { TrainingState(table, slices: slices, rank: $0) }
+            defer { withExtendedLifetime(states) {} }
+            try reader.check(states.flatMap { try $0.loadRows($0.groups, of: reader) })
+            for state in states {
+                // What starts before the slice comes by message from the rank that it starts in; rank tests see that.
+                let own = rows.whole(by: state.rank)
+                guard !own.isEmpty else { continue }
+                #expect(state.weights[own].array == saved.weights[own].array)
+                for (read, written) in [
+                    (state.emaWithTail, saved.ema), (state.firstMomentWithTail, saved.firstMoment),
+                    (state.secondMomentWithTail, saved.secondMoment),
+                ] {
+                    let held = read.slice(own.lowerBound - state.slice.lowerBound, own.count)
+                    #expect(held.array == written[own].array)
+                }
             }
         }
     }

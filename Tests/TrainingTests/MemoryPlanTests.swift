@@ -38,7 +38,7 @@ import Testing
             let job = job { $0.model.fixedPoint = fixedPoint }.resolved { activations }
             let table = ParameterTable(job.model)
             let slices = FlatSlices(count: table.flatCount, ranks: ranks)
-            let batches = BatchPlan(job, sampleCount: dataset.count)
+            let batches = BatchPlan(job, dataset.layout)
             for rank in 0..<ranks {
                 func plan(_ validation: ShardedDataset?) -> MemoryPlan {
                     MemoryPlan(job, rank: rank, ranks: ranks, threads: 2, dataset: dataset, validation: validation)
@@ -46,16 +46,17 @@ import Testing
                 let (plan, withHeld) = (plan(nil), plan(held))
                 let state = TrainingState(table, slices: slices, rank: rank)
                 #expect(try bytes(plan, "weights, average, optimizer") == state.bytes)
+                let own = batches.virtualRanks(of: rank, ranks: ranks).count
+                let sum = GradientSum(engine, table, virtualRanks: 7, own: own, slice: slices[rank])
                 #expect(try bytes(plan, "copy to save") == StateSnapshot(state, engine).bytes)
-                let sum = GradientSum(engine, table, virtualRanks: 7)
                 #expect(try bytes(plan, "gradients") == sum.bytes)
                 let accumulator = try BatchAccumulator(job, engine: engine)
                 #expect(try bytes(plan, "activations") == accumulator.bytes)
                 #expect(plan.activationBytes == accumulator.bytes)
-                // One batch is computed while the next is read.
+                // One batch is computed while others are read.
                 let count = batches.positions(batches.virtualRanks(of: rank, ranks: ranks)).count
                 #expect(count == [1: 42, 3: rank == 0 ? 18 : 12, 7: 6][ranks])
-                let samples = 2 * SampleBatch(dataset, count: count).bytes + dataset.heldBytes
+                let samples = 3 * SampleBatch(dataset, count: count).bytes + dataset.heldBytes
                 #expect(try bytes(plan, "samples") == samples)
                 let validation = SampleBatch(held, count: 4).bytes + held.heldBytes
                 #expect(held.heldBytes > 0)

@@ -15,8 +15,7 @@ struct MetricsTests {
     ) -> MetricsLine {
         let outcome = StepVote.Outcome(
             mse: [mse, 0.1], vb: [1e-17, 0], nonFiniteVirtualRanks: [], maxima: [1],
-            gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2], stops: false,
-            saving: .done)
+            gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2])
         var report = StepReport(
             step: step, outcome, iterations: Iterations(withoutGradient: step, withGradient: 2), learningRate: 1e-4)
         report.clipping = clipping

@@ -9,12 +9,14 @@ import Testing
 
 @Suite("Sample feed")
 struct SampleFeedTests {
-    private func plan(batch: Int, samples: Int, shuffle: Bool = true) -> BatchPlan {
+    private func plan(
+        batch: Int, virtualRanks: Int = 1, _ set: ShardedDataset, shuffle: JobConfiguration.Data.Shuffle = .full,
+        window: Int = 4
+    ) -> BatchPlan {
         var job = JobConfiguration()
-        job.data.shuffle = shuffle
-        job.training.globalBatch = batch
-        job.training.virtualRanks = 1
-        return BatchPlan(job.resolved { .keep }, sampleCount: samples)
+        (job.data.shuffle, job.data.window) = (shuffle, window)
+        (job.training.globalBatch, job.training.virtualRanks) = (batch, virtualRanks)
+        return BatchPlan(job.resolved { .keep }, set.layout)
     }
 
     /// A data set of 23 samples in 3 shards.
@@ -37,16 +39,20 @@ struct SampleFeedTests {
         return holds()
     }
 
+    typealias Reading = (heldBytes: Int, shuffle: JobConfiguration.Data.Shuffle)
+
     /// From files and from memory, with all kinds of labels, batches over epochs' ends, and from a later step on.
     @Test(
         "hands out what direct reads give, step by step",
-        arguments: [DatasetLabels.classes, .continuous(2), .none], [0, 1 << 20])
-    func values(_ labels: DatasetLabels, _ heldBytes: Int) throws {
+        arguments: [DatasetLabels.classes, .continuous(2), .none],
+        [(0, .full), (1 << 20, .full), (0, .window), (1 << 20, .window), (0, .none)] as [Reading])
+    func values(_ labels: DatasetLabels, _ reading: Reading) throws {
+        let (heldBytes, shuffle) = reading
         let folder = try TestFolder()
         let set = try dataset(folder, labels: labels, heldBytes: heldBytes)
-        let plan = plan(batch: 5, samples: set.count)
-        let positions = 1..<4
-        let feed = SampleFeed(set, plan, positions: positions, steps: 3..<15)
+        let plan = plan(batch: 15, virtualRanks: 5, set, shuffle: shuffle)
+        let positions = plan.positions(1..<4)
+        let feed = SampleFeed(set, plan, virtualRanks: 1..<4, steps: 3..<15)
         defer { feed.stop() }
         // Another object: the first belongs to the feed's thread.
         let other = try dataset(folder, heldBytes: heldBytes)
@@ -63,8 +69,8 @@ struct SampleFeedTests {
     func untouched() throws {
         let folder = try TestFolder()
         let set = try dataset(folder)
-        let plan = plan(batch: 23, samples: set.count)
-        let feed = SampleFeed(set, plan, positions: 0..<23, steps: 0..<6)
+        let plan = plan(batch: 23, set)
+        let feed = SampleFeed(set, plan, virtualRanks: 0..<1, steps: 0..<6)
         defer { feed.stop() }
         let other = try dataset(folder)
         var before: SampleBatch?
@@ -100,7 +106,7 @@ struct SampleFeedTests {
         }
         let set = try dataset(folder)
         let feed = SampleFeed(
-            set, plan(batch: 4, samples: 23, shuffle: false), positions: 0..<4, steps: 0..<5)
+            set, plan(batch: 4, set, shuffle: .none), virtualRanks: 0..<1, steps: 0..<5)
         defer { feed.stop() }
         // Samples 0 to 7; the third step is to have 8 to 11.
         for _ in 0..<2 { _ = try feed.next() }
@@ -116,7 +122,7 @@ struct SampleFeedTests {
         let set = try dataset(folder)
         weak var gone: SampleFeed?
         do {
-            let feed = SampleFeed(set, plan(batch: 4, samples: 23), positions: 0..<4, steps: 0..<3)
+            let feed = SampleFeed(set, plan(batch: 4, set), virtualRanks: 0..<1, steps: 0..<3)
             gone = feed
             // After the third the thread has nothing left to read, and waits.
             for _ in 0..<taken { _ = try feed.next() }

@@ -6,7 +6,7 @@ cd "$root"
 # shellcheck source=scripts/mpi-environment
 . scripts/mpi-environment
 fpdm=${FPDM:-$root/.build/release/fpdm}
-# With h5py, numpy and safetensors.
+# With h5py, numpy, Pillow and safetensors.
 python=${PYTHON:-python3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,8 +1,10 @@
-// What Swift cannot reach by itself: a processor hint and two variadic system calls.
+// What Swift cannot reach by itself: instructions, the processor's description, two variadic system calls, a signal
+// handler, and what the build knows of itself.
 #pragma once
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -46,3 +48,22 @@ int fpdm_processor_family(void);
 int fpdm_processor_model(void);
 /// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
 int fpdm_processor_has_avx512(void);
+
+int fpdm_processor_has_crc32c(void);
+/// CRC-32C by the processor's instruction, where it has one: the state (complement of the checksum) after further bytes.
+uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count);
+
+// Signals that are noted instead of ending the process. A handler may do next to nothing (signal-safety(7)): these keep
+// the number of the first one that came, for whoever asks.
+
+/// Notes this signal from now on; system calls go on (SA_RESTART). With `once` a second one of its kind does what it
+/// always did. Returns 0, having done nothing, for a signal that is ignored: nohup(1) and shells mean that to last.
+int fpdm_signal_catch(int signal, int once);
+/// Gives the signal back what it did before it was caught.
+void fpdm_signal_release(int signal);
+/// The first one that came since the last was forgotten; 0 for none.
+int fpdm_signal_caught(void);
+void fpdm_signal_forget(void);
+
+/// The revision of the source that this was built from, as git names it; empty where the build was not told.
+const char *fpdm_revision(void);

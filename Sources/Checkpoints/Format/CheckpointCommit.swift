@@ -18,7 +18,7 @@ enum CheckpointCommit {
             throw CheckpointError(.damaged, path, "is missing: this checkpoint was never finished, or copied in part")
         }
         let damage = CheckpointError(.damaged, path, "is not as it was written; restore the checkpoint from a copy")
-        let text = String(decoding: try CheckpointError.translating { try Files.read(path) }, as: UTF8.self)
+        let text = String(decoding: try CheckpointError.translating { try Files.readRegular(path) }, as: UTF8.self)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count >= 3, lines[lines.count - 1].isEmpty else { throw damage }
         let sealed = lines.dropLast(2).map { "\($0)\n" }.joined()

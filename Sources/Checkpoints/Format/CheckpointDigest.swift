@@ -3,7 +3,7 @@ import Storage
 /// A file's length and checksum, found before HDF5 may open the file.
 ///
 /// Its `description` is one line, as `COMMIT` has it and as a rank sends it to another; `init(_:)` reads it.
-public struct CheckpointDigest: Equatable, LosslessStringConvertible, Sendable {
+public struct CheckpointDigest: Codable, Equatable, LosslessStringConvertible, Sendable {
     /// The file's name in the checkpoint's folder.
     let name: String
     /// Bytes.
@@ -39,21 +39,30 @@ public struct CheckpointDigest: Equatable, LosslessStringConvertible, Sendable {
     /// Compares a file with this.
     ///
     /// - Throws: ``CheckpointError``, `.damaged`, if it is missing or differs; `StorageError` if it cannot be read.
-    func check(in folder: String) throws {
+    func check(in folder: String) throws { try require(crc(of: 0..<size, in: folder), in: folder) }
+
+    /// The checksum of some of a file's bytes, once its length is found to be right.
+    ///
+    /// - Throws: as ``check(in:)``.
+    func crc(of bytes: Range<Int>, in folder: String) throws -> UInt32 {
         let path = "\(folder)/\(name)"
-        try CheckpointError.translating {
+        return try CheckpointError.translating {
             let found = try Files.size(of: path)
             guard found == size else {
                 throw CheckpointError(
                     .damaged, path, "has \(found) bytes where \(size) were written; restore it from a copy")
             }
-            let crcFound = try CRC32C.of(file: path)
-            guard crcFound == crc else {
-                throw CheckpointError(
-                    .damaged, path,
-                    "its bytes have changed since they were written (CRC-32C \(crcFound.hex), was \(crc.hex)); "
-                        + "restore it from a copy")
-            }
+            return try CRC32C.of(file: path, bytes: bytes)
         }
+    }
+
+    /// - Parameter found: of all bytes of the file.
+    /// - Throws: ``CheckpointError``, `.damaged`, if it is another.
+    func require(_ found: UInt32, in folder: String) throws {
+        guard found != crc else { return }
+        throw CheckpointError(
+            .damaged, "\(folder)/\(name)",
+            "its bytes have changed since they were written (CRC-32C \(found.hex), was \(crc.hex)); "
+                + "restore it from a copy")
     }
 }

@@ -29,6 +29,9 @@ public enum CheckpointTrouble: TroubleKind {
 }
 
 extension CheckpointError {
+    /// Whether another checkpoint may be taken instead: this one is not, or no longer, what was written.
+    public var isDamage: Bool { kind == .damaged || kind == .missing }
+
     /// Runs `body`, whose files belong to a checkpoint: a file that is missing or malformed is damage to it.
     static func translating<Result>(_ body: () throws -> Result) throws -> Result {
         do {

@@ -33,7 +33,9 @@ extension CheckpointIndex {
         }
         return try zip(names, zip(sizes, crcs)).map { name, numbers in
             // A name alone: nothing outside the folder is ever opened.
-            guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), let crc = UInt32(exactly: numbers.1) else {
+            guard !name.isEmpty, !name.contains("/"), !name.hasPrefix("."), numbers.0 > 0,
+                let crc = UInt32(exactly: numbers.1)
+            else {
                 throw CheckpointError(.damaged, file.path, "lists a rank file that cannot be: \(name)")
             }
             return CheckpointDigest(name: name, size: numbers.0, crc: crc)

@@ -4,18 +4,18 @@ import Storage
 ///
 /// To h5dump and h5py its tensors are ordinary data sets `/GROUP/NAME`: virtual ones over the rank files. This program
 /// takes only the mapping from them.
-struct CheckpointIndex: Equatable, Sendable {
+struct CheckpointIndex: Codable, Equatable, Sendable {
     /// Of the layout of a checkpoint's folder. A reader refuses later ones.
     static let formatVersion = 2
     static let format = "fpdm checkpoint"
 
     /// Rows of a tensor, and the file they are in.
-    struct Piece: Equatable, Sendable {
+    struct Piece: Codable, Equatable, Sendable {
         let file: String
         let rows: Range<Int>
     }
 
-    struct Tensor: Equatable, Sendable {
+    struct Tensor: Codable, Equatable, Sendable {
         let group: String
         let name: String
         let shape: [Int]
@@ -31,6 +31,16 @@ struct CheckpointIndex: Equatable, Sendable {
     let metadata: CheckpointMetadata
     let files: [CheckpointDigest]
     let tensors: [Tensor]
+
+    /// Refuses a folder that is named after another step: what is counted from its name would be wrong.
+    func requireStep(of folder: String) throws {
+        let name = folder.split(separator: "/").last.map(String.init) ?? ""
+        guard let step = CheckpointNames.step(of: name), step != metadata.step else { return }
+        throw CheckpointError(
+            .damaged, folder,
+            "holds step \(metadata.step), not the one that the folder is named after; rename it to "
+                + "\(CheckpointNames.step(metadata.step)), or restore it from a copy")
+    }
 
     static func tooNew(_ format: Int, _ path: String) -> CheckpointError {
         CheckpointError(

@@ -53,7 +53,7 @@ public struct CheckpointDifference: Codable, Sendable {
     /// Whether tensors, step and state are the same. Job, world size, hosts and times do not count.
     public var isEqual: Bool { stepA == stepB && state.isEmpty && tensors.allSatisfy { $0.verdict == .equal } }
 
-    /// Compares two checkpoints, tensor by tensor; takes memory for two tensors.
+    /// Compares two checkpoints, tensor by tensor; takes memory for the largest piece of each.
     ///
     /// - Throws: as ``CheckpointReader/read(group:name:rows:into:)``.
     public init(_ a: CheckpointReader, _ b: CheckpointReader) throws {
@@ -61,7 +61,6 @@ public struct CheckpointDifference: Codable, Sendable {
         (stepA, stepB) = (a.metadata.step, b.metadata.step)
         state = Self.state(a.metadata, b.metadata)
         metadata = Self.metadata(a.metadata, b.metadata)
-        let scratch = (CheckpointReader.Scratch(for: a, b), CheckpointReader.Scratch(for: a, b))
         var tensors: [Tensor] = []
         for tensor in a.index.tensors {
             guard let other = b.tensor(tensor.group, tensor.name) else {
@@ -72,10 +71,9 @@ public struct CheckpointDifference: Codable, Sendable {
                 tensors.append(Tensor(tensor, .shape, otherShape: other.shape))
                 continue
             }
-            tensors.append(
-                try scratch.0.with(tensor, of: a) { x in
-                    try scratch.1.with(other, of: b) { y in Tensor(tensor, comparing: x, y) }
-                })
+            var distance = ValueDistance()
+            try distance.add(PieceCursor(tensor, of: a), PieceCursor(other, of: b))
+            tensors.append(Tensor(tensor, distance))
         }
         tensors += b.index.tensors.filter { a.tensor($0.group, $0.name) == nil }.map { Tensor($0, .onlyInB) }
         self.tensors = tensors
@@ -128,10 +126,35 @@ extension CheckpointDifference.Tensor {
             differing: 0, maximum: 0, relative: 0)
     }
 
-    init(_ tensor: CheckpointIndex.Tensor, comparing a: FloatBuffer, _ b: FloatBuffer) {
-        var differing = 0
-        var maximum = 0.0
-        var (squares, norm) = (0.0, 0.0)
+    fileprivate init(_ tensor: CheckpointIndex.Tensor, _ distance: ValueDistance) {
+        self.init(
+            group: tensor.group, name: tensor.name, verdict: distance.differing == 0 ? .equal : .different,
+            shape: tensor.shape, otherShape: nil, differing: distance.differing, maximum: distance.maximum,
+            relative: distance.relative)
+    }
+}
+
+/// How far two tensors of one shape are apart, summed in the order of the values.
+private struct ValueDistance {
+    private(set) var differing = 0
+    private(set) var maximum = 0.0
+    private var squares = 0.0
+    private var norm = 0.0
+
+    var relative: Double { squares == 0 ? 0 : (squares / norm).squareRoot() }
+
+    /// Takes both tensors whole; their pieces may be cut at other rows.
+    mutating func add(_ a: consuming PieceCursor, _ b: consuming PieceCursor) throws {
+        var (restOfA, restOfB): (FloatBuffer?, FloatBuffer?) = (try a.next(), try b.next())
+        while let x = restOfA, let y = restOfB {
+            let count = min(x.count, y.count)
+            add(x.slice(0, count), y.slice(0, count))
+            restOfA = count < x.count ? x.slice(count, x.count - count) : try a.next()
+            restOfB = count < y.count ? y.slice(count, y.count - count) : try b.next()
+        }
+    }
+
+    private mutating func add(_ a: FloatBuffer, _ b: FloatBuffer) {
         for i in 0..<a.count {
             norm += Double(a[i]) * Double(a[i])
             guard a[i].bitPattern != b[i].bitPattern else { continue }
@@ -141,9 +164,5 @@ extension CheckpointDifference.Tensor {
             if !(distance <= maximum) { maximum = maximum.isNaN ? maximum : distance }
             squares += distance * distance
         }
-        self.init(
-            group: tensor.group, name: tensor.name, verdict: differing == 0 ? .equal : .different,
-            shape: tensor.shape, otherShape: nil, differing: differing, maximum: maximum,
-            relative: squares == 0 ? 0 : (squares / norm).squareRoot())
     }
 }

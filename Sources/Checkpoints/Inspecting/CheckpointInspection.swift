@@ -1,4 +1,3 @@
-import Compute
 import Foundation
 import Storage
 
@@ -11,15 +10,20 @@ public struct CheckpointInspection: Codable, Sendable {
         public let values: Int
     }
 
-    /// A tensor's shape and, of its values that are finite, how large they are.
+    /// A tensor, and what its finite values are like. Of none, all but the norm is NaN.
     public struct Tensor: Codable, Equatable, Sendable {
         public let group: String
         public let name: String
         public let shape: [Int]
-        /// The root of the mean square.
-        public let rms: Double
+        /// Of its values, as NumPy names it.
+        public let type: String
+        /// The root of the sum of squares, in double.
+        public let norm: Double
         public let minimum: Double
         public let maximum: Double
+        public let mean: Double
+        /// The standard deviation: the root of the mean squared distance from the mean.
+        public let deviation: Double
         /// How many values are NaN.
         public let nan: Int
         /// How many are infinite.
@@ -43,7 +47,7 @@ public struct CheckpointInspection: Codable, Sendable {
     /// - Parameters:
     ///   - model: the network that the recorded job describes, in words, and its trainable values; nil where this
     ///     program does not understand the job.
-    ///   - tensors: whether to read every tensor, too.
+    ///   - tensors: whether to read every tensor, too, which takes memory for the largest piece.
     /// - Throws: as ``CheckpointReader/read(group:name:rows:into:)``.
     public init(
         _ reader: CheckpointReader, model: (inWords: String, parameters: Int)?, tensors: Bool
@@ -64,34 +68,18 @@ public struct CheckpointInspection: Codable, Sendable {
                     name: tensor.group, tensors: (last?.tensors ?? 0) + 1, values: (last?.values ?? 0) + tensor.count))
         }
         self.groups = groups
-        let scratch = CheckpointReader.Scratch(for: reader)
-        self.tensors =
-            tensors
-            ? try reader.index.tensors.map { tensor in
-                try scratch.with(tensor, of: reader) { Tensor(tensor, $0) }
-            } : nil
+        self.tensors = tensors ? try reader.index.tensors.map { try Tensor($0, of: reader) } : nil
     }
 }
 
 extension CheckpointInspection.Tensor {
-    init(_ tensor: CheckpointIndex.Tensor, _ values: FloatBuffer) {
-        var squares = 0.0
-        var (minimum, maximum) = (Float.infinity, -Float.infinity)
-        var (nan, infinite) = (0, 0)
-        for value in values.readable {
-            guard value.isFinite else {
-                if value.isNaN { nan += 1 } else { infinite += 1 }
-                continue
-            }
-            squares += Double(value) * Double(value)
-            minimum = min(minimum, value)
-            maximum = max(maximum, value)
-        }
-        let numbers = values.count - nan - infinite
+    init(_ tensor: CheckpointIndex.Tensor, of reader: CheckpointReader) throws {
+        var cursor = PieceCursor(tensor, of: reader)
+        var values = ValueStatistics()
+        while let piece = try cursor.next() { values.add(piece) }
         self.init(
-            group: tensor.group, name: tensor.name, shape: tensor.shape,
-            rms: numbers == 0 ? .nan : (squares / Double(numbers)).squareRoot(),
-            minimum: numbers == 0 ? .nan : Double(minimum), maximum: numbers == 0 ? .nan : Double(maximum), nan: nan,
-            infinite: infinite)
+            group: tensor.group, name: tensor.name, shape: tensor.shape, type: "float32", norm: values.norm,
+            minimum: values.minimum, maximum: values.maximum, mean: values.mean, deviation: values.deviation,
+            nan: values.nan, infinite: values.infinite)
     }
 }

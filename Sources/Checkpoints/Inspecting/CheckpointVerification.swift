@@ -4,6 +4,8 @@ public struct CheckpointVerification: Codable, Sendable {
         public let name: String
         /// What is wrong; nil if all is well.
         public let problem: String?
+        /// The tensors that have lost values by it, such as `model/x_embedder.proj.bias`.
+        public let tensors: [String]
     }
 
     public let path: String
@@ -23,34 +25,44 @@ public struct CheckpointVerification: Codable, Sendable {
         var files: [File] = []
         var index: CheckpointIndex?
         func check(_ name: String, _ body: () throws -> Void) throws {
-            do {
-                try body()
-                files.append(File(name: name, problem: nil))
-            } catch let error as CheckpointError where error.kind != .tooNew {
-                files.append(File(name: name, problem: error.message))
-            }
+            files.append(File(name: name, problem: try Self.problem(body), tensors: []))
         }
         var commit: CheckpointDigest?
         try check(CheckpointNames.commit) { commit = try CheckpointCommit.read(in: path) }
         if let commit {
             try check(commit.name) {
                 try commit.check(in: path)
-                index = try CheckpointIndex(readingIn: path)
+                let read = try CheckpointIndex(readingIn: path)
+                index = read
+                try read.requireStep(of: path)
             }
         }
-        if let index {
-            let reader = CheckpointReader(path, index)
-            let scratch = CheckpointReader.Scratch(for: reader)
-            for file in index.files {
-                try check(file.name) {
-                    try file.check(in: path)
-                    for tensor in index.tensors where tensor.pieces.contains(where: { $0.file == file.name }) {
-                        try scratch.check(tensor, of: reader, in: file.name)
-                    }
-                }
-            }
-        }
+        if let index { files += try index.files.map { try Self.file($0, of: index, in: path) } }
         step = index?.metadata.step
         self.files = files
+    }
+
+    private static func file(_ digest: CheckpointDigest, of index: CheckpointIndex, in folder: String) throws -> File {
+        if let problem = try problem({ try digest.check(in: folder) }) {
+            let tensors = try CheckpointDamage.tensors(in: digest.name, of: index, folder: folder)
+            return File(name: digest.name, problem: problem, tensors: tensors)
+        }
+        // What the digest vouches for may still be another tensor's, or not what the index says.
+        let reader = CheckpointReader(folder, index)
+        let damaged = try index.tensors.compactMap { tensor in
+            var pieces = PieceCursor(tensor, of: reader, in: digest.name)
+            return try problem { while try pieces.next() != nil {} }.map { (path: tensor.path, problem: $0) }
+        }
+        return File(name: digest.name, problem: damaged.first?.problem, tensors: damaged.map(\.path))
+    }
+
+    /// What is wrong; nil if all is well.
+    private static func problem(_ body: () throws -> Void) throws -> String? {
+        do {
+            try body()
+            return nil
+        } catch let error as CheckpointError where error.kind != .tooNew {
+            return error.message
+        }
     }
 }

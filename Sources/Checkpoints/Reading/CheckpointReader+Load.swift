@@ -1,29 +1,28 @@
 import Compute
 
 extension CheckpointReader {
-    /// Reads many tensors or rows of them, after all names and shapes have been compared.
+    /// Reads many whole tensors, after all names and shapes have been compared.
     ///
-    /// Takes memory for the largest piece that reaches beyond the rows that are wanted of it.
-    ///
-    /// - Parameter wanted: all tensors of the groups that occur in it, those of which no rows are wanted with empty
-    ///   `rows`; groups that do not occur are left out.
+    /// - Parameter wanted: all tensors of the groups that occur in it; groups that do not occur are left out.
     /// - Throws: ``CheckpointError``: `.otherModel`, which names tensors that are missing, unexpected or of another
     ///   shape; `.damaged` as ``read(group:name:rows:into:)``. Values may then have been read in part.
-    public func load(_ wanted: [CheckpointPiece]) throws {
+    public func load(_ wanted: [CheckpointPiece]) throws { try check(loadShare(wanted)) }
+
+    /// Reads rows of many tensors, and nothing besides, after all names and shapes have been compared.
+    ///
+    /// - Parameter wanted: as ``load(_:)``; those of which no rows are wanted with empty `rows`.
+    /// - Returns: the checksums of what was read, for ``check(_:)`` with those of the readers of the other rows.
+    /// - Throws: as ``load(_:)``.
+    public func loadShare(_ wanted: [CheckpointPiece]) throws -> [CheckpointPart] {
+        defer { closeFiles() }
         let found = try requireSame(wanted.map(\.extent))
-        let largest = zip(wanted, found).map { largestCut($1, $0.extent.rows) }.max() ?? 0
-        let (arena, scratch) = Arena.build("checkpoint piece") { $0.take(largest) }
-        try withExtendedLifetime(arena) {
-            for (piece, tensor) in zip(wanted, found) {
-                try read(tensor, piece.extent.rows, into: piece.values, scratch: scratch)
-            }
-        }
+        return try zip(wanted, found).flatMap { try read($1, $0.extent.rows, into: $0.values) }
     }
 
     /// Compares names and shapes within the groups of `wanted`.
     ///
     /// - Returns: the tensor of each.
-    private func requireSame(_ wanted: [CheckpointExtent]) throws -> [CheckpointIndex.Tensor] {
+    func requireSame(_ wanted: [CheckpointExtent]) throws -> [CheckpointIndex.Tensor] {
         let names = Set(wanted.map(\.path))
         let groups = Set(wanted.map(\.group))
         var found: [CheckpointIndex.Tensor] = []
@@ -51,7 +50,7 @@ extension CheckpointReader {
     }
 
     /// The first few, and how many more.
-    private static func list(_ verb: String, _ items: [String]) -> String {
+    static func list(_ verb: String, _ items: [String]) -> String {
         guard !items.isEmpty else { return "" }
         let more = items.count > 3 ? " and \(items.count - 3) more" : ""
         return (verb.isEmpty ? "" : "\(verb) ") + items.prefix(3).joined(separator: ", ") + more

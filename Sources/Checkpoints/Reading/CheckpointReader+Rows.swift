@@ -1,10 +1,14 @@
 import Compute
+import Storage
 
 extension CheckpointReader {
+    /// The most bytes read at once, unless a row is longer.
+    private static let batchBytes = 4 << 20
+
     /// Reads a tensor, or rows of it.
     ///
     /// Only the pieces that hold some of these rows are read, but those whole, because a piece's checksum is of all its
-    /// values. One that reaches beyond `rows` takes memory of its size for the time of the call.
+    /// values. For the others of its rows 4 MiB of memory, or a row's, are taken for the time of the call.
     ///
     /// - Parameters:
     ///   - rows: all of them unless told.
@@ -25,36 +29,68 @@ extension CheckpointReader {
                 "\(tensor.path): has shape \(tensor.shape), \(tensor.count) values, where \(target.count) are wanted"
                     + (rows.map { " for rows \($0)" } ?? "") + ": it is a checkpoint of another model")
         }
-        let (arena, scratch) = Arena.build("checkpoint piece") { $0.take(largestCut(tensor, wanted)) }
-        try withExtendedLifetime(arena) { try read(tensor, wanted, into: target, scratch: scratch) }
+        let others = pieces(of: tensor).filter { $0.source.rows.overlaps(wanted) }.flatMap { piece in
+            let (all, own) = (piece.source.rows, piece.source.rows.clamped(to: wanted))
+            return [(piece, all.lowerBound..<own.lowerBound), (piece, own.upperBound..<all.upperBound)]
+        }
+        try check(read(tensor, wanted, into: target) + digest(others))
     }
 
-    /// - Parameter scratch: room for ``largestCut(_:_:)``.
+    /// Reads rows of a tensor from its pieces.
+    ///
+    /// - Returns: the checksums of these rows.
     func read(
-        _ tensor: CheckpointIndex.Tensor, _ wanted: Range<Int>, into target: FloatBuffer, scratch: FloatBuffer
-    ) throws {
-        func part(_ rows: Range<Int>, of buffer: FloatBuffer, from start: Int) -> FloatBuffer {
-            buffer.slice((rows.lowerBound - start) * tensor.rowCount, rows.count * tensor.rowCount)
-        }
-        for piece in tensor.pieces {
-            let rows = piece.rows.clamped(to: wanted)
-            guard !rows.isEmpty else { continue }
-            let room = part(rows, of: target, from: wanted.lowerBound)
-            if rows == piece.rows {
-                try read(piece, of: tensor, into: room)
-            } else {
-                let whole = scratch.slice(0, piece.rows.count * tensor.rowCount)
-                try read(piece, of: tensor, into: whole)
-                room.copy(from: part(rows, of: whole, from: piece.rows.lowerBound))
+        _ tensor: CheckpointIndex.Tensor, _ wanted: Range<Int>, into target: FloatBuffer
+    ) throws -> [CheckpointPart] {
+        try pieces(of: tensor).compactMap { piece in
+            let rows = piece.source.rows.clamped(to: wanted)
+            guard !rows.isEmpty else { return nil }
+            return try read(rows, of: piece) { batch in
+                target.slice((batch.lowerBound - wanted.lowerBound) * tensor.rowCount, batch.count * tensor.rowCount)
             }
         }
     }
 
-    /// Elements of the largest piece that has some of these rows, but not these alone.
-    func largestCut(_ tensor: CheckpointIndex.Tensor, _ wanted: Range<Int>) -> Int {
-        tensor.pieces.filter { piece in
-            let rows = piece.rows.clamped(to: wanted)
-            return !rows.isEmpty && rows != piece.rows
-        }.map { $0.rows.count * tensor.rowCount }.max() ?? 0
+    /// Reads rows of pieces for their checksums' sake.
+    func digest(_ wanted: [(NumberedPiece, Range<Int>)]) throws -> [CheckpointPart] {
+        let largest = wanted.map { min($1.count, Self.batch($0)) * $0.tensor.rowCount }.max() ?? 0
+        let (arena, room) = Arena.build("checkpoint piece") { $0.take(largest) }
+        return try withExtendedLifetime(arena) {
+            try wanted.filter { !$1.isEmpty }.map { piece, rows in
+                try read(rows, of: piece) { room.slice(0, $0.count * piece.tensor.rowCount) }
+            }
+        }
+    }
+
+    /// - Parameter room: for a few rows at a time.
+    private func read(
+        _ rows: Range<Int>, of piece: NumberedPiece, into room: (Range<Int>) -> FloatBuffer
+    ) throws -> CheckpointPart {
+        try withFile(piece.source.file) { file in
+            try CheckpointError.translating {
+                let (values, recorded) = try CheckpointRankFile.open(piece.source, of: piece.tensor, in: file)
+                let (first, rest) = (piece.source.rows.lowerBound, Array(piece.tensor.shape.dropFirst()))
+                var crc = CRC32C()
+                for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.batch(piece)) {
+                    let batch = start..<min(start + Self.batch(piece), rows.upperBound)
+                    let target = room(batch)
+                    try values.read(
+                        into: target.writable, start: [start - first] + rest.map { _ in 0 },
+                        count: [batch.count] + rest)
+                    crc.update(UnsafeRawBufferPointer(target.readable))
+                }
+                let width = piece.tensor.rowCount * MemoryLayout<Float>.stride
+                tally(bytes: rows.count * width)
+                return CheckpointPart(
+                    whole: .piece(piece.number),
+                    bytes: (rows.lowerBound - first) * width..<(rows.upperBound - first) * width,
+                    crc: crc.value, recorded: recorded)
+            }
+        }
+    }
+
+    /// Rows that are read at once.
+    private static func batch(_ piece: NumberedPiece) -> Int {
+        max(1, batchBytes / MemoryLayout<Float>.stride / piece.tensor.rowCount)
     }
 }

@@ -1,21 +1,13 @@
 import Storage
 
 extension CheckpointStore {
-    /// The checkpoint that a person means by a path: the folder of a checkpoint itself, or the latest valid one of a
-    /// run's folder or of its `checkpoints` folder.
-    ///
-    /// - Throws: ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
-    public static func resolve(_ path: String) throws -> String {
-        if try isCheckpoint(path) { return path }
-        return try latestValid(under: path) { _ in }.path
-    }
-
-    /// Opens the checkpoint that ``resolve(_:)`` finds, which is read only once then.
+    /// Opens the checkpoint that a person means by a path: that of the folder itself, or the latest valid one of a run's
+    /// folder or of its `checkpoints` folder.
     ///
     /// - Parameter skipped: is told of each later one that is damaged.
-    public static func open(_ path: String, skipped: (Skipped) -> Void = { _ in }) throws -> CheckpointReader {
-        if try isCheckpoint(path) { return try CheckpointReader.open(path) }
-        return try latestValid(under: path, skipped: skipped)
+    /// - Throws: as ``CheckpointReader/open(_:)``; ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
+    public static func open(_ path: String, skipped: (Skipped) -> Void) throws -> CheckpointReader {
+        try CheckpointCandidates(under: path).latestValid(skipped: skipped)
     }
 
     /// All checkpoints that a path stands for, valid or not.
@@ -28,15 +20,7 @@ extension CheckpointStore {
         return found
     }
 
-    private static func latestValid(under path: String, skipped: (Skipped) -> Void) throws -> CheckpointReader {
-        let store = try store(at: path)
-        let (reader, damaged) = try store.search()
-        damaged.forEach(skipped)
-        if let reader { return reader }
-        throw try store.noneIsValid(damaged) ?? nothing(at: path)
-    }
-
-    private static func isCheckpoint(_ path: String) throws -> Bool {
+    static func isCheckpoint(_ path: String) throws -> Bool {
         // Damaged ones may lack any of these.
         let name = path.split(separator: "/").last.map(String.init) ?? ""
         return try Files.isDirectory(path)
@@ -44,7 +28,7 @@ extension CheckpointStore {
                 || CheckpointNames.step(of: name) != nil)
     }
 
-    private static func store(at path: String) throws -> CheckpointStore {
+    static func store(at path: String) throws -> CheckpointStore {
         guard try Files.isDirectory(path) else {
             throw CheckpointError(
                 .missing, path,
@@ -56,7 +40,7 @@ extension CheckpointStore {
         return try Files.isDirectory(ofRun.folder) ? ofRun : CheckpointStore(folder: path)
     }
 
-    private static func nothing(at path: String) -> CheckpointError {
+    static func nothing(at path: String) -> CheckpointError {
         CheckpointError(
             .missing, path,
             "holds no checkpoint; give a folder step-..., or a run's folder with checkpoints/step-... in it")

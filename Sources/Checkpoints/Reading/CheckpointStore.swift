@@ -27,53 +27,6 @@ public struct CheckpointStore: Sendable {
         }.sorted { $0.0 < $1.0 }
     }
 
-    /// Opens the latest checkpoint that verifies. Nothing is renamed: that is for ``setAside(_:)``.
-    ///
-    /// - Returns: it and the later ones, which are damaged, latest first; nil if there is no checkpoint at all.
-    /// - Throws: ``CheckpointError``: `.damaged` if there are some, perhaps set aside earlier, and none is valid: hours
-    ///   of work are not silently begun again; `.tooNew` for one of a later version: it may be valid then, and going
-    ///   on from an earlier one would lose work. `StorageError` if a disk fails.
-    public func latestValid() throws -> (reader: CheckpointReader, skipped: [Skipped])? {
-        let (reader, skipped) = try search()
-        if let reader { return (reader, skipped) }
-        if let none = try noneIsValid(skipped, remedy: ", or move the folder away to begin anew") { throw none }
-        return nil
-    }
-
-    /// The latest valid one, and what was skipped until then.
-    func search() throws -> (reader: CheckpointReader?, skipped: [Skipped]) {
-        var skipped: [Skipped] = []
-        for (step, path) in try committed().reversed() {
-            do {
-                let reader = try CheckpointReader.open(path)
-                guard reader.metadata.step == step else {
-                    throw CheckpointError(
-                        .damaged, path, "holds step \(reader.metadata.step), not the one it is named after")
-                }
-                return (reader, skipped)
-            } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
-                skipped.append(Skipped(path: path, reason: error.description))
-            }
-        }
-        return (nil, skipped)
-    }
-
-    /// What to say where all are damaged; nil if there are none.
-    ///
-    /// - Parameter remedy: what can be done besides restoring one.
-    func noneIsValid(_ skipped: [Skipped], remedy: String = "") throws -> CheckpointError? {
-        let rejected =
-            try Files.exists(folder) ? Files.names(in: folder).filter { $0.hasPrefix(CheckpointNames.bad) } : []
-        let count = skipped.count + rejected.count
-        guard count > 0 else { return nil }
-        let latest =
-            skipped.first?.reason ?? rejected.last.map { "\($0), which was set aside because it is damaged" } ?? ""
-        return CheckpointError(
-            .damaged, folder,
-            "holds \(count) checkpoint\(count == 1 ? "" : "s") and none is valid; the latest: \(latest); restore one "
-                + "from a copy\(remedy)")
-    }
-
     /// The path of a step's checkpoint, whether or not there is one.
     public func path(of step: Int) -> String { "\(folder)/\(CheckpointNames.step(step))" }
 

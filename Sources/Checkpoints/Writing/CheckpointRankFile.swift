@@ -23,35 +23,4 @@ enum CheckpointRankFile {
         try file.close()
         try AtomicFile.syncFile(path)
     }
-
-    /// Reads a piece and checks place and checksum.
-    ///
-    /// - Parameter target: room for exactly the piece.
-    /// - Throws: ``CheckpointError``, `.damaged`, if the piece is missing, is another or has changed.
-    static func read(
-        _ piece: CheckpointIndex.Piece, of tensor: CheckpointIndex.Tensor, from file: HDF5File, into target: FloatBuffer
-    ) throws {
-        let place = "/\(tensor.path)"
-        func damage(_ message: String) -> CheckpointError {
-            CheckpointError(.damaged, file.path, "\(place): \(message)")
-        }
-        try CheckpointError.translating {
-            let dataset = try file.dataset(place)
-            let shape = [piece.rows.count] + tensor.shape.dropFirst()
-            guard dataset.type == .float32, dataset.shape == shape else {
-                throw damage("should be float32 of shape \(shape), is \(dataset.type) of shape \(dataset.shape)")
-            }
-            guard try file.attribute("tensor", of: place) == tensor.path,
-                try file.attribute("start_row", of: place) == piece.rows.lowerBound,
-                try file.attribute("shape", of: place) == tensor.shape
-            else { throw damage("is a piece of another tensor, or of another place in it") }
-            precondition(target.count == dataset.count, "room for \(target.count) elements of \(dataset.count)")
-            try dataset.read(into: target.writable, start: shape.map { _ in 0 }, count: shape)
-            let crc: Int = try file.attribute("crc32c", of: place)
-            let found = CRC32C.of(UnsafeRawBufferPointer(target.readable))
-            guard Int(found) == crc else {
-                throw damage("its values have changed since they were written (CRC-32C \(found.hex))")
-            }
-        }
-    }
 }

@@ -71,7 +71,7 @@ public struct CheckpointWriter: Sendable {
         guard try Files.exists(path) else { return }
         do {
             _ = try CheckpointReader.open(path)
-        } catch let error as CheckpointError where error.kind == .damaged || error.kind == .missing {
+        } catch let error as CheckpointError where error.isDamage {
             try CheckpointStore.setAside(path)
             return
         }

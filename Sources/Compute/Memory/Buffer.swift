@@ -62,3 +62,10 @@ public struct Buffer<Element: BitwiseCopyable & Sendable>: @unchecked Sendable {
 public typealias FloatBuffer = Buffer<Float>
 /// For sums that floats could not hold exactly.
 public typealias DoubleBuffer = Buffer<Double>
+
+extension Buffer where Element == Double {
+    /// The front half of the same memory, as floats.
+    public var floats: FloatBuffer {
+        FloatBuffer(UnsafeMutableRawPointer(base).assumingMemoryBound(to: Float.self), count: count)
+    }
+}

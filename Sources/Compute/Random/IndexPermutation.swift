@@ -21,20 +21,35 @@ public struct IndexPermutation: Sendable {
     /// The element at `position`, 0 ..< count.
     public subscript(position: Int) -> Int {
         precondition(position >= 0 && position < count, "position out of range")
-        let mask = 1 << halfBits - 1
         var value = position
         repeat {
             var left = value >> halfBits
             var right = value & mask
-            for round in 0..<UInt32(4) {
-                let counter = SIMD4(
-                    UInt32(truncatingIfNeeded: right), UInt32(truncatingIfNeeded: right >> 32) ^ round << 28,
-                    tweak[0], tweak[1])
-                let hash = Philox.block(counter: counter, key: key)
-                (left, right) = (right, left ^ (Int(hash[0]) | Int(hash[1]) << 32) & mask)
-            }
+            for round in 0..<UInt32(4) { (left, right) = (right, left ^ hash(right, round)) }
             value = left << halfBits | right
         } while value >= count
         return value
+    }
+
+    /// The position at which an element, 0 ..< count, stands.
+    public func position(of element: Int) -> Int {
+        precondition(element >= 0 && element < count, "element out of range")
+        var value = element
+        repeat {
+            var left = value >> halfBits
+            var right = value & mask
+            for round in (0..<UInt32(4)).reversed() { (left, right) = (right ^ hash(left, round), left) }
+            value = left << halfBits | right
+        } while value >= count
+        return value
+    }
+
+    private var mask: Int { 1 << halfBits - 1 }
+
+    private func hash(_ half: Int, _ round: UInt32) -> Int {
+        let counter = SIMD4(
+            UInt32(truncatingIfNeeded: half), UInt32(truncatingIfNeeded: half >> 32) ^ round << 28, tweak[0], tweak[1])
+        let hash = Philox.block(counter: counter, key: key)
+        return (Int(hash[0]) | Int(hash[1]) << 32) & mask
     }
 }

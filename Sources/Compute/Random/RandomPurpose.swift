@@ -10,6 +10,8 @@ public enum RandomPurpose: UInt8, CaseIterable, Sendable {
     case flip = 7
     case validationTimestep = 8
     case validationNoise = 9
+    case chunkOrder = 10
+    case windowOrder = 11
     case samplingStart = 128
     case samplingNoise = 129
     case packing = 0xDA

@@ -60,7 +60,7 @@ public enum OrderFreeSum {
         }
     }
 
-    /// The same for the only gradient there is: it stays where it is, rounded to the grid.
+    /// The same for the only gradient of a rank: it stays where it is, rounded to the grid.
     public static func round(
         _ engine: Engine, _ gradient: FloatBuffer, tensors: [Tensor], stretches: [Stretch],
         maxima: UnsafeMutableBufferPointer<Float>
@@ -81,6 +81,24 @@ public enum OrderFreeSum {
         engine.pool.parallelRanges(sums.count, grain: stretch) { range, _ in
             let (s, t) = (sums.base + range.lowerBound, target.base + range.lowerBound)
             for i in 0..<range.count { t[i] += s[i] }
+        }
+    }
+
+    /// target += the rounded gradient of one other virtual rank: exact.
+    public static func add(_ engine: Engine, _ gradient: FloatBuffer, to target: DoubleBuffer) {
+        precondition(gradient.count == target.count, "vectors of unlike length")
+        engine.pool.parallelRanges(gradient.count, grain: stretch) { range, _ in
+            let (g, t) = (gradient.base + range.lowerBound, target.base + range.lowerBound)
+            for i in 0..<range.count { t[i] += Double(g[i]) }
+        }
+    }
+
+    /// Begins a sum with a gradient that has been rounded.
+    public static func widen(_ engine: Engine, _ gradient: FloatBuffer, to sum: DoubleBuffer) {
+        precondition(gradient.count == sum.count, "vectors of unlike length")
+        engine.pool.parallelRanges(gradient.count, grain: stretch) { range, _ in
+            let (g, s) = (gradient.base + range.lowerBound, sum.base + range.lowerBound)
+            for i in 0..<range.count { s[i] = Double(g[i]) }
         }
     }
 

@@ -64,15 +64,19 @@ extension DatasetAttributes {
         licence = try file.hasAttribute("licence") ? file.attribute("licence") : nil
     }
 
-    /// Writes the attributes of a file's root group.
+    /// Writes the attributes of a file's root group, text without the heap that HDF5 keeps it in otherwise: a flipped
+    /// bit there makes other programs crash that read the file without its digest.
     func write(to file: HDF5File) throws {
-        try file.setAttribute("version", Self.version)
-        try file.setAttribute("content", content)
-        try file.setAttribute("scale", scale)
-        try file.setAttribute("shift", shift)
-        if let labelNames { try file.setAttribute("labelNames", labelNames) }
-        if let source { try file.setAttribute("source", source) }
-        if let licence { try file.setAttribute("licence", licence) }
+        func set(_ name: String, _ value: some HDF5AttributeValue) throws {
+            try file.setAttribute(name, value, fixedLength: true)
+        }
+        try set("version", Self.version)
+        try set("content", content)
+        try set("scale", scale)
+        try set("shift", shift)
+        if let labelNames { try set("labelNames", labelNames) }
+        if let source { try set("source", source) }
+        if let licence { try set("licence", licence) }
     }
 
     /// The first attribute that differs, with its value here and there.

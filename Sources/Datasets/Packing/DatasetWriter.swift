@@ -1,10 +1,12 @@
 import Foundation
 import Storage
 
-/// Writes data sets: shards `NAME-00000-of-00002.h5` and so on, and `NAME.h5` over all of them.
+/// Writes data sets: shards `NAME-00000-of-00002.h5` and so on, `NAME.h5` over all of them, and a digest beside each
+/// (`HDF5Digest`).
 ///
-/// All files are written beside their place under hidden names, brought to the disk, and only then take their names:
-/// nothing is left behind if writing fails, and nothing that exists is replaced.
+/// All files are written beside their place under hidden names, brought to the disk, and only then take their names,
+/// shards last: nothing is left behind if writing fails, nothing that exists is replaced, and a packing that is killed
+/// leaves nothing that opens.
 public struct DatasetWriter {
     /// Bytes of images (and of labels) in a chunk, about.
     static let chunkBytes = 64 << 10
@@ -62,14 +64,20 @@ public struct DatasetWriter {
                 try writing(partial[index], as: files[index]) { try writeShard(index, to: $0) }
             }
             try writing(partial[shards], as: files[shards]) { try writeWhole(to: $0) }
-            for (from, to) in zip(partial, files) {
-                try AtomicFile.rename(from: from, to: to)
-                placed.append(to)
+            func place(_ from: [String], _ to: [String]) throws {
+                for (from, to) in zip(from, to) {
+                    try AtomicFile.rename(from: from, to: to)
+                    placed.append(to)
+                }
+                try AtomicFile.syncDirectory(name.folder)
             }
-            try AtomicFile.syncDirectory(name.folder)
+            // The last shard makes a data set of it: what belongs to it is there by then.
+            try place(partial.map(HDF5Digest.path), files.map(HDF5Digest.path))
+            try place([partial[shards]], [files[shards]])
+            try place(Array(partial[..<shards]), Array(files[..<shards]))
         } catch {
             // What was put in place was made here: half a data set is worse than none.
-            for file in partial + placed { try? AtomicFile.removeTree(file) }
+            for file in partial + partial.map(HDF5Digest.path) + placed.reversed() { try? AtomicFile.removeTree(file) }
             throw error
         }
         return files
@@ -78,8 +86,8 @@ public struct DatasetWriter {
     /// Shards of another count would be taken for parts of the same data set.
     private func refuseExisting() throws {
         let existing = try Files.names(in: name.folder).first { file in
-            DatasetName.parseShard(file)?.name == name.name
-                || "\(name.folder)/\(file)" == "\(name.folder)/\(name.name).h5"
+            let file = file.hasSuffix(".digest") ? String(file.dropLast(".digest".count)) : file
+            return DatasetName.parseShard(file)?.name == name.name || file == "\(name.name).h5"
         }
         guard let existing else { return }
         throw StorageError(
@@ -93,10 +101,12 @@ public struct DatasetWriter {
             let file = try HDF5File.create(partial)
             try attributes.write(to: file)
             try body(file)
+            let chunks = try file.checkedChunks()
             try file.close()
             try AtomicFile.syncFile(partial)
-        } catch let error as StorageError where error.path == partial {
-            throw StorageError(error.kind, final, error.message)
+            try HDF5Digest(of: partial, chunks: chunks).write(to: HDF5Digest.path(for: partial))
+        } catch let error as StorageError where error.path.hasPrefix(partial) {
+            throw StorageError(error.kind, final + error.path.dropFirst(partial.count), error.message)
         }
     }
 }

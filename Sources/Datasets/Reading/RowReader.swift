@@ -1,51 +1,48 @@
-import Foundation
 import Storage
 
 /// Reads rows of one array that lies over all shards, in any order.
 ///
-/// Rows are asked for in rising order, neighbours in one call to HDF5, whose chunk cache then serves the rest. A
-/// small array is kept in memory, in its own type, from the first read on.
+/// Rows are asked for in rising order; those of a chunk are read with it. A small array is kept in memory, in its own
+/// type, from the first read on.
 final class RowReader<Element: HDF5Scalar> {
-    /// The most bytes read in one call.
-    private let mostRunBytes = 4 << 20
-
     private let files: ShardFiles
     private let dataset: (Shard) -> HDF5Dataset?
-    /// The shape of a row.
-    private let rowShape: [Int]
     /// The elements of a row.
     let rowCount: Int
     /// The first row of each shard, then the number of all rows.
     private let starts: [Int]
-    private let check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ first: Int) throws -> Void)?
-    private let isHeld: Bool
+    private let check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ row: Int) throws -> Void)?
+    let isHeld: Bool
     private var held: [Int: [Element]] = [:]
-    private var staging: [Element] = []
+    private let runs: RunGroup<Element>
 
     /// - Parameters:
     ///   - rowShape: the shape of a row.
     ///   - starts: the first row of each shard, then the number of all rows.
     ///   - holdingUpTo: arrays of at most this many bytes are kept in memory.
     ///   - dataset: the array's part in a shard.
-    ///   - check: takes rows that come from a file, their shard, and the row of the first in it. Those that are kept are
-    ///     checked once.
+    ///   - check: takes a row that comes from a file, its shard, and its number there. Those that are kept are checked
+    ///     once.
     init(
         files: ShardFiles, rowShape: [Int], starts: [Int], holdingUpTo limit: Int,
         dataset: @escaping (Shard) -> HDF5Dataset?,
-        check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ first: Int) throws -> Void)? = nil
+        check: ((_ values: UnsafeBufferPointer<Element>, _ shard: Int, _ row: Int) throws -> Void)? = nil
     ) {
         self.files = files
         self.dataset = dataset
         self.check = check
-        self.rowShape = rowShape
         self.starts = starts
         rowCount = rowShape.reduce(1, *)
+        runs = RunGroup(rowShape: rowShape)
         let (values, isHuge) = rowCount.multipliedReportingOverflow(by: starts.last ?? 0)
         isHeld = !isHuge && values <= limit / MemoryLayout<Element>.stride
     }
 
     /// Bytes that stay in memory once all rows have been read.
     var heldBytes: Int { isHeld ? rowCount * (starts.last ?? 0) * MemoryLayout<Element>.stride : 0 }
+
+    /// Chunks, or parts of such, read from files so far; those of arrays kept in memory do not count.
+    var chunksRead: Int { runs.count }
 
     /// Hands out rows.
     ///
@@ -56,12 +53,10 @@ final class RowReader<Element: HDF5Scalar> {
         _ order: [(row: Int, position: Int)],
         _ body: (UnsafeBufferPointer<Element>, _ position: Int, _ shard: Int, _ row: Int) throws -> Void
     ) throws {
-        let mostRunRows = max(mostRunBytes / max(rowCount * MemoryLayout<Element>.stride, 1), 1)
         var shard = 0
         var next = 0
         while next < order.count {
-            let first = order[next].row
-            while first >= starts[shard + 1] { shard += 1 }
+            while order[next].row >= starts[shard + 1] { shard += 1 }
             let start = starts[shard]
             if isHeld {
                 try rows(ofHeld: shard).withUnsafeBufferPointer { values in
@@ -73,19 +68,27 @@ final class RowReader<Element: HDF5Scalar> {
                 }
                 continue
             }
+            let part = try part(shard)
             var end = next + 1
-            while end < order.count, order[end].row - order[end - 1].row <= 1, order[end].row < starts[shard + 1],
-                order[end].row - first < mostRunRows
+            while end < order.count, order[end].row < starts[shard + 1],
+                runs.areReadTogether(order[next].row - start, order[end].row - start, part)
             {
                 end += 1
             }
-            let count = order[end - 1].row - first + 1
-            try readRun(shard, from: first - start, count: count) { values in
-                for entry in order[next..<end] {
-                    try body(slice(values, entry.row - first), entry.position, shard, entry.row - start)
+            let rows = order[next].row - start..<order[end - 1].row - start + 1
+            runs.append(RunGroup.Run(part: part, rows: rows, entries: next..<end, shard: shard))
+            next = end
+            guard runs.areMany || next == order.count else { continue }
+            try runs.read { values, run in
+                var checked = -1
+                for entry in order[run.entries] {
+                    let row = entry.row - starts[run.shard]
+                    let own = slice(values, row - run.rows.lowerBound)
+                    if row != checked { try check?(own, run.shard, row) }
+                    checked = row
+                    try body(own, entry.position, run.shard, row)
                 }
             }
-            next = end
         }
     }
 
@@ -96,30 +99,13 @@ final class RowReader<Element: HDF5Scalar> {
     private func rows(ofHeld shard: Int) throws -> [Element] {
         if let rows = held[shard] { return rows }
         let rows = try part(shard).read(Element.self)
-        if let check { try rows.withUnsafeBufferPointer { try check($0, shard, 0) } }
-        held[shard] = rows
-        return rows
-    }
-
-    private func readRun(
-        _ shard: Int, from row: Int, count: Int, _ body: (UnsafeBufferPointer<Element>) throws -> Void
-    ) throws {
-        let needed = count * rowCount
-        if staging.count < needed {
-            staging = [Element](unsafeUninitializedCapacity: needed) { buffer, initialized in
-                // Numbers: whatever bits lie there are values, and all are read over.
-                if let base = buffer.baseAddress { memset(base, 0, needed * MemoryLayout<Element>.stride) }
-                initialized = needed
+        if let check {
+            try rows.withUnsafeBufferPointer { values in
+                for row in 0..<starts[shard + 1] - starts[shard] { try check(slice(values, row), shard, row) }
             }
         }
-        let part = try part(shard)
-        try staging.withUnsafeMutableBufferPointer { buffer in
-            let target = UnsafeMutableBufferPointer(rebasing: buffer[..<needed])
-            try part.read(
-                into: target, start: [row] + rowShape.map { _ in 0 }, count: [count] + rowShape)
-            try check?(UnsafeBufferPointer(target), shard, row)
-            try body(UnsafeBufferPointer(target))
-        }
+        held[shard] = rows
+        return rows
     }
 
     private func part(_ shard: Int) throws -> HDF5Dataset {

@@ -2,7 +2,7 @@
 ///
 /// A data set may have more shards than a process may have files.
 final class ShardFiles {
-    private static let mostOpen = 64
+    private static let mostOpen = 256
 
     let paths: [String]
     private let first: Shard

@@ -26,14 +26,16 @@ public final class ShardedDataset: @unchecked Sendable {
     public let type: HDF5Type
     /// Every sample's class, in order; empty unless `labels` is `.classes`.
     public let classLabels: [Int32]
+    /// Shards and chunks.
+    public let layout: ChunkLayout
 
     /// Images in the type in which they are kept.
-    private enum Images {
+    enum Images {
         case bytes(RowReader<UInt8>)
         case floats(RowReader<Float>)
     }
-    private let images: Images
-    private let vectors: RowReader<Float>?
+    let images: Images
+    let vectors: RowReader<Float>?
     let files: ShardFiles
     let digests: SampleDigests
     /// Whether every shard holds a digest for each sample, against which samples are held when they are read.
@@ -68,16 +70,19 @@ public final class ShardedDataset: @unchecked Sendable {
         var starts = [0]
         var classLabels: [Int32] = []
         var isDigested: [Bool] = []
+        var layouts: [ChunkLayout.Shard] = []
         for index in shardPaths.indices {
             let shard = try files.shard(index)
             starts.append(starts[index] + shard.count)
             classLabels += try shard.classLabels()
             isDigested.append(shard.digests != nil)
+            layouts.append(shard.chunkLayout)
         }
         self.classLabels = classLabels
         count = starts[shardPaths.count]
         shardCounts = zip(starts, starts.dropFirst()).map { $1 - $0 }
         guard count > 0 else { throw DatasetError(.malformed, name.base, "the data set holds no samples") }
+        layout = ChunkLayout(layouts)
         let digests = SampleDigests(files: files, isPresent: isDigested)
         self.digests = digests
         hasDigests = !isDigested.contains(false)
@@ -88,8 +93,8 @@ public final class ShardedDataset: @unchecked Sendable {
             let rowCount = shape.reduce(1, *)
             return RowReader(files: files, rowShape: shape, starts: starts, holdingUpTo: mostHeldBytes) {
                 $0.images
-            } check: { values, shard, first in
-                try digests.check(values, rowCount: rowCount, shard: shard, first: first)
+            } check: { values, shard, row in
+                try digests.check(values, rowCount: rowCount, shard: shard, first: row)
             }
         }
         images = first.images.type == .uint8 ? .bytes(reader(UInt8.self)) : .floats(reader(Float.self))
@@ -115,6 +120,20 @@ extension ShardedDataset {
     public var source: String { attributes.source ?? "" }
     /// Values of one image.
     public var imageValues: Int { channels * side * side }
+    /// Whether images are kept in memory from their first read on.
+    public var isHeld: Bool {
+        switch images {
+        case .bytes(let reader): reader.isHeld
+        case .floats(let reader): reader.isHeld
+        }
+    }
+    /// Chunks of images read from files so far; those of a data set that is kept in memory do not count.
+    public var chunksRead: Int {
+        switch images {
+        case .bytes(let reader): reader.chunksRead
+        case .floats(let reader): reader.chunksRead
+        }
+    }
     /// Bytes that stay in memory once every sample has been read.
     public var heldBytes: Int {
         let imageBytes =
@@ -173,17 +192,7 @@ extension ShardedDataset {
         case .bytes(let reader): try readImages(reader, into: images) { Float($0) }
         case .floats(let reader): try readImages(reader, into: images) { $0 }
         }
-        guard let vectors else { return }
-        guard let reader = self.vectors else { preconditionFailure("\(name.base) has no label vectors") }
-        try reader.forEachRow(order) { values, position, shard, row in
-            let target = vectors + position * values.count
-            var largest: UInt32 = 0
-            for index in values.indices {
-                target[index] = values[index]
-                largest = max(largest, values[index].magnitude.bitPattern)
-            }
-            if largest >= Float.infinity.bitPattern { throw notFinite("/labels", shard, row) }
-        }
+        if let vectors { try readVectors(order, into: vectors) }
     }
 
     /// Reads samples.
@@ -197,24 +206,32 @@ extension ShardedDataset {
     private func readImages<Element>(
         _ reader: RowReader<Element>, into images: UnsafeMutablePointer<Float>, _ float: (Element) -> Float
     ) throws {
-        let scale = Float(scale)
-        let shift = Float(shift)
         try reader.forEachRow(order) { values, position, shard, row in
-            let target = images + position * values.count
-            // As integers, infinity and every NaN lie above all numbers: a comparison for many values at once.
-            var largest: UInt32 = 0
-            for index in values.indices {
-                let value = float(values[index]) * scale + shift
-                target[index] = value
-                largest = max(largest, value.magnitude.bitPattern)
+            guard convert(values, into: images + position * values.count, float) else {
+                throw notFinite("/images", shardPaths[shard], row)
             }
-            if largest >= Float.infinity.bitPattern { throw notFinite("/images", shard, row) }
         }
     }
 
-    private func notFinite(_ object: String, _ shard: Int, _ row: Int) -> DatasetError {
+    /// Stored values as they are read; false where one is not finite.
+    func convert<Element>(
+        _ values: UnsafeBufferPointer<Element>, into target: UnsafeMutablePointer<Float>, _ float: (Element) -> Float
+    ) -> Bool {
+        let scale = Float(scale)
+        let shift = Float(shift)
+        // As integers, infinity and every NaN lie above all numbers: a comparison for many values at once.
+        var largest: UInt32 = 0
+        for index in values.indices {
+            let value = float(values[index]) * scale + shift
+            target[index] = value
+            largest = max(largest, value.magnitude.bitPattern)
+        }
+        return largest < Float.infinity.bitPattern
+    }
+
+    func notFinite(_ object: String, _ file: String, _ row: Int) -> DatasetError {
         DatasetError(
-            .malformed, shardPaths[shard],
+            .malformed, file,
             "\(object): sample \(row) has a value that is not a finite number; `fpdm data verify` lists all of them")
     }
 }

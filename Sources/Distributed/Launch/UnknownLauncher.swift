@@ -3,8 +3,8 @@ import Reporting
 /// A launcher started several processes, but this program's MPI does not know that launcher: each process would
 /// be a world of its own and train alone.
 ///
-/// It happens under `srun` without `--mpi=pmix`, and under the `mpirun` of another MPI. Every process of the
-/// launcher holds the same error but for its rank.
+/// It happens under `srun` without the `--mpi` that this MPI wants, and under the `mpirun` of another MPI. Every process
+/// of the launcher holds the same error but for its rank.
 public struct UnknownLauncher: Reportable, Equatable {
     /// How many processes the launcher started, as its variables tell; at least so many where they do not.
     public let launched: Int
@@ -30,9 +30,12 @@ public struct UnknownLauncher: Reportable, Equatable {
 
     public var exitCode: Int32 { Failure.Status.usage.rawValue }
     public var description: String {
-        "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's MPI "
-            + "(\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "
-            + "srun --mpi=pmix, elsewhere the mpirun of the MPI that the program was built with; "
-            + "mpirun --version and ompi_info say which one is installed"
+        // MPICH's family speaks Slurm's other protocol.
+        let tools =
+            library.contains("MPICH") ? (pmi: "pmi2", version: "mpichversion") : (pmi: "pmix", version: "ompi_info")
+        return "the launcher started \(launched) processes (\(sources.joined(separator: ", "))), but this program's "
+            + "MPI (\(library)) sees \(worldSize): it does not know this launcher. In a Slurm job use "
+            + "srun --mpi=\(tools.pmi), elsewhere the mpirun of the MPI that the program was built with; "
+            + "mpirun --version and \(tools.version) say which one is installed"
     }
 }

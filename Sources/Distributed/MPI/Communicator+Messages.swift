@@ -28,6 +28,18 @@ extension Communicator {
         }
     }
 
+    /// A rank whose message waits here to be received; nil if there is none yet (`MPI_Iprobe`, section 3.8.1).
+    ///
+    /// Never waits, so that it is no call during which this rank waits for others.
+    public func probe(tag: Int = 0) throws -> Int? {
+        process.assertOwner()
+        var isThere: Int32 = 0
+        var status = MPI_Status()
+        try check(
+            "MPI_Iprobe", rank: rank, MPI_Iprobe(Int32(MPI_ANY_SOURCE), Int32(tag), handle, &isThere, &status))
+        return isThere == 0 ? nil : Int(status.MPI_SOURCE)
+    }
+
     /// Throws when a message was shorter than its receiver asked for (`MPI_Get_count`, section 3.2.5).
     func checkLength<T: MPIScalar>(
         _ operation: String, _ status: MPI_Status, _ type: T.Type, expected: Int

@@ -43,27 +43,36 @@ public final class Communicator {
     func call(_ operation: String, _ body: () -> Int32) throws {
         process.assertOwner()
         precondition(!process.isFinalized, "\(operation) after MPI was finalized")
+        process.calls.step()
+        defer { process.calls.step() }
         try check(operation, rank: rank, body())
     }
 
     /// The ranks that share memory with this one (`MPI_Comm_split_type`, MPI 3.1, section 6.4.2). Collective.
     func splitByNode() throws -> Communicator {
-        var child: MPI_Comm? = fpdm_comm_null()
-        try call("MPI_Comm_split_type") {
-            MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), fpdm_info_null(), &child)
+        try child("MPI_Comm_split_type") {
+            fpdm_comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), fpdm_info_null(), $0)
         }
-        guard let child, child != fpdm_comm_null() else {
+    }
+
+    /// The same ranks, whose messages meet no others' (`MPI_Comm_dup`, MPI 3.1, section 6.4.2). Collective.
+    public func duplicate() throws -> Communicator {
+        try child("MPI_Comm_dup") { fpdm_comm_dup(handle, $0) }
+    }
+
+    private func child(_ operation: String, _ body: (UnsafeMutablePointer<fpdm_comm>) -> Int32) throws -> Communicator {
+        var child = fpdm_comm_null()
+        try call(operation) { body(&child) }
+        guard fpdm_comm_is_null(child) == 0 else {
             throw MPIError(
-                operation: "MPI_Comm_split_type", rank: rank, code: MPI_ERR_OTHER, message: "no communicator returned")
+                operation: operation, rank: rank, code: MPI_ERR_OTHER, message: "no communicator returned")
         }
-        let node = try Communicator(child, process: process)
-        node.pieceLimit = pieceLimit
-        return node
+        let communicator = try Communicator(child.handle, process: process)
+        communicator.pieceLimit = pieceLimit
+        return communicator
     }
 
     /// Kills every rank at once, the last resort (`MPI_Abort`, MPI 3.1, section 8.7).
-    ///
-    /// May be called from any thread: a watchdog's is the usual one, while MPI's own thread hangs.
     public func abort(code: Int32) -> Never {
         MPI_Abort(handle, code)
         exit(code)

@@ -30,6 +30,9 @@ public final class MPIRuntime {
     /// This node's name as MPI knows it (`MPI_Get_processor_name`).
     public let hostName: String
 
+    /// Whether the thread that calls MPI is in there, for other threads.
+    public var calls: CallCounter { process.calls }
+
     /// The MPI library's name and version, in its own words (MPI 3.1, section 8.1.1).
     public let libraryVersion: String
 
@@ -107,6 +110,7 @@ public final class MPIRuntime {
 /// What all communicators of a process share: the thread that may call MPI, and whether it still may.
 final class MPIProcess {
     let hostName: String
+    let calls = CallCounter()
     var isFinalized = false
     private let thread = pthread_self()
 

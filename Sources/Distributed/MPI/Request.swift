@@ -13,7 +13,7 @@ public final class Request<Element: MPIScalar> {
 
     /// One MPI request, and how many elements it must receive where it receives.
     struct Piece {
-        var handle: MPI_Request?
+        var handle: fpdm_request
         var expected: Int?
     }
 
@@ -32,8 +32,8 @@ public final class Request<Element: MPIScalar> {
     }
 
     /// Starts one piece; on failure the pieces before it are not waited for, and the memory is never freed.
-    func start(expecting expected: Int? = nil, _ body: (UnsafeMutablePointer<MPI_Request?>) -> Int32) throws {
-        var handle: MPI_Request? = fpdm_request_null()
+    func start(expecting expected: Int? = nil, _ body: (UnsafeMutablePointer<fpdm_request>) -> Int32) throws {
+        var handle = fpdm_request_null()
         do {
             try communicator.call(operation) { body(&handle) }
         } catch {
@@ -46,22 +46,35 @@ public final class Request<Element: MPIScalar> {
 
     /// Waits until the communication is complete and gives the buffer back (`MPI_Wait`, section 3.7.3).
     ///
+    /// - Parameter idle: done over and over while it waits; must be short, and may start communication but not wait.
     /// - Throws: the first `MPIError` of the pieces, after all of them came to an end.
     @discardableResult
-    public func wait() throws -> MPIBuffer<Element> {
+    public func wait(whileIdle idle: (() -> Void)? = nil) throws -> MPIBuffer<Element> {
         if isFinished { fatalError("a request (\(operation)) was waited for twice") }
         var failure: (any Error)?
         for index in pending.indices {
-            do { try complete(&pending[index]) } catch { failure = failure ?? error }
+            do { try complete(&pending[index], idle) } catch { failure = failure ?? error }
         }
         isFinished = true
         if let failure { throw failure }
         return buffer
     }
 
-    private func complete(_ piece: inout Piece) throws {
+    private func complete(_ piece: inout Piece, _ idle: (() -> Void)?) throws {
         var status = MPI_Status()
-        try communicator.call("MPI_Wait (\(operation))") { MPI_Wait(&piece.handle, &status) }
+        if let idle {
+            // One call to whoever looks from outside: this rank waits.
+            try communicator.call("MPI_Test (\(operation))") {
+                var isComplete: Int32 = 0
+                while true {
+                    let code = fpdm_test(&piece.handle, &isComplete, &status)
+                    if code != MPI_SUCCESS || isComplete != 0 { return code }
+                    idle()
+                }
+            }
+        } else {
+            try communicator.call("MPI_Wait (\(operation))") { fpdm_wait(&piece.handle, &status) }
+        }
         if let expected = piece.expected {
             try communicator.checkLength(operation, status, Element.self, expected: expected)
         }
@@ -75,7 +88,7 @@ extension Communicator {
         let request = Request("MPI_Isend", self, buffer)
         for piece in Pieces(of: buffer.count, limit: pieceLimit) {
             try request.start {
-                MPI_Isend(
+                fpdm_isend(
                     buffer.elements.address(of: piece), Int32(piece.count), T.mpiElement.handle, Int32(destination),
                     Int32(tag), handle, $0)
             }
@@ -88,7 +101,7 @@ extension Communicator {
         let request = Request("MPI_Irecv", self, buffer)
         for piece in Pieces(of: buffer.count, limit: pieceLimit) {
             try request.start(expecting: piece.count) {
-                MPI_Irecv(
+                fpdm_irecv(
                     buffer.elements.address(of: piece), Int32(piece.count), T.mpiElement.handle, Int32(source),
                     Int32(tag), handle, $0)
             }

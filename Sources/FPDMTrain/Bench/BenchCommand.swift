@@ -5,7 +5,8 @@ import Foundation
 /// `fpdm bench`
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure how fast this machine is.", subcommands: [Kernels.self, Exchange.self])
+        commandName: "bench", abstract: "Measure how fast this machine is.",
+        subcommands: [Kernels.self, Exchange.self, IO.self])
 
     /// `fpdm bench kernels`
     struct Kernels: ParsableCommand {

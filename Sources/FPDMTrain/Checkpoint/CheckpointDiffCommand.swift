@@ -20,6 +20,7 @@ struct CheckpointDiffCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Session.requireOneProcess("checkpoint diff")
         let difference = try CheckpointDifference(CheckpointSupport.open(a), CheckpointSupport.open(b))
         if json {
             try Console.printJSON(Report(isEqual: difference.isEqual, difference: difference))

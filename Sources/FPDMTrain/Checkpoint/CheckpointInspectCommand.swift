@@ -10,12 +10,23 @@ struct CheckpointInspectCommand: ParsableCommand {
         discussion: "All its bytes are checked on the way; exit code 65 if they are not as they were written.")
 
     @Argument(help: "A checkpoint's folder, or a run's.") var path: String
-    @Flag(help: "Also list every tensor: shape; rms, min and max of finite values; numbers of NaN and infinite ones.")
+    @Flag(
+        help: """
+            Also list every tensor, which reads all of them again: shape; norm (the root of the sum of squares), mean, \
+            standard deviation, least and largest of the finite values; numbers of NaN and infinite ones.
+            """)
     var tensors = false
+    @Flag(help: "Print the recorded job, as YAML, and nothing else.") var job = false
     @Flag(help: "Print JSON.") var json = false
 
+    func validate() throws {
+        if job, tensors || json { throw ValidationError("--job prints the job and nothing else") }
+    }
+
     func run() throws {
+        try Session.requireOneProcess("checkpoint inspect")
         let reader = try CheckpointSupport.open(path)
+        if job { return print(reader.metadata.jobYAML, terminator: "") }
         let model = try? JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path).model
         let inspection = try CheckpointInspection(
             reader, model: model.map { ($0.inWords, ParameterTable($0).trainableCount) }, tensors: tensors)
@@ -42,15 +53,22 @@ struct CheckpointInspectCommand: ParsableCommand {
         if metadata.changes != "[]" { rows.append(["changes", metadata.changes]) }
         rows += inspection.groups.map { [$0.name, "\($0.tensors) tensors, \($0.values.grouped) values"] }
         rows += metadata.environment.sorted { $0.key < $1.key }.map { [$0.key, $0.value] }
-        guard let tensors = inspection.tensors else { return table(rows, texts: 2) }
-        let listed = tensors.map { tensor in
-            [
-                "\(tensor.group)/\(tensor.name)", "\(tensor.shape)", significant(tensor.rms, 6),
-                significant(tensor.minimum, 6), significant(tensor.maximum, 6), String(tensor.nan),
-                String(tensor.infinite),
-            ]
+        let groups = inspection.tensors.map { tensors in inspection.groups.map { text($0.name, tensors) } } ?? []
+        return ([table(rows, texts: 2)] + groups).joined(separator: "\n\n")
+    }
+
+    /// A table for each group: names without it, and shapes without spaces, leave a line shorter than 120 columns.
+    private func text(_ group: String, _ tensors: [CheckpointInspection.Tensor]) -> String {
+        let own = tensors.filter { $0.group == group }
+        let isFinite = own.allSatisfy { $0.nan + $0.infinite == 0 }
+        let rows = own.map { tensor in
+            let numbers = [tensor.norm, tensor.mean, tensor.deviation, tensor.minimum, tensor.maximum]
+            return [tensor.name, tensor.shape.map(String.init).joined(separator: "x")]
+                + numbers.map { significant($0, 3) } + (isFinite ? [] : [String(tensor.nan), String(tensor.infinite)])
         }
-        let head = ["tensor", "shape", "rms", "min", "max", "NaN", "inf"]
-        return table(rows, texts: 2) + "\n\n" + table([head] + listed, texts: 2)
+        let type = Set(own.map(\.type)).sorted().joined(separator: ", ")
+        let head =
+            ["\(group) (\(type))", "shape", "norm", "mean", "std", "min", "max"] + (isFinite ? [] : ["NaN", "inf"])
+        return table([head] + rows, texts: 2)
     }
 }

@@ -12,7 +12,8 @@ struct DataPackCommand: ParsableCommand {
         discussion: """
             SOURCE is one of:
               a folder of PNG images, with a sub-folder for each class (its name becomes the class's), or with the \
-            images themselves if they have no labels; all square and of one size;
+            images themselves if they have no labels; all square and of one size, of up to 8 bits a channel, and nowhere \
+            transparent; gamma and colour profiles are not applied;
               a .csv or .csv.gz file with a column `label` and a column for each value, channel by channel and row by row.
 
             Nothing that exists is replaced, and nothing is left behind if packing fails. Examples:

@@ -31,12 +31,12 @@ enum DataPrinting {
     }
 
     static func text(_ verification: DatasetVerification) -> String {
-        guard verification.isSound else {
-            let count = verification.problems.count
-            return (verification.problems.map(\.description) + ["\(count) \(count == 1 ? "problem" : "problems")"])
-                .joined(separator: "\n")
-        }
-        return verification.notes.map { "note: \($0)\n" }.joined()
-            + "\(verification.path): sound (\(verification.samplesRead) samples in \(verification.filesRead) files read)"
+        let notes = verification.notes.map { "note: \($0)" }
+        let count = verification.problems.count
+        let result =
+            verification.isSound
+            ? "\(verification.path): sound (\(verification.samplesRead) samples in \(verification.filesRead) files read)"
+            : "\(count) \(count == 1 ? "problem" : "problems")"
+        return (notes + verification.problems.map(\.description) + [result]).joined(separator: "\n")
     }
 }

@@ -84,7 +84,7 @@ struct SampleCommand: ParsableCommand {
                 "\(output): \(Files.folder(of: output)) is no folder that can be written to; make it, or give another "
                     + "--output")
         }
-        let reader = try CheckpointReader.open(try CheckpointStore.resolve(source))
+        let reader = try CheckpointSupport.open(source)
         let job = try reader.job(overriding: overrides)
         let plan = try SamplePlan(
             job, seed: seed, count: count, classes: try parsedClasses(), vectors: try labelVectors(job.model))

@@ -47,9 +47,10 @@ struct TrainCommand: ParsableCommand {
         name: .long,
         help: """
             Begin a new run from the weights of a checkpoint, or of the latest valid one of a run folder: the trained \
-            weights and their average; optimizer and step start anew.
+            weights and their average; or of a safetensors file, whose weights are the average, too. Optimizer and step \
+            start anew.
             """,
-        completion: .directory)
+        completion: .file())
     var startFrom: String?
 
     @Flag(name: .long, help: "Print the job with all its values, and stop.")
@@ -92,8 +93,8 @@ struct TrainCommand: ParsableCommand {
         let runtime = try Session.start()
         let reporter = TrainingReporter(speaks: runtime.world.rank == 0)
         let run = try TrainingRun(configuration, options, runtime: runtime, observer: reporter)
-        try run?.train(reporter)
+        let ending = try run?.train(reporter) ?? .finished
         reporter.ended()
-        Console.exit(0)
+        Console.exit(ending.exitCode)
     }
 }

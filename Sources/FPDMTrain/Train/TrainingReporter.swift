@@ -10,6 +10,8 @@ final class TrainingReporter: TrainingRun.Observer {
     /// Seconds of the latest steps, so that the time left follows the present pace.
     private var recent: [Double] = []
     private static let window = 50
+    /// Of all steps so far: seconds, and those of them that were spent waiting for samples.
+    private var (seconds, waited) = (0.0, 0.0)
 
     init(speaks: Bool) { self.speaks = speaks }
 
@@ -39,9 +41,12 @@ final class TrainingReporter: TrainingRun.Observer {
         guard speaks, let job = run?.job else { return }
         if recent.count == Self.window { recent.removeFirst() }
         recent.append(seconds)
+        self.seconds += seconds
+        waited += report.waitSeconds
         let pace = recent.reduce(0, +) / Double(recent.count)
         let left = pace * Double(job.training.steps - report.step)
         let rate = Double(job.training.globalBatch) / pace
+        for repair in report.repairs { line.note("step \(report.step): \(repair)") }
         if let skipped = report.skipped {
             line.note(
                 "step \(report.step): skipped, because \(skipped) (\(skipped.inARow) in a row; at most "
@@ -60,6 +65,9 @@ final class TrainingReporter: TrainingRun.Observer {
     /// Last words of a run that came to its end.
     func ended() {
         guard speaks, let run else { return }
+        if seconds > 0 {
+            line.note("waiting for samples: \(significant(100 * waited / seconds, 2)) % of the steps' time")
+        }
         line.note("memory of rank 0: planned \(run.memory.bytes >> 20) MiB, peak \(ProcessMemory.peak >> 20) MiB")
     }
 

@@ -185,6 +185,7 @@ extension ModelConfiguration.Conditioning: JobChoice {}
 extension DiffusionConfiguration.Schedule: JobChoice {}
 extension DiffusionConfiguration.Target: JobChoice {}
 extension DiffusionConfiguration.Weighting: JobChoice {}
+extension JobConfiguration.Data.Shuffle: JobChoice {}
 extension JobConfiguration.Training.Precision: JobChoice {}
 extension JobConfiguration.Optimizer.Schedule: JobChoice {}
 extension SamplerKind: JobChoice {}

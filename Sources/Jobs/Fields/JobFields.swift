@@ -48,6 +48,16 @@ extension JobConfiguration {
         JobField(
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
             onResume: .free),
+        JobField(
+            "run", "timeLimit", \.run.timeLimit,
+            "How long the program may run before it saves and ends with 75, to be started again; `auto`: as long as Slurm "
+                + "says, elsewhere without an end.",
+            onResume: .free),
+        JobField(
+            "run", "watchdog", \.run.watchdog,
+            "Seconds without progress after which a run that hangs is ended, naming the rank at fault; 0: never. More than "
+                + "a microbatch takes.",
+            .atLeast(0), onResume: .free),
     ]
 
     private static let modelFields: [JobField] = [
@@ -115,7 +125,19 @@ extension JobConfiguration {
             "data", "path", \.data.path,
             "Base path of the data set: `data/digits` means `data/digits-00000-of-00002.h5` and so on.", required: true,
             onResume: .free),
-        JobField("data", "shuffle", \.data.shuffle, "Whether each epoch has an order of its own."),
+        JobField(
+            "data", "shuffle", \.data.shuffle.orAutomatic,
+            "Order of an epoch: full mixes all samples; window mixes chunks, then samples within windows, so that each "
+                + "rank reads its own part of the files, once; none: as packed. auto: full for a data set that is kept in "
+                + "memory, otherwise window."),
+        JobField(
+            "data", "window", \.data.window,
+            "Shuffle window: samples of a virtual rank that are mixed with each other; two windows are held in memory.",
+            .within(Data.windowLimit)),
+        JobField(
+            "data", "stage", \.data.stage,
+            "Folder on a disk of each node, to which the data set is copied, once a node, before it is read there.",
+            onResume: .free),
         JobField(
             "data", "horizontalFlip", \.data.horizontalFlip, "Whether samples are mirrored with probability one half."),
         JobField(
@@ -155,6 +177,11 @@ extension JobConfiguration {
         JobField(
             "training", "maxSkippedSteps", \.training.maxSkippedSteps,
             "Steps in a row that may be skipped because a loss or gradient was not finite, before the job stops.",
+            .atLeast(0), onResume: .free),
+        JobField(
+            "training", "checkWeightsEvery", \.training.checkWeightsEvery,
+            "Steps between two looks at every rank's copy of the weights, whose checksums travel with them: a copy that "
+                + "changed in memory is fetched anew. 0: never.",
             .atLeast(0), onResume: .free),
     ]
 

@@ -1,3 +1,4 @@
+import Model
 import Reporting
 
 extension JobConfiguration {
@@ -27,10 +28,18 @@ extension JobConfiguration {
     /// Fields that had other names in earlier versions, by those.
     static let newNames = ["training.gradientShards": "training.virtualRanks"]
 
-    /// A recorded text, which stands on a line a field, with the names of now.
+    /// Values of a field that were written otherwise in earlier versions, by those.
+    static let newValues = ["data.shuffle": ["true": "full", "false": "none"]]
+
+    /// A recorded text, which stands on a line a field, with the names and values of now.
     private static func upgraded(_ yaml: String) -> String {
         func key(_ name: String) -> String { "  \(name.drop { $0 != "." }.dropFirst()): " }
         return yaml.split(separator: "\n", omittingEmptySubsequences: false).map { line in
+            if let (name, values) = newValues.first(where: { line.hasPrefix(key($0.key)) }),
+                let value = values[String(line.dropFirst(key(name).count))]
+            {
+                return key(name) + value
+            }
             guard let (old, new) = newNames.first(where: { line.hasPrefix(key($0.key)) }) else { return String(line) }
             return key(new) + line.dropFirst(key(old).count)
         }.joined(separator: "\n")
@@ -48,6 +57,29 @@ extension ResolvedJob {
             Failure(.badData, "\(place): its job leaves \(key) open, as no run records it; it was changed by hand")
         }
         guard job.training.microbatch > 0 else { throw open("training.microbatch") }
+        guard job.data.shuffle != nil else { throw open("data.shuffle") }
         return try job.resolved { throw open("training.activations") }
+    }
+}
+
+extension ModelConfiguration {
+    /// Refuses weights that were recorded with the job of another network: heads, for one, show in no tensor's shape.
+    ///
+    /// - Parameters:
+    ///   - yaml: the recorded text; nil where there is none, which is no reason to refuse.
+    ///   - place: the path of the weights, for messages.
+    /// - Throws: `Failure`, bad data.
+    public func requireNetwork(recordedIn yaml: String?, of place: String) throws {
+        guard let yaml else { return }
+        let recorded = try JobConfiguration.recorded(yaml, in: place).model
+        var (there, here) = (JobConfiguration(), JobConfiguration())
+        (there.model, here.model) = (recorded.withoutIgnored, withoutIgnored)
+        let differences = JobConfiguration.fields.filter { $0.section == "model" }.compactMap { field in
+            let (old, new) = (field.value(in: there), field.value(in: here))
+            return old == new ? nil : "\(field.name) is \(old) there and \(new) here"
+        }
+        guard differences.isEmpty else {
+            throw Failure(.badData, "\(place): holds weights of another model: \(differences.joined(separator: ", "))")
+        }
     }
 }

@@ -143,10 +143,15 @@ extension JobChange {
         return String(decoding: try encoder.encode(changes), as: UTF8.self)
     }
 
-    /// The changes that `text` wrote.
+    /// The changes that `text` wrote, of this version or an earlier one.
     ///
     /// - Throws: `DecodingError` for any other text.
     public static func list(_ text: String) throws -> [JobChange] {
-        try JSONDecoder().decode([JobChange].self, from: Foundation.Data(text.utf8))
+        try JSONDecoder().decode([JobChange].self, from: Foundation.Data(text.utf8)).map { change in
+            guard let values = JobConfiguration.newValues[change.key] else { return change }
+            return JobChange(
+                key: change.key, from: values[change.from] ?? change.from, to: values[change.to] ?? change.to,
+                step: change.step)
+        }
     }
 }

@@ -12,14 +12,21 @@ public struct ResolvedJob: Equatable, Sendable {
     public let microbatchSize: Int
     /// What happens to the activations of the gradient iterations between forward and backward.
     public let activations: ActivationMode
+    /// The order of samples.
+    public let shuffle: JobConfiguration.Data.Shuffle
 
-    fileprivate init(_ configuration: JobConfiguration, microbatch: Int, activations: ActivationMode) {
+    fileprivate init(
+        _ configuration: JobConfiguration, microbatch: Int, activations: ActivationMode,
+        shuffle: JobConfiguration.Data.Shuffle
+    ) {
         var configuration = configuration
         configuration.training.microbatch = microbatch
         configuration.training.activations = activations
+        configuration.data.shuffle = shuffle
         self.configuration = configuration
         microbatchSize = microbatch
         self.activations = activations
+        self.shuffle = shuffle
     }
 
     public subscript<Value>(dynamicMember path: KeyPath<JobConfiguration, Value>) -> Value {
@@ -35,14 +42,16 @@ extension JobConfiguration {
     ///
     /// - Parameters:
     ///   - recorded: the job of the run that goes on; nil for a new run.
+    ///   - shuffle: the order of samples, where neither this job nor a recorded one tells.
     ///   - activations: chooses, where neither this job nor a recorded one has; both modes give the same bits, so
     ///     it is a matter of memory alone.
     public func resolved(
-        recorded: ResolvedJob? = nil, activations: () throws -> ActivationMode
+        recorded: ResolvedJob? = nil, shuffle: Data.Shuffle = .full, activations: () throws -> ActivationMode
     ) rethrows -> ResolvedJob {
         ResolvedJob(
             self, microbatch: microbatch(recorded: recorded),
-            activations: try training.activations ?? recorded?.activations ?? activations())
+            activations: try training.activations ?? recorded?.activations ?? activations(),
+            shuffle: data.shuffle ?? recorded?.shuffle ?? shuffle)
     }
 
     /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one.
@@ -57,6 +66,6 @@ extension JobConfiguration {
 extension ResolvedJob {
     /// The same job with the other choice about activations, which changes no bits.
     public func with(activations: ActivationMode) -> ResolvedJob {
-        ResolvedJob(configuration, microbatch: microbatchSize, activations: activations)
+        ResolvedJob(configuration, microbatch: microbatchSize, activations: activations, shuffle: shuffle)
     }
 }

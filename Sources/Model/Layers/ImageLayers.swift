@@ -16,9 +16,8 @@ struct PatchEmbedding {
         positions = arena.take(c.tokens * c.width)
     }
 
-    func setPositions(_ c: ModelConfiguration) {
-        positions.copy(from: Embeddings.positions(width: c.width, side: c.imageSize / c.patchSize))
-    }
+    /// - Parameter values: [T, D]
+    func setPositions(_ values: [Float]) { positions.copy(from: values) }
 
     /// output [R, D] from images [B, C, S, S].
     func forward(_ pass: Pass, images: FloatBuffer, output: FloatBuffer) {

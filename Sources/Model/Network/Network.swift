@@ -48,7 +48,7 @@ public final class Network {
                 arena, layers, table.ranges, configuration, samples: capacity, use: use,
                 threads: engine.pool.threadCount)
         }
-        memory.patches.setPositions(configuration)
+        memory.patches.setPositions(table.positions.values)
     }
 
     /// Bytes of activations and scratch memory.

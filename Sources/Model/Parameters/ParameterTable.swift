@@ -21,6 +21,14 @@ public struct ParameterTable: Sendable {
     /// Number of trainable values.
     public var trainableCount: Int { parameters.reduce(0) { $0 + $1.range.count } }
 
+    /// The fixed sine-cosine positions [1, T, D]: no parameter, but published checkpoints carry them.
+    public var positions: (name: String, shape: [Int], values: [Float]) {
+        let c = configuration
+        return (
+            "pos_embed", [1, c.tokens, c.width], Embeddings.positions(width: c.width, side: c.imageSize / c.patchSize)
+        )
+    }
+
     public func parameter(named name: String) -> Parameter? { parameters.first { $0.name == name } }
 
     /// Fills a flat vector with the published initialisation. Every tensor draws from a stream of its own, so

@@ -35,8 +35,10 @@ public enum Files {
         return first.st_dev == second.st_dev && first.st_ino == second.st_ino
     }
 
-    /// A file's length in bytes.
-    public static func size(of path: String) throws -> Int { try OpenFile(reading: path).size() }
+    /// A regular file's length in bytes.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func size(of path: String) throws -> Int { try OpenFile(regular: path).size() }
 
     /// Bytes that this user may still write on the disk that a path, which need not exist, lies on; nil where the file
     /// system does not tell. Quotas are not seen.
@@ -53,8 +55,14 @@ public enum Files {
     }
 
     /// A whole file's bytes, or what a pipe holds up to its end.
-    public static func read(_ path: String) throws -> [UInt8] {
-        let file = try OpenFile(reading: path)
+    public static func read(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(reading: path)) }
+
+    /// A regular file's bytes. A pipe in its place is not waited for.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    public static func readRegular(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(regular: path)) }
+
+    private static func bytes(of file: OpenFile) throws -> [UInt8] {
         let size = try file.size()
         // Pipes, and the files of /proc, do not tell their length.
         if size == 0 { return try file.readToEnd() }
@@ -92,6 +100,28 @@ public enum Files {
 }
 
 extension Files {
+    /// Copies a file's bytes, and brings them to the disk.
+    ///
+    /// - Parameters:
+    ///   - target: the copy; one that exists is an error (`.exists`).
+    ///   - progress: is told of each piece's bytes.
+    public static func copy(_ path: String, to target: String, progress: (Int) -> Void) throws {
+        let (source, copy) = (try OpenFile(reading: path), try OpenFile(creating: target))
+        try withUnsafeTemporaryAllocation(byteCount: 4 << 20, alignment: 16) { buffer in
+            while true {
+                let count = try source.readSome(into: buffer)
+                if count == 0 { break }
+                try copy.write(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+                progress(count)
+            }
+        }
+        try copy.sync()
+        try copy.close()
+    }
+
+    /// Has the operating system forget what it keeps of a file in memory, so that the next read goes to the disk.
+    public static func dropFromMemory(_ path: String) throws { try OpenFile(reading: path).dropFromMemory() }
+
     static func syncFile(_ path: String) throws { try OpenFile(reading: path).sync() }
 
     static func syncDirectory(_ path: String) throws {

@@ -15,6 +15,35 @@ final class OpenFile {
         if descriptor < 0 { throw StorageError.system(errno, "open for reading", path) }
     }
 
+    /// Opens a regular file, or a link to one, and nothing else: a pipe would be waited for, perhaps for ever, and to open
+    /// a device may do anything.
+    ///
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
+    init(regular path: String, writing: Bool = false) throws {
+        self.path = path
+        name = path
+        var information = stat()
+        if stat(path, &information) == 0 { try Self.requireRegular(information, path) }
+        // Should a pipe have come there meanwhile, it is not waited for either.
+        let flags = (writing ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC
+        descriptor = Self.retrying { open(path, flags) }
+        if descriptor < 0 { throw StorageError.system(errno, writing ? "open for writing" : "open for reading", path) }
+        if fstat(descriptor, &information) != 0 { throw StorageError.system(errno, "examine", path) }
+        try Self.requireRegular(information, path)
+    }
+
+    private static func requireRegular(_ information: stat, _ path: String) throws {
+        let kind =
+            switch information.st_mode & S_IFMT {
+            case S_IFREG: ""
+            case S_IFDIR: "a folder"
+            case S_IFIFO: "a pipe"
+            case S_IFSOCK: "a socket"
+            default: "a device"
+            }
+        if !kind.isEmpty { throw StorageError(.malformed, path, "is \(kind), not a file; put the file in its place") }
+    }
+
     /// Makes a file for writing.
     ///
     /// - Parameters:
@@ -35,6 +64,14 @@ final class OpenFile {
         if descriptor < 0 { throw StorageError.system(errno, "open for writing", path) }
     }
 
+    /// Opens a file to which bytes are added at its end, or makes it.
+    init(appending path: String) throws {
+        self.path = path
+        name = path
+        descriptor = Self.retrying { open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0o666) }
+        if descriptor < 0 { throw StorageError.system(errno, "open for writing", path) }
+    }
+
     deinit {
         if descriptor >= 0 { _ = Glibc.close(descriptor) }
     }
@@ -44,6 +81,13 @@ final class OpenFile {
         var information = stat()
         if fstat(descriptor, &information) != 0 { throw StorageError.system(errno, "examine", name) }
         return Int(information.st_size)
+    }
+
+    /// The last byte of a file that has any.
+    func lastByte() throws -> UInt8 {
+        var byte: UInt8 = 0
+        try withUnsafeMutableBytes(of: &byte) { try read(into: $0, at: try size() - 1) }
+        return byte
     }
 
     /// Reads what comes next, 0 bytes at the end.
@@ -97,6 +141,12 @@ final class OpenFile {
         if Self.retrying({ fsync(descriptor) }) != 0, errno != tolerated {
             throw StorageError.system(errno, "sync to disk", name)
         }
+    }
+
+    /// Has the operating system forget what it keeps of the file in memory; what is not yet on the disk stays.
+    func dropFromMemory() throws {
+        let reason = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+        if reason != 0 { throw StorageError.system(reason, "drop from memory", name) }
     }
 
     /// Closes the file; network file systems report a full disk only here.

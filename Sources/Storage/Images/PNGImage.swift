@@ -44,29 +44,47 @@ public struct PNGImage: Equatable, Sendable {
         try AtomicFile.write(Array(bytes.prefix(Int(size))), to: path)
     }
 
-    /// Reads a PNG file of any kind as 8-bit grey or sRGB; transparent parts are laid on black.
+    /// Reads a PNG file of up to 8 bits a channel. Values are those that are stored, as Pillow reads them: gamma and
+    /// colour profiles are not applied.
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is damaged or not PNG.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is damaged, not PNG, of 16 bits, or
+    ///   transparent anywhere: which colours are meant there is not for this program to say.
     public static func read(_ path: String) throws -> PNGImage {
         let bytes = try Files.read(path)
-        var image = fpdm_png_image()
-        defer { png_image_free(&image) }
-        func damaged() -> StorageError {
-            StorageError(.malformed, path, "not a PNG image, or damaged: libpng: \(message(&image))")
-        }
-        return try bytes.withUnsafeBytes { bytes in
-            guard png_image_begin_read_from_memory(&image, bytes.baseAddress, bytes.count) != 0 else { throw damaged() }
-            let channels = Int(fpdm_png_channels(&image))
-            image.format = channels == 3 ? fpdm_png_rgb : fpdm_png_gray
-            let width = Int(image.width)
-            let height = Int(image.height)
+        return try bytes.withUnsafeBufferPointer { bytes in
+            var file = fpdm_png_file()
+            (file.bytes, file.count) = (bytes.baseAddress, bytes.count)
+            func decode(_ pixels: UnsafeMutablePointer<UInt8>?) throws {
+                guard fpdm_png_read(&file, pixels) == 0 else { return }
+                let reason = withUnsafePointer(to: &file) { String(cString: fpdm_png_file_message($0)) }
+                throw StorageError(.malformed, path, "not a PNG image, or damaged: libpng: \(reason)")
+            }
+            try decode(nil)
+            guard file.bits <= 8 else {
+                throw StorageError(
+                    .malformed, path,
+                    "has \(file.bits) bits a channel, of which 8 would be lost; make it one of 8 bits, as with "
+                        + "ImageMagick's `mogrify -depth 8`")
+            }
+            let (width, height) = (Int(file.width), Int(file.height))
             // Before a damaged header makes us ask for more memory than there is.
-            guard width * height <= 1 << 28, let stride = Int32(exactly: width * channels) else {
+            guard width * height <= 1 << 28 else {
                 throw StorageError(.malformed, path, "\(width) x \(height) pixels are more than this program reads")
             }
-            var background = png_color(red: 0, green: 0, blue: 0)
+            let channels = file.is_colour != 0 ? 3 : 1
+            var stored = [UInt8](repeating: 0, count: width * height * (channels + 1))
+            try stored.withUnsafeMutableBufferPointer { try decode($0.baseAddress) }
             var pixels = [UInt8](repeating: 0, count: width * height * channels)
-            guard png_image_finish_read(&image, &background, &pixels, stride, nil) != 0 else { throw damaged() }
+            for pixel in 0..<width * height {
+                let place = pixel * (channels + 1)
+                guard stored[place + channels] == 255 else {
+                    throw StorageError(
+                        .malformed, path,
+                        "is transparent in places, as at row \(pixel / width), column \(pixel % width); lay it on a "
+                            + "background, as with ImageMagick's `mogrify -background white -alpha remove -alpha off`")
+                }
+                for channel in 0..<channels { pixels[pixel * channels + channel] = stored[place + channel] }
+            }
             return PNGImage(width: width, height: height, channels: channels, pixels: pixels)
         }
     }

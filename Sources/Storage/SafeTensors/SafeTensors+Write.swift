@@ -1,15 +1,18 @@
 import Foundation
 
 extension SafeTensors {
-    /// Writes float32 tensors, whole or not at all, in place of a file of that name.
+    /// Writes float32 tensors, whole or not at all, and no more of their values in memory than are given at once.
     ///
     /// - Parameters:
-    ///   - tensors: in any order; the file has them by name. Names are unique, `__metadata__` is taken.
+    ///   - tensors: names and shapes, in any order; the file has them by name. Names are unique, `__metadata__` is taken.
     ///   - metadata: free text for the header.
-    /// - Throws: ``StorageError`` if the file cannot be written.
+    ///   - path: a file that is there already is an error (`.exists`).
+    ///   - values: is called for each tensor, in the file's order; `append` takes the next of its values, until it has
+    ///     all of them.
+    /// - Throws: ``StorageError`` if the file cannot be written, and what `values` throws; then there is no file.
     public static func write(
-        _ tensors: [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)], metadata: [String: String] = [:],
-        to path: String
+        _ tensors: [(name: String, shape: [Int])], metadata: [String: String] = [:], to path: String,
+        values: (_ name: String, _ append: (UnsafeBufferPointer<Float>) throws -> Void) throws -> Void
     ) throws {
         let ordered = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
         for (tensor, next) in zip(ordered, ordered.dropFirst()) where tensor.name == next.name {
@@ -25,10 +28,7 @@ extension SafeTensors {
             guard tensor.name != "__metadata__" else {
                 throw StorageError(.malformed, path, "a tensor cannot have the name __metadata__")
             }
-            let count = tensor.shape.reduce(1, *)
-            precondition(
-                count == tensor.values.count, "\(tensor.name): \(tensor.values.count) values of \(tensor.shape)")
-            let end = offset + 4 * count
+            let end = offset + 4 * tensor.shape.reduce(1, *)
             let shape = tensor.shape.map(String.init).joined(separator: ",")
             fields.append(
                 "\(try quoted(tensor.name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
@@ -41,11 +41,19 @@ extension SafeTensors {
         guard header.count <= SafeTensorsHeader.maximumLength else {
             throw StorageError(.malformed, path, "a header of \(header.count) bytes is more than readers accept")
         }
-        try AtomicFile.write(to: path) { file in
+        try AtomicFile.write(to: path, replacing: false) { file in
             let length = UInt64(header.count).littleEndian
             try withUnsafeBytes(of: length) { try file.write($0) }
             try header.withUnsafeBytes { try file.write($0) }
-            for tensor in ordered { try file.write(UnsafeRawBufferPointer(tensor.values)) }
+            for tensor in ordered {
+                var missing = tensor.shape.reduce(1, *)
+                try values(tensor.name) { part in
+                    missing -= part.count
+                    precondition(missing >= 0, "\(tensor.name): more values than \(tensor.shape) has")
+                    try file.write(UnsafeRawBufferPointer(part))
+                }
+                precondition(missing == 0, "\(tensor.name): \(missing) values of \(tensor.shape) were not given")
+            }
         }
     }
 

@@ -50,6 +50,8 @@ public struct SafeTensors {
     let file: OpenFile
     /// Where the tensors' bytes begin in the file.
     let dataStart: Int
+    /// CRC-32C of the header's text, which tells names, types, shapes and metadata: for comparing what two see.
+    public let headerCRC: UInt32
 
     /// The tensors' names, sorted.
     public var names: [String] { entries.keys.sorted() }
@@ -77,6 +79,7 @@ public struct SafeTensors {
         metadata = header.metadata
         entries = header.entries
         dataStart = header.dataStart
+        headerCRC = header.crc
     }
 
     func entry(_ name: String) throws -> Entry {

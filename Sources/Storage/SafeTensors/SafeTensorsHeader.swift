@@ -8,6 +8,8 @@ struct SafeTensorsHeader {
     let metadata: [String: String]
     let entries: [String: SafeTensors.Entry]
     let dataStart: Int
+    /// Of the header's text.
+    let crc: UInt32
 
     init(reading file: OpenFile) throws {
         let path = file.path
@@ -28,6 +30,7 @@ struct SafeTensorsHeader {
             count = length
         }
         dataStart = 8 + length
+        crc = text.withUnsafeBytes { CRC32C.of($0) }
         let parsed: JSONHeader
         do {
             parsed = try JSONDecoder().decode(JSONHeader.self, from: Data(text))

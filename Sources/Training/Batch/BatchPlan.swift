@@ -1,4 +1,5 @@
 import Compute
+import Datasets
 import Jobs
 
 /// Which sample stands where: a pure function of (seed, step), the same for every number of ranks.
@@ -12,16 +13,21 @@ public struct BatchPlan: Sendable {
     public let microbatch: Int
     private let seed: UInt64
     private let sampleCount: Int
-    private let shuffle: Bool
+    private let shuffle: JobConfiguration.Data.Shuffle
+    /// A stream of samples for each virtual rank; nil where samples go by their position in the global batch.
+    public let order: SampleOrder?
 
-    public init(_ job: ResolvedJob, sampleCount: Int) {
-        precondition(sampleCount > 0, "a data set without samples")
+    /// - Parameter layout: of the data set; only shuffle `window` looks at more of it than the number of samples.
+    public init(_ job: ResolvedJob, _ layout: ChunkLayout) {
         globalBatch = job.training.globalBatch
         virtualRanks = job.training.virtualRanks
         microbatch = job.microbatchSize
         seed = TrainingRandom(seed: job.run.seed).seed
-        shuffle = job.data.shuffle
-        self.sampleCount = sampleCount
+        shuffle = job.shuffle
+        sampleCount = layout.sampleCount
+        order =
+            job.shuffle == .window
+            ? SampleOrder(layout, streams: virtualRanks, window: job.data.window, seed: seed) : nil
     }
 
     /// Samples of a virtual rank.
@@ -57,15 +63,26 @@ public struct BatchPlan: Sendable {
         }
     }
 
+    /// Positions of a virtual rank's stream that some steps, counted from 0, take.
+    public func streamPositions(_ steps: Range<Int>) -> Range<Int> {
+        steps.lowerBound * virtualRankSize..<steps.upperBound * virtualRankSize
+    }
+
     /// Indices of the samples at some positions of the batch of a step, counted from 0. Every epoch has an order of
-    /// its own; a batch may hold the end of one and the start of the next.
+    /// its own, unless there is no shuffling; a batch may hold the end of one and the start of the next.
     public func samples(step: Int, positions: Range<Int>) -> [Int] {
+        if let order {
+            return positions.map { position in
+                let (stream, place) = position.quotientAndRemainder(dividingBy: virtualRankSize)
+                return order.sample(ofStream: stream, at: step * virtualRankSize + place)
+            }
+        }
         var epoch = -1
         var order = IndexPermutation(
             count: sampleCount, seed: seed, purpose: RandomPurpose.permutation.rawValue, epoch: 0)
         return positions.map { position in
             let index = step * globalBatch + position
-            guard shuffle else { return index % sampleCount }
+            guard shuffle == .full else { return index % sampleCount }
             if index / sampleCount != epoch {
                 epoch = index / sampleCount
                 order = IndexPermutation(

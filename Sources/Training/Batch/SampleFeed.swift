@@ -39,21 +39,28 @@ public final class SampleBatch {
 
     /// Reads samples, in this order.
     func read(_ dataset: ShardedDataset, _ indices: [Int]) throws {
+        try withLabels { try dataset.read(indices, images: images.base, classes: $0, vectors: $1) }
+    }
+
+    /// Room for classes and label vectors; nil for those that there are none of.
+    func withLabels(
+        _ body: (_ classes: UnsafeMutablePointer<Int32>?, _ vectors: UnsafeMutablePointer<Float>?) throws -> Void
+    ) throws {
         try classes.withUnsafeMutableBufferPointer { classes in
             try vectors.withUnsafeMutableBufferPointer { vectors in
-                try dataset.read(
-                    indices, images: images.base, classes: classes.isEmpty ? nil : classes.baseAddress,
-                    vectors: vectors.isEmpty ? nil : vectors.baseAddress)
+                try body(
+                    classes.isEmpty ? nil : classes.baseAddress, vectors.isEmpty ? nil : vectors.baseAddress)
             }
         }
     }
 }
 
-/// Reads the samples of the next step on a thread of its own, while the present one is computed.
+/// Reads the samples of the next steps on a thread of its own, while the present one is computed.
 public final class SampleFeed: @unchecked Sendable {
-    private let dataset: ShardedDataset
-    private let plan: BatchPlan
-    private let positions: Range<Int>
+    /// One batch is in use, the others are read ahead.
+    static let batchCount = 3
+
+    private let source: any SampleSource
     private let lastStep: Int
     private let batches: [SampleBatch]
 
@@ -65,20 +72,25 @@ public final class SampleFeed: @unchecked Sendable {
     private var stopped = false
 
     /// - Parameters:
-    ///   - positions: of the global batch that this rank computes.
+    ///   - virtualRanks: those whose samples are wanted.
     ///   - steps: those to be taken, in order.
-    public init(_ dataset: ShardedDataset, _ plan: BatchPlan, positions: Range<Int>, steps: Range<Int>) {
-        self.dataset = dataset
-        self.plan = plan
-        self.positions = positions
+    public init(_ dataset: ShardedDataset, _ plan: BatchPlan, virtualRanks: Range<Int>, steps: Range<Int>) {
+        source = plan.source(dataset, virtualRanks: virtualRanks, steps: steps)
         lastStep = steps.upperBound
         nextToRead = steps.lowerBound
         nextToTake = steps.lowerBound
-        batches = (0..<2).map { _ in SampleBatch(dataset, count: positions.count) }
+        let count = plan.positions(virtualRanks).count
+        batches = (0..<Self.batchCount).map { _ in SampleBatch(dataset, count: count) }
         // The thread holds the object until it has ended; `stop` ends it.
         let thread = Thread { [self] in readAhead() }
         thread.name = "prefetch"
         thread.start()
+    }
+
+    /// Bytes of a feed, without taking them; what the data set itself keeps is not among them.
+    static func bytes(_ dataset: ShardedDataset, _ plan: BatchPlan, virtualRanks: Range<Int>) -> Int {
+        let windows = plan.order.map { StreamReader.bytes(dataset, $0, streams: virtualRanks.count) } ?? 0
+        return batchCount * SampleBatch.bytes(dataset, count: plan.positions(virtualRanks).count) + windows
     }
 
     /// Ends the thread; to be called before the feed is let go.
@@ -102,29 +114,48 @@ public final class SampleFeed: @unchecked Sendable {
         return batches[(nextToTake - 1) % batches.count]
     }
 
+    /// What the thread does next.
+    private enum Work {
+        /// The samples of a step, for which a batch is free.
+        case step(Int)
+        /// What a later step will need.
+        case ahead
+    }
+
+    /// What the thread does.
     private func readAhead() {
-        while true {
+        // Whether there may be something to read that no step needs yet.
+        var hasMore = true
+        while let work = next(hasMore: hasMore) {
+            let outcome = Result {
+                switch work {
+                case .step(let step): try source.read(step: step, into: batches[step % batches.count])
+                case .ahead: hasMore = try source.readAhead()
+                }
+            }
             condition.lock()
-            // The batch handed out last is still in use; the other one is free.
-            while !stopped && (nextToRead > nextToTake || nextToRead >= lastStep) { condition.wait() }
-            let step = nextToRead
-            let ended = stopped
-            condition.unlock()
-            if ended { return }
-            let outcome = Result { try read(step: step, into: batches[step % batches.count]) }
-            condition.lock()
-            if case .failure(let error) = outcome {
+            switch (outcome, work) {
+            case (.success, .step):
+                hasMore = true
+                nextToRead += 1
+            case (.success, .ahead): break
+            case (.failure(let error), _):
                 failure = error
                 stopped = true
-            } else {
-                nextToRead += 1
             }
             condition.broadcast()
             condition.unlock()
         }
     }
 
-    private func read(step: Int, into batch: SampleBatch) throws {
-        try batch.read(dataset, plan.samples(step: step, positions: positions))
+    /// Waits for something to do; nil to end. Steps come first.
+    private func next(hasMore: Bool) -> Work? {
+        condition.lock()
+        defer { condition.unlock() }
+        // The batch handed out last is still in use; the others are free.
+        func isFree() -> Bool { nextToRead < lastStep && nextToRead < nextToTake + batches.count - 1 }
+        while !stopped && !hasMore && !isFree() { condition.wait() }
+        if stopped { return nil }
+        return isFree() ? .step(nextToRead) : .ahead
     }
 }

@@ -34,12 +34,17 @@ public final class Validation {
 
     /// The mean loss. Collective.
     ///
+    /// - Parameter isStopped: asked between microbatches, whether this rank is to leave the rest out.
+    /// - Returns: nil where any rank did.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples.
-    func loss(_ accumulator: BatchAccumulator, weights: FloatBuffer) throws -> Double {
+    func loss(
+        _ accumulator: BatchAccumulator, weights: FloatBuffer, unless isStopped: () -> Bool
+    ) throws -> Double? {
         var losses = [Double](repeating: -.infinity, count: count)
         let iterations = Iterations(withoutGradient: job.sampling.iterations, withGradient: 0)
         try communicator.agree {
             for (index, positions) in microbatches.enumerated() where index % communicator.size == communicator.rank {
+                if isStopped() { break }
                 try samples.read(dataset, Array(positions))
                 let values = accumulator.losses(
                     samples, positions, first: positions.lowerBound, random: random, iterations: iterations,
@@ -52,6 +57,7 @@ public final class Validation {
         }
         // A maximum with minus infinity, as in `StepVote`: every loss to the bit, then summed in the order of positions.
         try losses.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .max) }
-        return losses.reduce(0, +) / Double(count)
+        // What no rank computed is still minus infinity.
+        return losses.contains(-.infinity) ? nil : losses.reduce(0, +) / Double(count)
     }
 }

@@ -24,10 +24,10 @@ public struct MemoryPlan: Equatable, Sendable {
         dataset: ShardedDataset, validation: ShardedDataset?
     ) {
         let table = ParameterTable(job.model)
-        let plan = BatchPlan(job, sampleCount: dataset.count)
+        let plan = BatchPlan(job, dataset.layout)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
-        let positions = plan.positions(plan.virtualRanks(of: rank, ranks: ranks)).count
-        var samples = 2 * SampleBatch.bytes(dataset, count: positions) + dataset.heldBytes
+        let own = plan.virtualRanks(of: rank, ranks: ranks)
+        var samples = SampleFeed.bytes(dataset, plan, virtualRanks: own) + dataset.heldBytes
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
         }
@@ -35,7 +35,10 @@ public struct MemoryPlan: Equatable, Sendable {
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
             Line(name: "copy to save", bytes: StateSnapshot.bytes(table, slices, rank: rank)),
-            Line(name: "gradients", bytes: GradientSum.bytes(table, virtualRanks: job.training.virtualRanks)),
+            Line(
+                name: "gradients",
+                bytes: GradientSum.bytes(
+                    table, virtualRanks: job.training.virtualRanks, own: own.count, slice: slices[rank])),
             Line(name: "activations", bytes: activationBytes),
             Line(name: "samples", bytes: samples),
             Line(

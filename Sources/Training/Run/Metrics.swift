@@ -18,6 +18,8 @@ public struct MetricsLine: Codable, Equatable, Sendable {
     public let seconds: Double
     /// That the slowest rank computed, waiting for others left out.
     public let computeSeconds: Double?
+    /// That the rank which waited longest for its samples did so, of `seconds`.
+    public let waitSeconds: Double?
     public let samplesPerSecond: Double
     /// Whether its sums were done again on other grids; left out where not.
     public let redone: Bool?
@@ -37,6 +39,7 @@ public struct MetricsLine: Codable, Equatable, Sendable {
         iterations = [report.iterations.withoutGradient, report.iterations.withGradient]
         self.seconds = seconds
         computeSeconds = report.computeSeconds.max()
+        waitSeconds = report.waitSeconds
         samplesPerSecond = Double(samples) / seconds
         redone = report.isRedone ? true : nil
         skipped = report.skipped.map { "\($0)" }

@@ -42,6 +42,10 @@ enum RunAgreement {
             ("MPI library", environment["mpi"] ?? "", "load the same MPI on all nodes"),
             ("data set", fingerprint.description, "copy the same data set to all nodes"),
             ("held-out data set", validation, "copy the same data set to all nodes"),
+            (
+                "layout of the data set", environment["layout"] ?? "any",
+                "copy the same files to all nodes, or set data.shuffle: full"
+            ),
         ]
         for matter in matters {
             let first = try world.broadcast(matter.value, root: 0)

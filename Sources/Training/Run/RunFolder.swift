@@ -16,6 +16,7 @@ public final class RunFolder {
     public var store: CheckpointStore { CheckpointStore(run: path) }
 
     private var jobFile: String { path + "/job.yaml" }
+    private var lockFile: String { path + "/lock" }
 
     /// Refuses a folder that exists.
     func requireNew() throws {
@@ -35,20 +36,33 @@ public final class RunFolder {
         guard lock == nil, try Files.exists(path) else { return }
         let clock = ContinuousClock()
         let deadline = clock.now + patience
-        lock = try FileLock(path + "/lock")
+        lock = try FileLock(lockFile)
         if lock == nil, clock.now < deadline {
+            let holder = FileLock.holder(of: lockFile).map { " (\($0))" } ?? ""
             note(
                 "\(path): another process trains in this run folder; waiting for it for \(patience.components.seconds) s"
-            )
+                    + holder)
         }
         while lock == nil, clock.now < deadline {
             usleep(250_000)
-            lock = try FileLock(path + "/lock")
+            lock = try FileLock(lockFile)
         }
-        guard lock == nil else { return }
+        if let lock {
+            if let warning = lock.warning { note(warning) }
+            return
+        }
         throw Failure(
             .cannotCreate,
             "\(path): another process trains in this run folder. Wait for it, or end it, and try again")
+    }
+
+    /// Refuses to go on where another process has taken the folder from this one.
+    func requireClaim() throws {
+        guard let lock, !lock.isHeld else { return }
+        throw Failure(
+            .cannotCreate,
+            "\(path): another process trains in this run folder now: this one was stopped for so long that it was taken "
+                + "for dead, where the file system gives no locks")
     }
 
     /// Refuses to begin a run over files that are not a run's.
@@ -93,10 +107,20 @@ public final class RunFolder {
     /// A folder that was not there when it was claimed must be this run's to make: another process may have begun
     /// a run in it meanwhile.
     ///
-    /// - Parameter job: as `ResolvedJob` prints it.
-    func prepare(job: String, exclusive: Bool) throws {
-        try AtomicFile.createDirectory(path, exclusive: exclusive || lock == nil)
-        try claim()
+    /// - Parameters:
+    ///   - job: as `ResolvedJob` prints it.
+    ///   - note: is told what a person should know.
+    func prepare(job: String, exclusive: Bool, note: (String) -> Void = { _ in }) throws {
+        let isNew = lock == nil
+        try AtomicFile.createDirectory(path, exclusive: exclusive || isNew)
+        do {
+            try claim(note: note)
+        } catch let error as StorageError where isNew {
+            // Where no lock is to be had, no folder is left to be stumbled over; one with anything in it stays.
+            unlink(lockFile)
+            rmdir(path)
+            throw error
+        }
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         store.cleanPartials()
     }

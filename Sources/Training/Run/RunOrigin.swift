@@ -5,70 +5,86 @@ import Jobs
 import Reporting
 import Storage
 
-/// Where a run goes on, or begins, from: chosen by rank 0, opened by all.
+/// Where a run goes on, or begins, from: looked for by rank 0, read by all together.
 struct RunOrigin {
+    /// What a new run takes its weights from.
+    enum Weights {
+        /// Weights and their average.
+        case checkpoint(CheckpointReader)
+        /// Weights, which are their own average.
+        case file(WeightsFile)
+    }
+
     /// To go on from; nil for a new run.
     let checkpoint: CheckpointReader?
-    /// Whose weights a new run begins from.
-    let weights: CheckpointReader?
-    /// Damaged ones in the run's folder that are later than `checkpoint`.
+    /// What a new run begins from; nil for initial weights.
+    let weights: Weights?
+    /// Damaged ones in the run's folder that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     /// Whether either lies outside the run's folder.
     let isElsewhere: Bool
 
     /// Collective.
     init(_ options: RunOptions, _ folder: RunFolder, _ world: Communicator, note: (String) -> Void) throws {
-        var found: (path: String, skipped: [CheckpointStore.Skipped]) = ("", [])
-        var weightsPath = ""
+        let reading = CollectiveReading(world)
+        var skipped: [CheckpointStore.Skipped] = []
+        func skip(_ one: CheckpointStore.Skipped) {
+            note("skipping \(one.reason)")
+            skipped.append(one)
+        }
+        let checkpoint = try reading.latestValid(skipped: skip) { try Self.candidates(options, folder, note: note) }
+        var isOwn = 1
+        var ownSkipped: [CheckpointStore.Skipped] = []
         try world.agree {
-            guard world.rank == 0 else { return }
-            found = try Self.choose(options, folder, note: note)
-            if found.path.isEmpty, let path = options.startFrom { weightsPath = try CheckpointStore.resolve(path) }
+            guard world.rank == 0, let checkpoint else { return }
+            let own = try folder.store.committed().map(\.path)
+            isOwn = own.contains { Files.isSame($0, checkpoint.path) } ? 1 : 0
+            // Another run's damaged ones are left as they are.
+            ownSkipped = skipped.filter { one in own.contains { Files.isSame($0, one.path) } }
+            if case .checkpoint = options.resume {
+                try folder.requireSequel(to: checkpoint, skipping: skipped.map(\.path))
+            }
         }
-        for one in found.skipped { note("skipping \(one.reason)") }
-        skipped = found.skipped
-        let checkpoint = try Self.open(found.path, world)
-        let weights = try Self.open(weightsPath, world)
-        (self.checkpoint, self.weights) = (checkpoint, weights)
-        let isOwn = try world.agree {
-            guard let checkpoint else { return weights == nil }
-            return try folder.store.committed().contains { Files.isSame($0.path, checkpoint.path) }
-        }
-        isElsewhere = !isOwn
+        self.checkpoint = checkpoint
+        self.skipped = ownSkipped
+        weights = checkpoint == nil ? try Self.weights(options, reading, world, note: note) : nil
+        isElsewhere = try weights != nil || world.broadcast([isOwn], root: 0) != [1]
     }
 
-    private static func choose(
+    /// Where to look for a checkpoint to go on from; nil where a run is to begin anew. On rank 0.
+    private static func candidates(
         _ options: RunOptions, _ folder: RunFolder, note: (String) -> Void
-    ) throws -> (path: String, skipped: [CheckpointStore.Skipped]) {
+    ) throws -> CheckpointCandidates? {
         switch options.resume {
         case .never:
             try folder.requireNew()
-            return ("", [])
+            return nil
         case .auto:
             try folder.claim(note: note)
-            guard let latest = try folder.store.latestValid() else {
-                try folder.requireNothingForeign()
-                return ("", [])
-            }
-            return (latest.reader.path, latest.skipped)
+            let candidates = try CheckpointCandidates(folder.store)
+            if candidates.isEmpty { try folder.requireNothingForeign() }
+            return candidates
         case .checkpoint(let path):
             try folder.claim(note: note)
-            var skipped: [CheckpointStore.Skipped] = []
-            let reader = try CheckpointStore.open(path) { skipped.append($0) }
-            try folder.requireSequel(to: reader, skipping: skipped.map(\.path))
-            // Another run's damaged ones are left as they are.
-            let own = try folder.store.committed().map(\.path)
-            return (reader.path, skipped.filter { one in own.contains { Files.isSame($0, one.path) } })
+            return try CheckpointCandidates(under: path)
         }
     }
 
-    /// Opens the checkpoint that rank 0 chose; nil for an empty path. What vouches for it must be the same everywhere.
-    private static func open(_ chosen: String, _ world: Communicator) throws -> CheckpointReader? {
-        let path = try world.broadcast(chosen, root: 0)
-        guard !path.isEmpty else { return nil }
-        let reader = try world.agree { try CheckpointReader.open(path) }
-        try RunAgreement.requireSame(reader.seal, "checkpoint at \(path)", world)
-        return reader
+    /// What a new run takes its weights from, where the command says so. Collective.
+    private static func weights(
+        _ options: RunOptions, _ reading: CollectiveReading, _ world: Communicator, note: (String) -> Void
+    ) throws -> Weights? {
+        guard let path = options.startFrom else { return nil }
+        let found = try world.agree { try world.rank == 0 && WeightsFile.isFile(path) ? 1 : 0 }
+        guard try world.broadcast([found], root: 0) == [1] else {
+            func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
+            return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }.map {
+                .checkpoint($0)
+            }
+        }
+        let file = try world.agree { try WeightsFile.open(path) }
+        try RunAgreement.requireSame(file.seal, "file of weights at \(path)", world)
+        return .file(file)
     }
 
     // MARK: - Against the checkpoint
@@ -78,6 +94,12 @@ struct RunOrigin {
         _ job: JobConfiguration, _ checkpoint: CheckpointReader, _ options: RunOptions
     ) throws -> JobResumption {
         let metadata = checkpoint.metadata
+        guard checkpoint.holds(group: TrainingState.firstMomentGroup) else {
+            throw Failure(
+                .badData,
+                "\(checkpoint.path): holds weights and their average, but no optimizer to go on with, as what was imported. "
+                    + "Begin a new run from it, in a new run.directory: --start-from \(checkpoint.path)")
+        }
         guard metadata.format >= 2 else {
             throw Failure(
                 .badData,
@@ -114,7 +136,10 @@ struct RunOrigin {
                 change.map { "the data set that it was changed to at step \($0.step) (--set data.path=...)" }
                     ?? "the data set it was begun with")
         }
-        for (key, what) in [("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic")] {
+        for (key, what) in [
+            ("backend", "matrix kernels"), ("precision", "precision"), ("arithmetic", "arithmetic"),
+            ("layout", "layout of the data set"),
+        ] {
             guard let recorded = metadata.environment[key], let now = environment[key], recorded != now else {
                 continue
             }
@@ -126,6 +151,10 @@ struct RunOrigin {
                 remedies.append(
                     "its kernels, where this processor runs them (OPENBLAS_CORETYPE=\(core) in the environment)")
             case "arithmetic": remedies.append("the version of this program that wrote it")
+            case "layout":
+                remedies.append(
+                    "the data set as it was packed then, whose chunks decide about the order of samples (with --set "
+                        + "data.shuffle=full --allow-changes they do not)")
             default: remedies.append("its \(what)")
             }
         }

@@ -23,7 +23,7 @@ public struct RunOptions: Equatable, Sendable {
     public var resume = Resume.never
     /// Whether what gives other bits than the recorded run is meant, and recorded.
     public var allowingChanges = false
-    /// A checkpoint whose weights a new run begins from.
+    /// A checkpoint, or a safetensors file, whose weights a new run begins from.
     public var startFrom: String?
     /// Keys of the job that were given beside the job file: a change of these takes back an earlier one.
     public var overriddenKeys: Set<String> = []
@@ -41,12 +41,12 @@ struct RunStart {
     let changes: [JobChange]
     /// To go on from; nil for a new run.
     let checkpoint: CheckpointReader?
-    /// Whose weights a new run begins from.
-    let weights: CheckpointReader?
+    /// What a new run begins from; nil for initial weights.
+    let weights: RunOrigin.Weights?
     /// Whether what the run begins from lies outside its folder: it is then saved before the first step, so that the
     /// run goes on from there whatever happens.
     let savesFirst: Bool
-    /// Damaged ones that are later than `checkpoint`.
+    /// Damaged ones that are later than `checkpoint`; on rank 0.
     let skipped: [CheckpointStore.Skipped]
     let engine: Engine
     let dataset: ShardedDataset
@@ -89,7 +89,8 @@ struct RunStart {
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         let engine = try world.agree { try Engine(threads: threads) }
         self.engine = engine
-        let (dataset, validation) = try world.agree { try Self.openData(job) }
+        let (found, validation) = try world.agree { try Self.openData(job) }
+        let dataset = try job.data.stage.map { try Staging.stage(found, in: $0, runtime, note: note) } ?? found
         (self.dataset, self.validation) = (dataset, validation)
 
         let limit = MemoryLimit.current
@@ -98,7 +99,11 @@ struct RunStart {
                 job, rank: world.rank, ranks: world.size, threads: threads, dataset: dataset, validation: validation)
         }
         // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
-        var resolved = resumption?.job ?? job.resolved { Self.fittingActivations(job, plan, limit, runtime) }
+        var resolved =
+            resumption?.job
+            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window) {
+                Self.fittingActivations(job, plan, limit, runtime)
+            }
         if job.training.activations == nil {
             let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
@@ -112,16 +117,19 @@ struct RunStart {
         }
 
         fingerprint = try RunAgreement.fingerprint(dataset, runtime)
-        environment = [
+        var environment = [
             "backend": engine.matrix.name, "precision": resolved.training.precision.rawValue,
             "arithmetic": "\(Engine.arithmetic)", "mpi": runtime.libraryVersion,
             "threads": String(engine.pool.threadCount),
         ]
+        // Only there does it decide about bits.
+        if resolved.shuffle == .window { environment["layout"] = dataset.layout.description }
+        self.environment = environment
         let held = try validation.map { try RunAgreement.fingerprint($0, runtime).description }
         try RunAgreement.requireEqualRanks(fingerprint, validation: held ?? "none", environment, world)
         var changes = resumption?.changes ?? []
         if let checkpoint {
-            let (fingerprint, environment) = (fingerprint, environment)
+            let (fingerprint, environment) = (fingerprint, self.environment)
             let found = try world.agree {
                 try RunOrigin.differences(
                     checkpoint, fingerprint, environment, changes: changes, allowing: options.allowingChanges)
@@ -142,14 +150,21 @@ struct RunStart {
         }
     }
 
-    /// Brings a trainer to where the run begins.
-    func begin(_ trainer: Trainer) throws {
+    /// Brings a trainer to where the run begins. Collective.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    func begin(_ trainer: Trainer, _ world: Communicator) throws {
         guard let checkpoint else {
-            guard let weights else { return trainer.start() }
-            return try trainer.state.start(from: weights)
+            switch weights {
+            case nil: return trainer.start()
+            case .checkpoint(let reader): return try trainer.state.start(from: reader, world)
+            case .file(let file):
+                try world.agree { try job.model.requireNetwork(recordedIn: file.jobYAML, of: file.path) }
+                return try trainer.state.start(from: file, world)
+            }
         }
         let metadata = checkpoint.metadata
-        try trainer.state.load(checkpoint)
+        try trainer.state.load(checkpoint, world)
         trainer.state.step = metadata.step
         trainer.state.updates = metadata.updates
         trainer.state.skippedInARow = metadata.skippedInARow

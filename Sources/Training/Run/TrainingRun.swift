@@ -17,6 +17,22 @@ public final class TrainingRun {
         func saved(_ report: SaveReport)
     }
 
+    /// How training came to an end that is none by failure.
+    public enum Ending: Equatable, Sendable {
+        /// All steps are done.
+        case finished
+        /// Saved at a wish to stop, to be started again.
+        case stopped
+
+        /// Of the program.
+        public var exitCode: Int32 {
+            switch self {
+            case .finished: 0
+            case .stopped: Failure.Status.tryAgain.rawValue
+            }
+        }
+    }
+
     public let job: ResolvedJob
     public let trainer: Trainer
     public let engine: Engine
@@ -33,6 +49,8 @@ public final class TrainingRun {
     private let hosts: [String]
     /// On rank 0.
     private let metrics: MetricsWriter?
+    private var stragglers: Stragglers
+    private let began = ContinuousClock.now
     /// Whether lines of metrics wait for a disk to have room.
     private var metricsWait = false
 
@@ -48,7 +66,7 @@ public final class TrainingRun {
         let trainer = try world.agree {
             try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
-        try world.agree { try start.begin(trainer) }
+        try start.begin(trainer, world)
         validation = start.validation.map { Validation(start.job, dataset: $0, communicator: world) }
         let firstStep = trainer.state.step
         let saving = start.job.checkpoint
@@ -64,7 +82,8 @@ public final class TrainingRun {
             if let line = CheckpointSpace.note(saver.bytes, count: count, in: start.folder.path) { observer.note(line) }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
             try CheckpointStore.setAside(start.skipped.map(\.path))
-            try start.folder.prepare(job: start.job.yaml(), exclusive: options.resume == .never)
+            try start.folder.prepare(
+                job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
         hosts = try world.allGather(runtime.hostName).reduce(into: []) { known, host in
@@ -73,19 +92,37 @@ public final class TrainingRun {
         (self.job, self.trainer, self.firstStep, self.saver) = (start.job, trainer, firstStep, saver)
         (engine, memory) = (start.engine, start.memory)
         (self.start, self.runtime, communicator) = (start, runtime, world)
+        stragglers = Stragglers(
+            virtualRanks: (0..<world.size).map { trainer.plan.virtualRanks(of: $0, ranks: world.size).count })
+        let record = try RunRecord.start(
+            runtime, step: firstStep, threads: start.engine.pool.threadCount, matrix: start.engine.matrix.name)
+        try world.agree {
+            if world.rank == 0 { try RunRecord.append(record, run: start.folder.path) }
+        }
     }
 
-    /// Trains until the job's steps are done; saves every `checkpoint.every` steps and at the end. Collective.
+    /// Trains until the job's steps are done, or a signal or the clock asks for an end; saves every `checkpoint.every`
+    /// steps and at the end. Collective.
     /// - Throws: `RankFailure`, on all ranks alike.
-    public func train(_ observer: Observer) throws {
+    public func train(_ observer: Observer) throws -> Ending {
         observer.began(self)
+        let runGuard = try RunGuard(
+            job, runtime: runtime, checkpointBytes: TrainingState.bytes(trainer.state.table),
+            spent: (.now - began).seconds)
+        trainer.runGuard = runGuard
+        if let left = runGuard.secondsLeft {
+            observer.note("\(Int(left)) s are left; the run is saved before they are over")
+        }
         do {
-            if start.savesFirst { try saveAndWait(observer) }
-            while trainer.state.step < job.training.steps { try step(observer) }
-            try communicator.agree { try metrics?.writeWaiting() }
+            let (ending, reason) = try train(observer, runGuard)
+            runGuard.end(keepsSignals: ending == .stopped)
+            recordEnd(ending.exitCode, reason, observer)
+            return ending
         } catch let failure as RankFailure {
             // All ranks are here, and what is being saved is sound.
             tell(try saver.finish(), observer, andThen: "")
+            runGuard.end(keepsSignals: false)
+            recordEnd(failure.code, failure.description, observer)
             throw failure
         } catch {
             saver.join()
@@ -93,20 +130,66 @@ public final class TrainingRun {
         }
     }
 
-    private func step(_ observer: Observer) throws {
+    private func train(_ observer: Observer, _ runGuard: RunGuard) throws -> (Ending, reason: String) {
+        if start.savesFirst { try saveAndWait(observer) }
+        while trainer.state.step < job.training.steps {
+            try step(observer, runGuard)
+            if let wish = trainer.wish, trainer.state.step < job.training.steps {
+                return (.stopped, try stop(wish, runGuard, observer))
+            }
+        }
+        try communicator.agree { try metrics?.writeWaiting() }
+        return (.finished, "done")
+    }
+
+    private func step(_ observer: Observer, _ runGuard: RunGuard) throws {
         let clock = ContinuousClock()
         let begin = clock.now
-        let report = try trainer.step()
+        guard let report = try trainer.step(after: start.folder.requireClaim) else { return }
         let seconds = (clock.now - begin).seconds
         tell(try saver.advance(report.saving), observer)
         let loss = try validationLoss(after: report.step)
+        runGuard.measured(step: (clock.now - begin).seconds)
         record(report, validationLoss: loss, seconds: seconds, observer)
         observer.stepped(report, validationLoss: loss, seconds: seconds)
+        for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
         if report.step == job.training.steps {
             try saveAndWait(observer)
         } else if isDue(report.step, every: job.checkpoint.every) {
             try save(observer)
         }
+    }
+
+    /// Saves at a wish to stop.
+    /// - Returns: why, for the record.
+    private func stop(_ wish: StopWish, _ runGuard: RunGuard, _ observer: Observer) throws -> String {
+        let step = trainer.state.step
+        let reason = wish.description(host: runGuard.hosts[wish.rank])
+        guard wish.cause != .timeIsUp || step > firstStep else {
+            // Started again, it would come no further than this time.
+            throw RankFailure(
+                rank: wish.rank, host: runGuard.hosts[wish.rank], code: Failure.Status.badData.rawValue,
+                message: "no step could be done in the time that the run has (run.timeLimit, or what Slurm gives the "
+                    + "job), with what saving takes of it; give it more time, or smaller steps")
+        }
+        let isSaved = saver.latestStep == step
+        observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
+        try saveAndWait(observer)
+        return reason
+    }
+
+    private func tell(_ finding: Stragglers.Finding, _ runGuard: RunGuard, _ observer: Observer) {
+        let factor = (10 * finding.factor).rounded() / 10
+        observer.note(
+            "rank \(finding.rank) on \(runGuard.hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
+                + "others, which wait for it: does something else run on its cores, or are they slower?")
+    }
+
+    /// On rank 0. What cannot be recorded at the end is told, and no reason for another end.
+    private func recordEnd(_ code: Int32, _ reason: String, _ observer: Observer) {
+        guard communicator.rank == 0 else { return }
+        let line = RunRecord.end(step: trainer.state.step, code: code, reason: reason)
+        do { try RunRecord.append(line, run: start.folder.path) } catch { observer.note("\(error)") }
     }
 
     /// Whether something is done after a step: every so many, and at the end.
@@ -141,6 +224,7 @@ public final class TrainingRun {
     /// Saves the present state while training goes on; a save that is under way is waited for first. One that fails is
     /// told of, and training goes on. Collective.
     private func save(_ observer: Observer) throws {
+        trainer.runGuard?.heartbeat.enter(.saving)
         tell(try saver.finish(), observer)
         tell(try saver.begin(metadata), observer)
     }
@@ -149,6 +233,7 @@ public final class TrainingRun {
     ///
     /// - Throws: `RankFailure`, with exit code 74, if it cannot be saved.
     private func saveAndWait(_ observer: Observer) throws {
+        trainer.runGuard?.heartbeat.enter(.saving)
         var ending = try saver.finish()
         if saver.latestStep != trainer.state.step {
             tell(ending, observer)
@@ -167,7 +252,9 @@ public final class TrainingRun {
     ) {
         switch ending {
         case nil, .saved(nil): break
-        case .saved(let report?): observer.saved(report)
+        case .saved(let report?):
+            trainer.runGuard?.measured(save: report.writeSeconds + report.stallSeconds)
+            observer.saved(report)
         case .failed(let failure): observer.note("\(failure)\(remark)")
         }
     }

@@ -20,19 +20,23 @@ struct CheckpointRows {
         return firstRow(of: parameter, from: slice.lowerBound)..<firstRow(of: parameter, from: slice.upperBound)
     }
 
-    /// Rows of which any value lies in the rank's slice.
-    func touched(_ parameter: Parameter, by rank: Int) -> Range<Int> {
-        let part = parameter.range.clamped(to: slices[rank])
-        guard !part.isEmpty else { return 0..<0 }
-        let length = Self.rowLength(parameter)
-        let start = parameter.range.lowerBound
-        return (part.lowerBound - start) / length..<(part.upperBound - start + length - 1) / length
-    }
-
     /// The place of some rows of a tensor in the flat vector.
     static func range(_ parameter: Parameter, rows: Range<Int>) -> Range<Int> {
         let (start, length) = (parameter.range.lowerBound, rowLength(parameter))
         return start + rows.lowerBound * length..<start + rows.upperBound * length
+    }
+
+    /// The stretch of the flat vector from the first row that the rank saves to behind the last: those of all ranks lie one
+    /// behind the other.
+    func whole(by rank: Int) -> Range<Int> {
+        let slice = slices[rank]
+        return rowStart(from: slice.lowerBound)..<rowStart(from: slice.upperBound)
+    }
+
+    /// The first row that starts at `border` or behind it; `border` itself between tensors.
+    private func rowStart(from border: Int) -> Int {
+        guard let cut = table.parameters.first(where: { $0.range.contains(border) }) else { return border }
+        return Self.range(cut, rows: 0..<firstRow(of: cut, from: border)).upperBound
     }
 
     /// Values behind the rank's slice that complete the last row it saves; starts at the slice's end.

@@ -7,10 +7,16 @@ import Model
 /// saves the rows of its slice.
 extension TrainingState {
     private static let weightsGroup = "model"
+    private static let averageGroup = "ema"
+    /// Where it is missing, a checkpoint has no optimizer to go on with.
+    static let firstMomentGroup = "optimizer/m"
 
     /// The three vectors of which a rank holds its slice, with the room behind it.
     private var sliced: [(group: String, values: FloatBuffer)] {
-        [("ema", emaWithTail), ("optimizer/m", firstMomentWithTail), ("optimizer/v", secondMomentWithTail)]
+        [
+            (Self.averageGroup, emaWithTail), (Self.firstMomentGroup, firstMomentWithTail),
+            ("optimizer/v", secondMomentWithTail),
+        ]
     }
 
     /// All four, each from the start of this rank's slice to the end of the last row that it saves.
@@ -21,10 +27,11 @@ extension TrainingState {
     /// Where the values lie that this rank saves. `completeRows` comes first.
     package var savedVectors: [FloatBuffer] { saved.map(\.values) }
 
+    var groups: [String] { saved.map(\.group) }
+
     /// What each rank saves, in the order of ranks: known to all without a message.
     package var checkpointLayout: [[CheckpointExtent]] {
         let rows = CheckpointRows(table, slices)
-        let groups = saved.map(\.group)
         return (0..<slices.ranks).map { rank in
             groups.flatMap { group in
                 table.parameters.compactMap { parameter in
@@ -38,12 +45,17 @@ extension TrainingState {
 
     /// What this rank saves: rows where they lie in `savedVectors`, or in copies of those.
     package func checkpointPieces(in vectors: [FloatBuffer]) -> [CheckpointPiece] {
+        rows(of: groups, in: vectors).filter { !$0.extent.rows.isEmpty }
+    }
+
+    /// The rows of every tensor that this rank saves and reads; of some tensors none.
+    private func rows(of groups: [String], in vectors: [FloatBuffer]) -> [CheckpointPiece] {
         let rows = CheckpointRows(table, slices)
-        return zip(saved, vectors).flatMap { vector, values in
-            table.parameters.compactMap { parameter in
+        return zip(saved, vectors).filter { groups.contains($0.0.group) }.flatMap { vector, values in
+            table.parameters.map { parameter in
                 let own = rows.saved(parameter, by: rank)
-                guard !own.isEmpty else { return nil }
-                let place = CheckpointRows.range(parameter, rows: own)
+                let place =
+                    own.isEmpty ? slice.lowerBound..<slice.lowerBound : CheckpointRows.range(parameter, rows: own)
                 return CheckpointPiece(
                     group: vector.group, name: parameter.name, shape: parameter.shape, rows: own,
                     values: values.slice(place.lowerBound - slice.lowerBound, place.count))
@@ -53,21 +65,29 @@ extension TrainingState {
 
     /// Fetches the rest of the row that each slice's end cuts from the ranks that own it. Collective.
     package func completeRows(_ communicator: Communicator) {
+        moveTails(communicator, of: sliced.map(\.values), home: false)
+    }
+
+    /// Moves what completes a slice's last row between its owners and who saves and reads that row. Collective.
+    ///
+    /// - Parameter home: to the owners; otherwise from them.
+    private func moveTails(_ communicator: Communicator, of vectors: [FloatBuffer], home: Bool) {
         guard communicator.size > 1 else { return }
         let rows = CheckpointRows(table, slices)
         communicator.orAbort {
             // In the same order on all ranks, so that senders and receivers meet.
-            for receiver in 0..<slices.ranks {
-                let tail = rows.tail(of: receiver)
-                for owner in 0..<slices.ranks where owner != receiver {
+            for holder in 0..<slices.ranks {
+                let tail = rows.tail(of: holder)
+                for owner in 0..<slices.ranks where owner != holder {
                     let part = tail.clamped(to: slices[owner])
-                    guard !part.isEmpty, rank == owner || rank == receiver else { continue }
-                    for vector in sliced {
-                        let values = vector.values.slice(part.lowerBound - slice.lowerBound, part.count)
-                        if rank == owner {
+                    guard !part.isEmpty, rank == owner || rank == holder else { continue }
+                    let (sender, receiver) = home ? (holder, owner) : (owner, holder)
+                    for vector in vectors {
+                        let values = vector.slice(part.lowerBound - slice.lowerBound, part.count)
+                        if rank == sender {
                             try communicator.send(values.readable, to: receiver)
                         } else {
-                            try communicator.receive(values.writable, from: owner)
+                            try communicator.receive(values.writable, from: sender)
                         }
                     }
                 }
@@ -75,49 +95,56 @@ extension TrainingState {
         }
     }
 
-    /// Takes weights, average and moments from a checkpoint of any number of ranks.
-    package func load(_ reader: CheckpointReader) throws {
-        try loadWeights(reader)
-        for vector in sliced { try loadSlice(reader, vector.group, into: vector.values) }
+    /// Takes weights, average and moments from a checkpoint of any number of ranks. Collective: each rank reads the rows
+    /// that it would save, and gives the others what they need of them.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    package func load(_ reader: CheckpointReader, _ communicator: Communicator) throws {
+        try load(groups, of: reader, communicator)
     }
 
-    /// Begins anew from a checkpoint's weights and their average; moments are zero.
-    func start(from reader: CheckpointReader) throws {
-        try loadWeights(reader)
-        try loadSlice(reader, "ema", into: emaWithTail)
+    /// Begins anew from a checkpoint's weights and their average; moments are zero. Collective, as `load`.
+    func start(from reader: CheckpointReader, _ communicator: Communicator) throws {
+        try load([Self.weightsGroup, Self.averageGroup], of: reader, communicator)
+        startOptimizer()
+    }
+
+    /// Begins anew from a file of weights, which are their own average; moments are zero. Collective, as `load`.
+    package func start(from file: WeightsFile, _ communicator: Communicator) throws {
+        try communicator.agree {
+            let wanted = rows(of: [Self.weightsGroup], in: savedVectors)
+            try file.requireSame(wanted.map(\.extent), fixed: [table.positions])
+            try file.load(wanted)
+        }
+        shareWeights(communicator)
+        ema.copy(from: weights[slice])
+        startOptimizer()
+    }
+
+    private func startOptimizer() {
         firstMoment.fill(0)
         secondMoment.fill(0)
         (step, updates, skippedInARow) = (0, 0, 0)
     }
 
-    private func loadWeights(_ reader: CheckpointReader) throws {
-        try reader.load(
-            table.parameters.map {
-                CheckpointPiece(
-                    group: Self.weightsGroup, name: $0.name, shape: $0.shape, values: weights[$0.range])
-            })
+    private func load(_ groups: [String], of reader: CheckpointReader, _ communicator: Communicator) throws {
+        try communicator.agree {
+            try CollectiveReading(communicator).check(reader) { try loadRows(groups, of: reader) }
+        }
+        moveTails(communicator, of: sliced.filter { groups.contains($0.group) }.map(\.values), home: true)
+        shareWeights(communicator)
     }
 
-    /// Reads the rows that this rank's slice touches, and keeps what belongs to it.
-    private func loadSlice(_ reader: CheckpointReader, _ group: String, into values: FloatBuffer) throws {
+    /// Gives all ranks the rows of the weights that each has read. Collective.
+    private func shareWeights(_ communicator: Communicator) {
+        guard communicator.size > 1 else { return }
         let rows = CheckpointRows(table, slices)
-        let touched = table.parameters.map { ($0, rows.touched($0, by: rank)) }
-        let (arena, rooms) = Arena.build("rows") { arena in
-            touched.map { arena.take(CheckpointRows.range($0, rows: $1).count) }
-        }
-        try withExtendedLifetime(arena) {
-            try reader.load(
-                zip(touched, rooms).map { touched, room in
-                    CheckpointPiece(
-                        group: group, name: touched.0.name, shape: touched.0.shape, rows: touched.1, values: room)
-                })
-            for ((parameter, rows), room) in zip(touched, rooms) {
-                let place = CheckpointRows.range(parameter, rows: rows)
-                let own = place.clamped(to: slice)
-                guard !own.isEmpty else { continue }
-                values.slice(own.lowerBound - slice.lowerBound, own.count).copy(
-                    from: room.slice(own.lowerBound - place.lowerBound, own.count))
-            }
-        }
+        let counts = (0..<slices.ranks).map { rows.whole(by: $0).count }
+        communicator.orAbort { try communicator.allGather(weights.writable, counts: counts) }
+    }
+
+    /// Reads this rank's rows; what it knows of the pieces they belong to.
+    func loadRows(_ groups: [String], of reader: CheckpointReader) throws -> [CheckpointPart] {
+        try reader.loadShare(rows(of: groups, in: savedVectors))
     }
 }

@@ -47,6 +47,11 @@ public final class TrainingState {
         Arena.measure("state") { take($0, table, slices, rank) } * MemoryLayout<Float>.stride
     }
 
+    /// Bytes of all ranks' states, each value once: what a checkpoint holds.
+    static func bytes(_ table: ParameterTable) -> Int {
+        bytes(table, FlatSlices(count: table.flatCount, ranks: 1), rank: 0)
+    }
+
     /// The values that this rank owns.
     public var slice: Range<Int> { slices[rank] }
     /// [slice]

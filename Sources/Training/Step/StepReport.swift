@@ -28,6 +28,21 @@ public struct StepReport: Equatable, Sendable {
         }
     }
 
+    /// A slice of the weights that had changed in memory, and was fetched anew before the step was done again.
+    public struct Repair: Equatable, Sendable, CustomStringConvertible {
+        /// Whose copy had changed.
+        public let ranks: [Int]
+        /// Whose slice it is.
+        public let owner: Int
+        /// Whose copy was taken.
+        public let source: Int
+
+        public var description: String {
+            "weights had changed in the memory of rank \(ranks.map(String.init).joined(separator: ", ")) (slice of rank "
+                + "\(owner)); they were fetched anew from rank \(source) and the step was done again"
+        }
+    }
+
     /// Steps done, this one included.
     public let step: Int
     /// Means over the global batch; not finite where the step was skipped for it.
@@ -40,8 +55,12 @@ public struct StepReport: Equatable, Sendable {
     public let iterations: Iterations
     /// Whether the sums were done again on other grids.
     public var isRedone = false
+    /// Weights that had changed in memory.
+    public var repairs: [Repair] = []
     /// Seconds that each rank computed, waiting for others left out.
     public let computeSeconds: [Double]
+    /// Seconds that the rank which waited longest for its samples did so.
+    public var waitSeconds = 0.0
     /// How far the ranks are with what they write in the background.
     let saving: StepVote.Saving
     /// Nil for a step that changed the weights.

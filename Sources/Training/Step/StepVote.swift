@@ -19,6 +19,14 @@ public final class StepVote {
         public var firstBlock = 0
         /// Seconds that this rank computed.
         public var computeSeconds = 0.0
+        /// Whether this rank's weights are not those that their owners shared.
+        public var weightsDiffer = false
+        /// This rank's wish to stop after the step.
+        public var wish: StopWish?
+        /// Whether this rank has sent its wish to the others (`StopChannel`).
+        public var hasSentWish = false
+        /// Whether this rank has left part of the step out, for a wish.
+        public var isDropped = false
         /// How far this rank's part of a save is.
         public var saving = Saving.done
 
@@ -37,10 +45,16 @@ public final class StepVote {
         public let gradientNorm: Double
         /// By rank.
         public let computeSeconds: [Double]
-        /// Whether any rank wishes to stop after this step.
-        public let stops: Bool
+        /// Whether any rank's weights are not those that their owners shared.
+        public var weightsDiffer = false
+        /// The lowest rank's wish to stop after this step; nil if none has one.
+        public var wish: StopWish?
+        /// Ranks that have sent their wish to the others.
+        public var senders: [Int] = []
+        /// Whether any rank has left part of the step out: nothing of it counts.
+        public var isDropped = false
         /// How far the ranks' parts of a save are, taken together.
-        public let saving: Saving
+        public var saving = Saving.done
 
         /// Whether losses and every virtual rank's gradient are finite: the same at any number of ranks, also where the
         /// grids do not suit.
@@ -83,12 +97,13 @@ public final class StepVote {
         }
     }
 
-    /// Set on any one rank, it stops all after the present step.
-    public var wishesToStop = false
+    /// A wish to stop, whether the step is dropped, weights that differ, and how far a save is.
+    private static let flagCount = 4
 
     private let communicator: Communicator
     private let positions, virtualRanks, tensors, blocks: Int
     private var values: [Double]
+    private let clock = ContinuousClock()
 
     /// - Parameters:
     ///   - positions: B, samples of the global batch.
@@ -98,20 +113,30 @@ public final class StepVote {
         self.communicator = communicator
         (self.positions, self.virtualRanks, self.tensors, self.blocks) = (positions, virtualRanks, tensors, blocks)
         values = [Double](
-            repeating: 0, count: 2 + 2 * positions + virtualRanks + communicator.size + tensors + blocks)
+            repeating: 0,
+            count: Self.count(
+                positions: positions, virtualRanks: virtualRanks, ranks: communicator.size, tensors: tensors,
+                blocks: blocks))
     }
 
     /// Bytes of the votes' vector.
     static func bytes(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
-        (2 + 2 * positions + virtualRanks + ranks + tensors + blocks) * MemoryLayout<Double>.stride
+        count(positions: positions, virtualRanks: virtualRanks, ranks: ranks, tensors: tensors, blocks: blocks)
+            * MemoryLayout<Double>.stride
+    }
+
+    private static func count(positions: Int, virtualRanks: Int, ranks: Int, tensors: Int, blocks: Int) -> Int {
+        flagCount + 2 * positions + virtualRanks + 2 * ranks + tensors + blocks
     }
 
     /// Begins a step: local work that may fail. Collective.
     ///
-    /// - Returns: what `body` returned, if it succeeded on all ranks.
+    /// - Returns: what `body` returned, if it succeeded on all ranks, and the seconds that the slowest of them took.
     /// - Throws: the lowest failing rank's `RankFailure`, on all ranks alike.
-    public func open<Value>(_ body: () throws -> Value) throws -> Value {
+    public func open<Value>(_ body: () throws -> Value) throws -> (Value, seconds: Double) {
+        let begin = clock.now
         let outcome = Result { try body() }
+        let seconds = (clock.now - begin).seconds
         var failure: RankFailure?
         if case .failure(let error) = outcome {
             let (code, message) = Failure.describe(error)
@@ -119,21 +144,26 @@ public final class StepVote {
         }
         // The lowest failing rank has the greatest number.
         let own = failure == nil ? -Double.infinity : Double(communicator.size - communicator.rank)
-        let greatest = try communicator.allReduce(own, .max)
-        guard greatest.isFinite else { return try outcome.get() }
-        throw try communicator.shared(failure, of: communicator.size - Int(greatest))
+        var greatest = [own, seconds]
+        try greatest.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .max) }
+        guard greatest[0].isFinite else { return (try outcome.get(), greatest[1]) }
+        throw try communicator.shared(failure, of: communicator.size - Int(greatest[0]))
     }
 
     /// Ends a step. Collective. Does not throw: see `GradientExchange`.
     public func close(_ ballot: Ballot) -> Outcome {
         for i in values.indices { values[i] = -.infinity }
-        let mse = 2
+        let mse = Self.flagCount
         let flags = mse + 2 * positions
         let seconds = flags + virtualRanks
-        let maxima = seconds + communicator.size
+        let sent = seconds + communicator.size
+        let maxima = sent + communicator.size
         let squares = maxima + tensors
-        values[0] = wishesToStop ? 1 : 0
-        values[1] = ballot.saving.value(ranks: communicator.size)
+        if let wish = ballot.wish { values[0] = wish.number(ranks: communicator.size) }
+        values[1] = ballot.isDropped ? 1 : 0
+        values[2] = ballot.weightsDiffer ? 1 : 0
+        values[3] = ballot.saving.value(ranks: communicator.size)
+        values[sent + communicator.rank] = ballot.hasSentWish ? 1 : 0
         for loss in ballot.losses {
             values[mse + 2 * loss.position] = Self.ordered(loss.mse)
             values[mse + 2 * loss.position + 1] = Self.ordered(loss.vb)
@@ -150,8 +180,10 @@ public final class StepVote {
             nonFiniteVirtualRanks: (0..<virtualRanks).filter { values[flags + $0] > 0 },
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
-            computeSeconds: Array(values[seconds..<maxima]), stops: values[0] > 0,
-            saving: Saving(values[1], ranks: communicator.size))
+            computeSeconds: Array(values[seconds..<sent]), weightsDiffer: values[2] > 0,
+            wish: StopWish(number: values[0], ranks: communicator.size),
+            senders: (0..<communicator.size).filter { values[sent + $0] > 0 }, isDropped: values[1] > 0,
+            saving: Saving(values[3], ranks: communicator.size))
     }
 
     /// A maximum over NaN is anything; what is not finite becomes the greatest value.

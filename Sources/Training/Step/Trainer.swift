@@ -14,6 +14,10 @@ public final class Trainer {
     /// Grids of the sums; follow the gradients, and are part of the state.
     public internal(set) var grids: GradientGrids
 
+    /// Hears of wishes to stop, where there is one.
+    var runGuard: RunGuard?
+    /// The wish that the last step brought to light; nil if no rank has one.
+    private(set) var wish: StopWish?
     /// How far this rank is with what it writes in the background: asked at the end of a step, for all to know.
     var saving: () -> StepVote.Saving = { .done }
 
@@ -25,6 +29,7 @@ public final class Trainer {
     private let sum: GradientSum
     private let exchange: GradientExchange
     private let vote: StepVote
+    private let seals: WeightSeals
     private let accumulator: BatchAccumulator
     private var feed: SampleFeed?
     private let clock = ContinuousClock()
@@ -41,15 +46,19 @@ public final class Trainer {
         self.dataset = dataset
         self.communicator = communicator
         self.engine = engine
-        plan = BatchPlan(job, sampleCount: dataset.count)
+        let plan = BatchPlan(job, dataset.layout)
+        self.plan = plan
         random = TrainingRandom(seed: job.run.seed)
         optimizer = Optimizer(job.optimizer, job.ema, steps: training.steps)
         accumulator = try BatchAccumulator(job, engine: engine)
         let table = accumulator.table
         let slices = FlatSlices(count: table.flatCount, ranks: communicator.size)
         state = TrainingState(table, slices: slices, rank: communicator.rank)
-        sum = GradientSum(engine, table, virtualRanks: training.virtualRanks)
-        exchange = GradientExchange(communicator, engine, slices)
+        let shares = (0..<communicator.size).map { plan.virtualRanks(of: $0, ranks: communicator.size).count }
+        sum = GradientSum(
+            engine, table, virtualRanks: training.virtualRanks, own: shares[communicator.rank], slice: state.slice)
+        exchange = GradientExchange(communicator, engine, slices, isSingle: shares.map { $0 == 1 })
+        seals = WeightSeals(communicator, slices)
         grids = GradientGrids(tensors: table.parameters.count, virtualRanks: training.virtualRanks)
         vote = StepVote(
             communicator, positions: training.globalBatch, virtualRanks: training.virtualRanks,
@@ -63,61 +72,102 @@ public final class Trainer {
 
     /// Does one step. Collective.
     ///
+    /// - Parameter before: this rank's work between steps, which may fail.
+    /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
     ///   skipped.
-    public func step() throws -> StepReport {
-        let samples = try vote.open { try nextSamples() }
+    public func step(after before: () throws -> Void = {}) throws -> StepReport? {
+        runGuard?.heartbeat.enter(.reading, step: state.step + 1)
+        let (samples, waitSeconds) = try vote.open {
+            try before()
+            return try nextSamples()
+        }
         let iterations = random.iterations(
             step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
             withGradient: job.training.iterationsWithGradient)
+        if checksWeights { seals.takeFirst(state.weights) }
         var (gradient, outcome) = compute(samples, iterations)
+        var repairs: [StepReport.Repair] = []
+        // Weights that have changed are one way to come by what is not finite.
+        if checksWeights, !outcome.isDropped, outcome.weightsDiffer || !outcome.isFinite {
+            repairs = try seals.repair(state.weights)
+            if !repairs.isEmpty { (gradient, outcome) = compute(samples, iterations) }
+        }
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
         let former = grids
-        let isRedone = outcome.valuesAreFinite && !grids.suit(outcome.maxima)
-        if isRedone {
+        let isRedone = !outcome.isDropped && outcome.valuesAreFinite && !grids.suit(outcome.maxima)
+        if isRedone, outcome.wish == nil {
             grids.follow(outcome.maxima)
             (gradient, outcome) = compute(samples, iterations)
+        } else if isRedone {
+            // Who wishes to stop does not wait for the step to be done all over.
+            outcome.isDropped = true
+        }
+        guard !outcome.isDropped else {
+            grids = former
+            forgetSamples()
+            return nil
         }
         var report = StepReport(
             step: state.step + 1, outcome, iterations: iterations,
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
+        report.repairs = repairs
+        report.waitSeconds = waitSeconds
         guard outcome.isFinite else {
             grids = former
             report.skipped = try skip(outcome)
             return report
         }
         grids.follow(outcome.maxima)
+        runGuard?.heartbeat.enter(.updating)
         report.clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
         optimizer.apply(engine, gradient: gradient, scale: report.clipping, to: state)
         state.skippedInARow = 0
+        if checksWeights { seals.take(state.weights) }
         exchange.share(state.weights)
         return report
     }
 
-    /// The present weights' loss on held-out data. Collective.
-    func validate(_ validation: Validation) throws -> Double {
-        try validation.loss(accumulator, weights: state.weights)
+    /// The present weights' loss on held-out data; nil where a wish to stop came first. Collective.
+    func validate(_ validation: Validation) throws -> Double? {
+        runGuard?.heartbeat.enter(.validating)
+        return try validation.loss(accumulator, weights: state.weights) { runGuard?.dropsStep() ?? false }
     }
+
+    private var checksWeights: Bool { job.training.checkWeightsEvery > 0 }
 
     /// Virtual ranks that this rank computes.
     private var own: Range<Int> { plan.virtualRanks(of: communicator.rank, ranks: communicator.size) }
 
     private func nextSamples() throws -> SampleBatch {
         if feed == nil {
-            feed = SampleFeed(dataset, plan, positions: plan.positions(own), steps: state.step..<job.training.steps)
+            feed = SampleFeed(dataset, plan, virtualRanks: own, steps: state.step..<job.training.steps)
         }
         guard let feed else { preconditionFailure("the feed was just made") }
         return try feed.next()
     }
 
+    /// Those of a dropped step were taken, and will be wanted again.
+    private func forgetSamples() {
+        feed?.stop()
+        feed = nil
+    }
+
     /// This rank's slice of the step's gradient, and what all ranks found out on the way. Nothing in it throws.
     private func compute(_ samples: SampleBatch, _ iterations: Iterations) -> (FloatBuffer, StepVote.Outcome) {
         let begin = clock.now
+        runGuard?.heartbeat.enter(.computing)
         var ballot = StepVote.Ballot()
         sum.begin(grids)
-        for virtualRank in own {
+        computing: for virtualRank in own {
             for positions in plan.microbatches(virtualRank) {
+                if runGuard?.dropsStep() == true {
+                    // This rank goes on to where the others wait for it, and all hear there that nothing counts.
+                    ballot.isDropped = true
+                    sum.drop()
+                    break computing
+                }
                 ballot.losses += accumulator.accumulate(
                     samples, positions, first: plan.positions(own).lowerBound, step: state.step, random: random,
                     iterations: iterations, weights: state.weights, into: sum.gradient)
@@ -126,12 +176,20 @@ public final class Trainer {
         }
         ballot.maxima = sum.maxima
         ballot.computeSeconds = (clock.now - begin).seconds
-        let gradient = exchange.reduce(sum)
+        if checksWeights, (state.step + 1) % job.training.checkWeightsEvery == 0 {
+            ballot.weightsDiffer = seals.differ(from: state.weights)
+        }
+        runGuard?.heartbeat.enter(.exchanging)
+        let gradient = exchange.reduce(sum, whileIdle: runGuard.map { runGuard in { runGuard.tell() } })
         ballot.squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
         ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
+        runGuard?.vote(&ballot)
         ballot.saving = saving()
-        return (gradient, vote.close(ballot))
+        let outcome = vote.close(ballot)
+        runGuard?.heard(outcome)
+        wish = outcome.wish
+        return (gradient, outcome)
     }
 
     /// Leaves a step out on all ranks; weights, moments, average and grids stay as they were.

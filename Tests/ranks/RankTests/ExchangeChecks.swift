@@ -1,4 +1,5 @@
 import Compute
+import Datasets
 import Distributed
 import Model
 import Training
@@ -39,7 +40,7 @@ private func alone(_ table: ParameterTable, virtualRanks: Int, seed: Int) -> (gr
 
 /// Which virtual ranks each rank computes, and in which order: as a run does, backwards, and mixed up.
 private func assignments(_ virtualRanks: Int, ranks: Int) -> [[[Int]]] {
-    let plan = BatchPlan(job(virtualRanks: virtualRanks), sampleCount: 10)
+    let plan = BatchPlan(job(virtualRanks: virtualRanks), ChunkLayout([.init(samples: 10, chunkSamples: 4)]))
     let shares = (0..<ranks).map { Array(plan.virtualRanks(of: $0, ranks: ranks)) }
     let mixedUp = (0..<virtualRanks).sorted { mixed($0, 7) < mixed($1, 7) }
     return [shares, shares.reversed().map { $0.reversed() }, shares.map { $0.map { mixedUp[$0] } }]
@@ -50,13 +51,14 @@ private func sums(_ world: Communicator, virtualRanks: Int) throws {
     let engine = try Engine(threads: 1)
     let table = smallNetwork()
     let slices = FlatSlices(count: table.flatCount, ranks: world.size)
-    let exchange = GradientExchange(world, engine, slices)
-    let sum = GradientSum(engine, table, virtualRanks: virtualRanks)
-    // Twice over, so that nothing of a sum before is left.
-    for seed in [1, 2] {
-        let (grids, expected) = alone(table, virtualRanks: virtualRanks, seed: seed)
-        for shares in assignments(virtualRanks, ranks: world.size) {
-            try expect(shares.flatMap { $0 }.sorted(), equals: Array(0..<virtualRanks))
+    for shares in assignments(virtualRanks, ranks: world.size) {
+        try expect(shares.flatMap { $0 }.sorted(), equals: Array(0..<virtualRanks))
+        let exchange = GradientExchange(world, engine, slices, isSingle: shares.map { $0.count == 1 })
+        let sum = GradientSum(
+            engine, table, virtualRanks: virtualRanks, own: shares[world.rank].count, slice: slices[world.rank])
+        // Twice over, so that nothing of a sum before is left.
+        for seed in [1, 2] {
+            let (grids, expected) = alone(table, virtualRanks: virtualRanks, seed: seed)
             sum.begin(grids)
             for (index, virtualRank) in shares[world.rank].enumerated() {
                 // Where a gradient is taken up, the next is added to what is there: zeros.

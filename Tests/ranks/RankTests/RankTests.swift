@@ -27,7 +27,7 @@ struct RankTests {
         guard let mode = arguments.first else {
             let checks =
                 groupChecks() + runtimeChecks(runtime) + collectiveChecks() + sliceChecks() + messageChecks()
-                + exchangeChecks() + voteChecks() + stateChecks() + saveChecks()
+                + exchangeChecks() + voteChecks() + stateChecks() + weightChecks() + saveChecks() + feedChecks()
             let failed = try runChecks(checks, on: world)
             if world.rank == 0 { print("\(checks.count - failed) passed, \(failed) failed") }
             return failed == 0 ? 0 : 1

@@ -9,6 +9,14 @@ func smallNetwork() -> ParameterTable {
     return ParameterTable(model)
 }
 
+/// One whose blocks are small beside a rank's share, also of eight.
+func largerNetwork() -> ParameterTable {
+    var model = ModelConfiguration()
+    (model.imageSize, model.channels, model.patchSize, model.width, model.depth, model.heads) = (4, 2, 2, 112, 4, 2)
+    (model.classes, model.mlpRatio) = (3, 3)
+    return ParameterTable(model)
+}
+
 /// A job of that many virtual ranks, four samples each.
 func job(virtualRanks: Int) -> ResolvedJob {
     var job = JobConfiguration()

@@ -1,4 +1,5 @@
 import Distributed
+import Glibc
 import Reporting
 import Training
 
@@ -34,13 +35,18 @@ private struct Broken: Error, CustomStringConvertible {
 func voteChecks() -> [Check] {
     [
         Check("a step begins: all ranks succeed, and have each their own") { world in
-            try expect(vote(world).open { world.rank * 3 }, equals: world.rank * 3)
+            try expect(vote(world).open { world.rank * 3 }.0, equals: world.rank * 3)
+        },
+        Check("a step begins: all ranks learn how long the slowest took") { world in
+            let seconds = try vote(world).open { if world.rank == world.size - 1 { usleep(50_000) } }.seconds
+            try expect(seconds >= 0.05, equals: true)
+            try expect(try world.allGather([seconds]).allSatisfy { $0 == [seconds] }, equals: true)
         },
         Check("a step begins: one rank fails") { world in
             let hosts = try world.allGather(world.hostName)
             for failing in 0..<world.size {
                 let failure = try expectError(RankFailure.self) {
-                    try vote(world).open {
+                    _ = try vote(world).open {
                         if world.rank == failing { throw Failure(.badData, "part \(failing) is broken") }
                     }
                 }
@@ -52,7 +58,7 @@ func voteChecks() -> [Check] {
         Check("a step begins: several ranks fail, and all throw the lowest one's failure") { world in
             let lowest = world.size / 2
             let failure = try expectError(RankFailure.self) {
-                try vote(world).open { if world.rank >= lowest { throw Broken(description: "of \(world.rank)") } }
+                _ = try vote(world).open { if world.rank >= lowest { throw Broken(description: "of \(world.rank)") } }
             }
             try expect(failure.rank, equals: lowest)
             try expect(failure.message, equals: "of \(lowest)")
@@ -60,7 +66,7 @@ func voteChecks() -> [Check] {
         Check("a step begins: a failure of ranks keeps its rank") { world in
             let original = RankFailure(rank: 77, host: "far", code: 74, message: "disk full")
             let failure = try expectError(RankFailure.self) {
-                try vote(world).open { if world.rank == world.size - 1 { throw original } }
+                _ = try vote(world).open { if world.rank == world.size - 1 { throw original } }
             }
             try expect(failure, equals: original)
         },
@@ -77,7 +83,9 @@ func voteChecks() -> [Check] {
                 try expect(outcome.gradientNorm, equals: squares.reduce(0, +).squareRoot())
                 try expect(outcome.nonFiniteVirtualRanks, equals: [])
                 try expect(outcome.isFinite, equals: true)
-                try expect(outcome.stops, equals: false)
+                try expect(outcome.wish, equals: nil)
+                try expect(outcome.senders, equals: [])
+                try expect(outcome.isDropped, equals: false)
             }
         },
         Check("a step ends: what one rank finds not finite, all hear of") { world in
@@ -127,10 +135,44 @@ func voteChecks() -> [Check] {
             }
         },
         Check("a step ends: one rank's wish to stop is heard by all") { world in
+            let vote = vote(world)
             for wishing in 0..<world.size {
-                let vote = vote(world)
-                vote.wishesToStop = world.rank == wishing
-                try expect(vote.close(ballot(world)).stops, equals: true)
+                var own = ballot(world)
+                if world.rank == wishing {
+                    own.wish = StopWish(rank: wishing, cause: .signal(SIGTERM))
+                    own.hasSentWish = true
+                    own.isDropped = wishing % 2 == 1
+                }
+                let outcome = vote.close(own)
+                try expect(outcome.wish, equals: StopWish(rank: wishing, cause: .signal(SIGTERM)))
+                try expect(outcome.senders, equals: [wishing])
+                try expect(outcome.isDropped, equals: wishing % 2 == 1)
+            }
+            // Of several the lowest rank's, whatever the cause.
+            var own = ballot(world)
+            let first = world.size / 2
+            let cause = StopWish.Cause.signal(world.rank == first ? SIGHUP : SIGUSR2)
+            if world.rank >= first { own.wish = StopWish(rank: world.rank, cause: cause) }
+            try expect(vote.close(own).wish, equals: StopWish(rank: first, cause: .signal(SIGHUP)))
+        },
+        Check("a wish to stop interrupts the others, and no message is left") { world in
+            // Any set of ranks, and each at its own time.
+            let last = world.size - 1
+            for senders in [[], [0], [last], Array(0...last), Array(stride(from: 0, through: last, by: 2))] {
+                let channel = try StopChannel(world)
+                let isSender = senders.contains(world.rank)
+                if isSender { channel.send() }
+                let isTold = senders.contains { $0 != world.rank }
+                while isTold && !channel.isHeard { channel.listen() }
+                try world.barrier()
+                channel.listen()
+                try expect(channel.isHeard, equals: isTold)
+                try expect(channel.hasSent, equals: isSender)
+                if senders.count == 1 { channel.settle(senders: senders) } else { channel.settle() }
+                // Too late for this step: nobody would take it in.
+                channel.send()
+                try expect(channel.hasSent, equals: isSender)
+                try world.barrier()
             }
         },
     ]

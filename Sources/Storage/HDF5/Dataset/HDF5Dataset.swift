@@ -10,6 +10,10 @@ public final class HDF5Dataset: @unchecked Sendable {
     public let type: HDF5Type
     /// The shape of a chunk; nil where values lie in one piece, or in other files.
     public let chunk: [Int]?
+    /// How its chunks are stored, where that is plain.
+    let plainChunks: PlainChunks?
+    /// Whether each chunk carries a checksum (Fletcher-32), which reading checks.
+    let hasChecksums: Bool
     /// The number of elements.
     public let count: Int
     /// Its path in the file.
@@ -31,7 +35,8 @@ public final class HDF5Dataset: @unchecked Sendable {
             count = try HDF5Space.count(shape, path, name)
             let type = try HDF5Library.call("examine", path, name) { H5Dget_type(handle) }
             defer { H5Tclose(type) }
-            self.type = try HDF5Type(reading: type, path, name)
+            let element = try HDF5Type(reading: type, path, name)
+            self.type = element
             let creation = try HDF5Library.call("examine", path, name) { H5Dget_create_plist(handle) }
             defer { H5Pclose(creation) }
             if H5Pget_layout(creation) == H5D_CHUNKED, let rank = Int32(exactly: shape.count) {
@@ -41,6 +46,10 @@ public final class HDF5Dataset: @unchecked Sendable {
             } else {
                 chunk = nil
             }
+            let filters = try HDF5Filters(reading: creation, path, name)
+            hasChecksums = filters.hasChecksums
+            try filters.requireAvailable(path, name)
+            plainChunks = try Self.plainChunks(filters, type: type, element, shape: shape, chunk: chunk, path)
         } catch {
             H5Dclose(handle)
             throw error

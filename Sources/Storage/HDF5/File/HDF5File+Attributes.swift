@@ -41,31 +41,56 @@ extension HDF5File {
     }
 
     /// Writes an attribute, in place of one of that name.
+    ///
+    /// - Parameter fixedLength: whether text is stored in the attribute itself, as many bytes for each as the longest
+    ///   has. h5py reads it as bytes then; else it goes to a heap, which has no checksum, and h5py reads it as text.
     public func setAttribute<Value: HDF5AttributeValue>(
-        _ name: String, _ value: Value, of object: String = "/"
+        _ name: String, _ value: Value, of object: String = "/", fixedLength: Bool = false
     ) throws {
         let content = value.hdf5
+        if fixedLength, case .strings(let strings) = content.values {
+            return try setFixedText(name, strings, shape: content.shape, of: object)
+        }
+        let type: HDF5Type =
+            switch content.values {
+            case .integers: .int64
+            case .doubles: .float64
+            case .floats: .float32
+            case .bools: .bool
+            case .strings: .string
+            }
+        try replaceAttribute(name, of: object, try type.fileHandle(path), shape: content.shape) { attribute, place in
+            try write(content.values, type, to: attribute, place)
+        }
+    }
+
+    private func setFixedText(_ name: String, _ strings: [String], shape: [Int], of object: String) throws {
+        try HDF5Library.locked {
+            let type = try HDF5Strings.fixedType(strings.map(\.utf8.count).max() ?? 0, path)
+            defer { H5Tclose(type) }
+            try replaceAttribute(name, of: object, type, shape: shape) { attribute, place in
+                guard !strings.isEmpty else { return }
+                try HDF5Strings.write(strings, fixed: type, path, place) { H5Awrite(attribute, type, $0) }
+            }
+        }
+    }
+
+    /// Makes an attribute, in place of one of that name, and fills it.
+    private func replaceAttribute(
+        _ name: String, of object: String, _ type: hid_t, shape: [Int], _ fill: (hid_t, _ place: String) throws -> Void
+    ) throws {
         try withObject(object) { handle in
             let place = "\(object)@\(name)"
             if try HDF5Library.ask("look up", path, place, { H5Aexists(handle, name) }) {
                 try HDF5Library.call("replace", path, place) { H5Adelete(handle, name) }
             }
-            let space = try HDF5Space.create(shape: content.shape, path, place)
+            let space = try HDF5Space.create(shape: shape, path, place)
             defer { H5Sclose(space) }
-            let type: HDF5Type =
-                switch content.values {
-                case .integers: .int64
-                case .doubles: .float64
-                case .floats: .float32
-                case .bools: .bool
-                case .strings: .string
-                }
-            let fileType = try type.fileHandle(path)
             let attribute = try HDF5Library.call("create", path, place) {
-                H5Acreate2(handle, name, fileType, space, fpdm_default, fpdm_default)
+                H5Acreate2(handle, name, type, space, fpdm_default, fpdm_default)
             }
             defer { H5Aclose(attribute) }
-            try write(content.values, type, to: attribute, place)
+            try fill(attribute, place)
         }
     }
 

@@ -34,8 +34,16 @@ public final class HDF5File: @unchecked Sendable {
     /// - Throws: ``StorageError``, `.exists` if there is one, `.missing` if its folder is.
     public static func create(_ path: String) throws -> HDF5File {
         if try Files.exists(path) { throw StorageError.system(EEXIST, "create", path) }
-        return try HDF5Library.locked {
-            let access = try accessProperties(path)
+        return try withoutMissingLocks { isLocking in
+            // Where it failed for want of a lock, HDF5 had made the file already.
+            if !isLocking { unlink(path) }
+            return try createNow(path, isLocking: isLocking)
+        }
+    }
+
+    private static func createNow(_ path: String, isLocking: Bool) throws -> HDF5File {
+        try HDF5Library.locked {
+            let access = try accessProperties(path, isLocking: isLocking)
             defer { H5Pclose(access) }
             // Times in the root group would make equal content unequal bytes.
             let creation = try HDF5Library.call("prepare creation", path) { H5Pcreate(fpdm_file_create()) }
@@ -49,31 +57,38 @@ public final class HDF5File: @unchecked Sendable {
         }
     }
 
-    /// Opens a file.
+    /// Opens a file, which is held against the digest beside it first, if there is one (``HDF5Digest``).
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated or not HDF5.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is truncated, not HDF5, not a file, or
+    ///   not as its digest says.
     public static func open(_ path: String, _ mode: Mode = .read) throws -> HDF5File {
-        let flags = mode == .read ? O_RDONLY : O_RDWR
-        let descriptor = Glibc.open(path, flags | O_CLOEXEC)
-        if descriptor < 0 {
-            throw StorageError.system(errno, mode == .read ? "open for reading" : "open for writing", path)
-        }
-        Glibc.close(descriptor)
-        if try Files.isDirectory(path) { throw StorageError.system(EISDIR, "open", path) }
+        // HDF5 would wait for a pipe, and its messages for what cannot be opened are its own.
+        try OpenFile(regular: path, writing: mode == .readWrite).close()
+        try HDF5Digest(beside: path)?.checkParsed(path)
         // Who writes it may be about to close it: a second is waited.
         for _ in 0..<20 {
             do {
-                return try openNow(path, mode)
+                return try withoutMissingLocks { try openNow(path, mode, isLocking: $0) }
             } catch let error as StorageError where error.message.contains(HDF5Library.openElsewhere) {
                 usleep(50_000)
             }
         }
-        return try openNow(path, mode)
+        return try withoutMissingLocks { try openNow(path, mode, isLocking: $0) }
     }
 
-    private static func openNow(_ path: String, _ mode: Mode) throws -> HDF5File {
+    /// Tries with HDF5's locks on files, and without where the file system gives none: our files are written under
+    /// names that no one else knows, so that the lock is a precaution only.
+    private static func withoutMissingLocks(_ body: (_ isLocking: Bool) throws -> HDF5File) throws -> HDF5File {
+        do {
+            return try body(true)
+        } catch let error as StorageError where error.message.contains(HDF5Library.noLocks) {
+            return try body(false)
+        }
+    }
+
+    private static func openNow(_ path: String, _ mode: Mode, isLocking: Bool) throws -> HDF5File {
         try HDF5Library.locked {
-            let access = try accessProperties(path)
+            let access = try accessProperties(path, isLocking: isLocking)
             defer { H5Pclose(access) }
             let flags = mode == .read ? fpdm_open_read : fpdm_open_read_write
             do {
@@ -94,7 +109,7 @@ public final class HDF5File: @unchecked Sendable {
         _ = fcntl(descriptor.load(as: Int32.self), F_SETFD, FD_CLOEXEC)
     }
 
-    private static func accessProperties(_ path: String) throws -> hid_t {
+    private static func accessProperties(_ path: String, isLocking: Bool) throws -> hid_t {
         let access = try HDF5Library.call("prepare access", path) { H5Pcreate(fpdm_file_access()) }
         do {
             try HDF5Library.call("set library bounds", path) {
@@ -102,7 +117,7 @@ public final class HDF5File: @unchecked Sendable {
             }
             // Closing the file closes it, whoever still holds a data set.
             try HDF5Library.call("set close degree", path) { H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) }
-            try HDF5Library.call("set locking", path) { fpdm_tolerate_missing_locks(access) }
+            try HDF5Library.call("set locking", path) { fpdm_set_locking(access, isLocking ? 1 : 0) }
             return access
         } catch {
             H5Pclose(access)

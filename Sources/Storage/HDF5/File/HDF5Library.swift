@@ -12,6 +12,9 @@ enum HDF5Library {
     /// How an error says that another process holds a file's lock.
     static let openElsewhere = "the file is open elsewhere, for writing"
 
+    /// How an error says that locks are not to be had.
+    static let noLocks = "this file system gives no locks"
+
     /// Runs a group of HDF5 calls that belong together.
     static func locked<Result>(_ body: () throws -> Result) rethrows -> Result {
         try lock.withLock {
@@ -113,8 +116,8 @@ extension HDF5Library {
             guard [nil, EAGAIN].contains(systemCode(in: deepest.text)) else {
                 return StorageError(
                     .io, path,
-                    "\(place)cannot \(operation): this file system gives no locks; set HDF5_USE_FILE_LOCKING=FALSE in "
-                        + "the environment to do without. \(reason)")
+                    "\(place)cannot \(operation): \(noLocks); set HDF5_USE_FILE_LOCKING=FALSE in the environment to do "
+                        + "without. \(reason)")
             }
             return StorageError(
                 .io, path,

@@ -52,12 +52,7 @@ enum HDF5Strings {
         _ strings: [String], _ path: String, _ object: String,
         _ transfer: (hid_t, UnsafeRawPointer) -> herr_t
     ) throws {
-        // HDF5 ends a text at its first zero byte.
-        if let string = strings.first(where: { $0.utf8.contains(0) }) {
-            throw StorageError(
-                .malformed, path, "\(object): HDF5 cannot hold a text with a zero character: \(string.debugDescription)"
-            )
-        }
+        try requireNoZero(strings, path, object)
         let type = try HDF5Type.string.memoryHandle(path)
         let copies = strings.map { strdup($0) }
         defer { for copy in copies { free(copy) } }
@@ -65,5 +60,41 @@ enum HDF5Strings {
             guard let base = pointers.baseAddress else { return }
             try HDF5Library.call("write", path, object) { transfer(type, base) }
         }
+    }
+
+    /// A type of text of this many bytes, UTF-8, padded with zeros. The caller closes it. Under the lock.
+    static func fixedType(_ bytes: Int, _ path: String) throws -> hid_t {
+        let type = try HDF5Library.call("copy a type", path) { H5Tcopy(fpdm_c_string()) }
+        do {
+            // HDF5 has no text of no bytes.
+            try HDF5Library.call("make text", path) { H5Tset_size(type, max(bytes, 1)) }
+            try HDF5Library.call("make text", path) { H5Tset_strpad(type, H5T_STR_NULLPAD) }
+            try HDF5Library.call("make text", path) { H5Tset_cset(type, H5T_CSET_UTF8) }
+            return type
+        } catch {
+            H5Tclose(type)
+            throw error
+        }
+    }
+
+    /// Writes text elements of a type that `fixedType` made. Under the lock.
+    static func write(
+        _ strings: [String], fixed type: hid_t, _ path: String, _ object: String,
+        _ transfer: (UnsafeRawPointer) -> herr_t
+    ) throws {
+        try requireNoZero(strings, path, object)
+        let size = H5Tget_size(type)
+        let bytes = strings.flatMap { Array($0.utf8) + [UInt8](repeating: 0, count: size - $0.utf8.count) }
+        try bytes.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            try HDF5Library.call("write", path, object) { transfer(base) }
+        }
+    }
+
+    /// HDF5 ends a text at its first zero byte.
+    private static func requireNoZero(_ strings: [String], _ path: String, _ object: String) throws {
+        guard let string = strings.first(where: { $0.utf8.contains(0) }) else { return }
+        throw StorageError(
+            .malformed, path, "\(object): HDF5 cannot hold a text with a zero character: \(string.debugDescription)")
     }
 }

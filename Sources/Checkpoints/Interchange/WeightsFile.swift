@@ -1,0 +1,93 @@
+import Compute
+import Storage
+
+/// A file of one set of weights for one network: safetensors under the published names, in float32, float16 or bfloat16.
+public struct WeightsFile {
+    /// A tensor that does not train: a file may hold it, with these values.
+    public typealias FixedTensor = (name: String, shape: [Int], values: [Float])
+
+    private let file: SafeTensors
+
+    public var path: String { file.path }
+    /// The job whose network this is, as text, in a file that this program has written; nil in others.
+    public var jobYAML: String? { file.metadata["job"] }
+    /// The step after which the weights were as they are; nil where the file does not tell.
+    public var step: Int? { file.metadata["step"].flatMap { Int($0) } }
+    /// What kind of tensors they were in a checkpoint, `model` or `ema`; nil where the file does not tell.
+    public var group: String? { file.metadata["weights"] }
+    /// Names, types, shapes and metadata in short: equal for files that say the same of themselves.
+    public var seal: String { "safetensors header, CRC-32C \(file.headerCRC.hex)" }
+
+    /// Whether a path is one of a file, not of a checkpoint's or a run's folder.
+    ///
+    /// - Throws: `StorageError` if that cannot be told.
+    public static func isFile(_ path: String) throws -> Bool { try Files.exists(path) && !Files.isDirectory(path) }
+
+    /// Opens a file and checks its header.
+    ///
+    /// - Throws: `StorageError`, `.missing` if there is none, `.malformed` if it is no such file or is truncated.
+    public static func open(_ path: String) throws -> WeightsFile { WeightsFile(file: try SafeTensors.open(path)) }
+
+    /// Compares names, shapes and types with those of a network, and the values of tensors that do not train.
+    ///
+    /// - Parameters:
+    ///   - wanted: every tensor that must be there; their groups do not count.
+    ///   - fixed: what may be there besides.
+    /// - Throws: ``CheckpointError``, `.otherModel`, which names what is missing, unexpected, or of another shape or
+    ///   type; `StorageError` if the file cannot be read.
+    public func requireSame(_ wanted: [CheckpointExtent], fixed: [FixedTensor]) throws {
+        let known = wanted.map { ($0.name, $0.shape) } + fixed.map { ($0.name, $0.shape) }
+        let names = Set(known.map(\.0))
+        let unexpected = file.names.filter { !names.contains($0) }
+        let missing = wanted.map(\.name).filter { !file.contains($0) }
+        let there = known.filter { file.contains($0.0) }
+        let shapes = try there.compactMap { name, shape -> String? in
+            let found = try file.shape(of: name)
+            return found == shape ? nil : "\(name) has shape \(found), not \(shape)"
+        }
+        let types = try there.compactMap { name, _ -> String? in
+            let type = try file.type(of: name)
+            return [.float32, .float16, .bfloat16].contains(type)
+                ? nil : "\(name) holds \(type.rawValue), where F32, F16 and BF16 are taken"
+        }
+        try refuse([("lacks", missing), ("holds besides", unexpected), ("", shapes + types)])
+        for tensor in fixed where file.contains(tensor.name) { try requireEqual(tensor) }
+    }
+
+    /// Reads tensors, or rows of them, as float32.
+    ///
+    /// - Parameter wanted: of a network that ``requireSame(_:fixed:)`` was asked about; their groups do not count.
+    /// - Throws: `StorageError`: `.malformed` if a value is not finite, which nothing could go on with.
+    public func load(_ wanted: [CheckpointPiece]) throws {
+        for piece in wanted where piece.values.count > 0 {
+            let extent = piece.extent
+            try file.read(
+                extent.name, from: extent.rows.lowerBound * (extent.count / extent.rows.count),
+                into: piece.values.writable)
+            guard piece.values.readable.allSatisfy(\.isFinite) else {
+                throw StorageError(.malformed, path, "tensor \(extent.name): holds values that are not finite")
+            }
+        }
+    }
+
+    /// Trained positions, say, in place of the fixed ones make another network, though all shapes agree.
+    private func requireEqual(_ tensor: FixedTensor) throws {
+        let found = try file.read(tensor.name)
+        let tolerance: Float =
+            switch try file.type(of: tensor.name) {
+            case .float16: 1e-3
+            case .bfloat16: 1e-2
+            default: 1e-5
+            }
+        // Also not where one is NaN.
+        guard zip(found, tensor.values).allSatisfy({ abs($0 - $1) <= tolerance }) else {
+            return try refuse([("", ["\(tensor.name) holds other values than this program's, which are fixed"])])
+        }
+    }
+
+    private func refuse(_ faults: [(verb: String, items: [String])]) throws {
+        let lines = faults.map { CheckpointReader.list($0.verb, $0.items) }.filter { !$0.isEmpty }
+        guard !lines.isEmpty else { return }
+        throw CheckpointError(.otherModel, path, "holds weights of another model: \(lines.joined(separator: "; "))")
+    }
+}

@@ -1,0 +1,57 @@
+import Jobs
+import Testing
+
+@testable import Training
+
+/// Stopping in time.
+@Suite struct RunClockTests {
+    @Test func savingIsNeverLeftTooLate() {
+        var clock = RunClock(checkpointBytes: 400_000_000)
+        // Estimated at 4 s; half as much again, and the margin.
+        #expect(!clock.mustSave(left: 16.5) && clock.mustSave(left: 15.5))
+        clock.measured(save: 8)
+        clock.measured(save: 2)
+        #expect(!clock.mustSave(left: 22.5) && clock.mustSave(left: 21.5))
+    }
+
+    @Test func aStepIsBegunOnlyWhereItAndASaveFit() {
+        var clock = RunClock(checkpointBytes: 0)
+        // Before the first step nothing is known of steps.
+        #expect(!clock.mustStop(left: 10.5) && clock.mustStop(left: 9.5))
+        clock.measured(step: 4)
+        clock.measured(step: 40)
+        clock.measured(step: 4)
+        #expect(!clock.mustStop(left: 60.5) && clock.mustStop(left: 59.5))
+        #expect(!clock.mustSave(left: 59.5))
+        #expect(clock.mustStop(left: -1) && clock.mustSave(left: -1))
+    }
+
+    @Test func slurmTellsWhatIsLeft() {
+        let answers: [(String, SlurmTime.Answer?)] = [
+            ("59:58\n", .left(3598)), ("0:00\n", .left(0)), ("1:00:05\n", .left(3605)), ("2-03:04:05", .left(183_845)),
+            ("   1:30  ", .left(90)), ("UNLIMITED\n", .unlimited), ("INVALID\n", nil), ("NOT_SET\n", nil), ("", nil),
+            ("12", nil), ("a:b", nil), ("1-2-3:4", nil), ("-1:00", nil), ("1:2:3:4", nil), ("x-1:00:00", nil),
+        ]
+        for (text, answer) in answers { #expect(SlurmTime.answer(text) == answer, "\(text)") }
+    }
+
+    @Test func slurmsJobIsANumber() {
+        #expect(SlurmTime.job { ["SLURM_JOB_ID": "4711"][$0] } == "4711")
+        #expect(SlurmTime.job { _ in nil } == nil)
+        // Nothing else gets into a command line.
+        for id in ["", "1; rm x", "$(x)", "1 2", "-1"] { #expect(SlurmTime.job { _ in id } == nil, "\(id)") }
+    }
+
+    @Test func slurmsEnvironmentTellsTheEnd() {
+        #expect(SlurmTime.left({ ["SLURM_JOB_END_TIME": "1000"][$0] }, now: 400) == 600)
+        #expect(SlurmTime.left({ _ in nil }, now: 400) == nil)
+        #expect(SlurmTime.left({ _ in "soon" }, now: 400) == nil)
+    }
+
+    @Test func theDeadlineFollowsTheJob() throws {
+        #expect(RunDeadline(.unlimited, spent: 3) { _ in "1" }.left == nil)
+        #expect(RunDeadline(.automatic, spent: 3) { _ in nil }.left == nil)
+        let left = try #require(RunDeadline(.seconds(100), spent: 30) { _ in nil }.left)
+        #expect(left <= 70 && left > 60)
+    }
+}

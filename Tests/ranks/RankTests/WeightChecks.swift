@@ -1,0 +1,72 @@
+import Compute
+import Datasets
+import Distributed
+import Jobs
+import Reporting
+import Training
+
+/// A small FPDM on the digits that come with the project.
+private func trainer(_ world: Communicator, checking every: Int) throws -> Trainer {
+    var job = JobConfiguration()
+    (job.model.imageSize, job.model.channels, job.model.patchSize, job.model.classes) = (8, 1, 2, 10)
+    (job.model.width, job.model.heads, job.model.learnSigma) = (32, 2, false)
+    (job.training.steps, job.training.virtualRanks, job.training.globalBatch) = (6, 8, 16)
+    job.training.iterationsWithoutGradient = IterationRange(0, 1)
+    job.training.iterationsWithGradient = IterationRange(1, 2)
+    job.training.checkWeightsEvery = every
+    let dataset = try ShardedDataset(path: "data/digits")
+    let trainer = try Trainer(
+        job.resolved { .keep }, dataset: dataset, communicator: world, engine: try Engine(threads: 1))
+    trainer.start()
+    return trainer
+}
+
+/// Changes a weight in the middle of an owner's slice.
+private func disturb(_ trainer: Trainer, owner: Int, _ change: (UInt32) -> UInt32) {
+    let slice = trainer.state.slices[owner]
+    let place = slice.lowerBound + slice.count / 2
+    trainer.state.weights[place] = Float(bitPattern: change(trainer.state.weights[place].bitPattern))
+}
+
+/// The last bit; and what shows at once.
+private let changes: [(change: @Sendable (UInt32) -> UInt32, atStep: Int, every: Int)] = [
+    ({ $0 ^ 1 }, 3, 2), ({ _ in Float.nan.bitPattern }, 2, 100),
+]
+
+func weightChecks() -> [Check] {
+    [
+        Check("a flipped bit in a rank's weights is found, named, and mended without a trace") { world in
+            let undisturbed = try trainer(world, checking: 0)
+            for _ in 0..<6 { _ = try undisturbed.step() }
+            guard world.size > 1 else { return }
+            for (change, atStep, every) in changes {
+                for odd in [0, world.size - 1] {
+                    for owner in [odd, (odd + 1) % world.size] {
+                        let trainer = try trainer(world, checking: every)
+                        var found: [StepReport.Repair] = []
+                        for step in 0..<6 {
+                            if step == atStep, world.rank == odd { disturb(trainer, owner: owner, change) }
+                            guard let report = try trainer.step() else { throw Unmet(description: "no step was done") }
+                            try expect(report.skipped == nil, equals: true)
+                            try expect(report.repairs.isEmpty, equals: step != atStep)
+                            found += report.repairs
+                        }
+                        try expect(found.map(\.ranks), equals: [[odd]])
+                        try expect(found.map(\.owner), equals: [owner])
+                        try expect(
+                            trainer.state.weights.array.map(\.bitPattern),
+                            equals: undisturbed.state.weights.array.map(\.bitPattern))
+                    }
+                }
+            }
+        },
+        Check("weights of which no rank has a good copy end the run") { world in
+            let trainer = try trainer(world, checking: 1)
+            _ = try trainer.step()
+            disturb(trainer, owner: 0) { $0 ^ 1 }
+            let failure = try expectError(RankFailure.self) { _ = try trainer.step() }
+            try expect(failure.code, equals: Failure.Status.software.rawValue)
+            try expect(failure.message.contains("no rank has a good copy"), equals: true)
+        },
+    ]
+}
