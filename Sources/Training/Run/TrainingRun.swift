@@ -138,7 +138,7 @@ public final class TrainingRun {
                 return (.stopped, try stop(wish, runGuard, observer))
             }
         }
-        try communicator.agree { try metrics?.writeWaiting() }
+        try writeMetrics()
         return (.finished, "done")
     }
 
@@ -175,6 +175,7 @@ public final class TrainingRun {
         let isSaved = saver.latestStep == step
         observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
         try saveAndWait(observer)
+        try writeMetrics()
         return reason
     }
 
@@ -218,6 +219,9 @@ public final class TrainingRun {
             metricsWait = true
         }
     }
+
+    /// Lines that still wait, at the end. Collective.
+    private func writeMetrics() throws { try communicator.agree { try metrics?.writeWaiting() } }
 
     // MARK: - Saving
 
