@@ -50,8 +50,6 @@ static inline hid_t fpdm_file_uint64(void) { return H5T_STD_U64LE; }
 // Error classes: the filter pipeline (checksums, compression).
 static inline hid_t fpdm_error_pipeline(void) { return H5E_PLINE; }
 
-static const H5Z_filter_t fpdm_filter_fletcher32 = H5Z_FILTER_FLETCHER32;
-
 // Whether files are locked; where the file system has no such call, they are not in any case.
 static inline herr_t fpdm_set_locking(hid_t access, int is_locking) {
 #if H5_VERSION_GE(1, 10, 7)

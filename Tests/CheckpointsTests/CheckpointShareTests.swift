@@ -107,7 +107,8 @@ import Testing
         let candidates = try CheckpointCandidates(text: CheckpointCandidates(fixture.store).text())
         var tried: [String] = []
         var skipped: [String] = []
-        let found = try candidates.latestValid(skipped: { skipped.append($0.path) }) { path in
+        func skip(_ one: CheckpointStore.Skipped) { skipped.append(one.path) }
+        let found = try candidates.latestValid(skipped: skip) { path in
             tried.append(path)
             if path.hasSuffix("2") { throw CheckpointError(.damaged, path, "so be it") }
             return try CheckpointReader.open(path)
@@ -115,10 +116,11 @@ import Testing
         #expect(tried.map { $0.suffix(1) } == ["2", "1"] && skipped == [tried[0]] && found.metadata.step == 1)
         // A named one is not skipped.
         try checkpointFailure(.damaged, naming: "so be it") {
-            _ = try CheckpointCandidates(under: tried[0]).latestValid(skipped: { _ in Issue.record("skipped") }) {
+            _ = try CheckpointCandidates(under: tried[0]).latestValid(skipped: skip) {
                 throw CheckpointError(.damaged, $0, "so be it")
             }
         }
+        #expect(skipped == [tried[0]])
     }
 
     /// A rank whose parts are left out is a caller's bug, no damage.

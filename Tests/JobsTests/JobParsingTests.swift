@@ -95,7 +95,7 @@ import Testing
                 == ["job.yaml:3: globalBatch: unknown key; did you mean training.globalBatch?"])
         #expect(
             refusal(of: leastJob + "checkpoint:\n  zzz: 3\n")
-                == ["job.yaml:4: checkpoint.zzz: unknown key; checkpoint has every"])
+                == ["job.yaml:4: checkpoint.zzz: unknown key; checkpoint has every, keepLast, keepEvery"])
     }
 
     @Test(arguments: [

@@ -60,8 +60,9 @@ import Testing
     }
 
     @Test func aVotesVectorIsCounted() {
-        // A wish to stop, a drop; two losses a position; a flag a virtual rank; seconds and a flag a rank; maxima; blocks.
+        // A wish to stop, a drop, weights that differ, how far a save is; two losses a position; a flag a virtual rank;
+        // seconds and a flag a rank; maxima; blocks.
         let bytes = StepVote.bytes(positions: 256, virtualRanks: 8, ranks: 4, tensors: 50, blocks: 300)
-        #expect(bytes == 8 * (2 + 512 + 8 + 2 * 4 + 50 + 300))
+        #expect(bytes == 8 * (4 + 512 + 8 + 2 * 4 + 50 + 300))
     }
 }

@@ -47,8 +47,10 @@ ended() {
 
 # until_said RUN TEXT [TIMES]: waits until RUN.log says it (so many times).
 until_said() {
+    local count
     for _ in $(seq 1200); do
-        [ "$(grep -cF -- "$2" "$work/$1.log" 2>/dev/null)" -lt "${3:-1}" ] || return 0
+        count=$(grep -cF -- "$2" "$work/$1.log" 2>/dev/null || true)
+        [ "${count:-0}" -lt "${3:-1}" ] || return 0
         sleep 0.1
     done
     cat "$work/$1.log"
@@ -61,4 +63,17 @@ processes() {
     for pid in $(pgrep -f -- "run.directory=$work/$1( |\$)"); do
         [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != "$(basename "$fpdm")" ] || echo "$pid"
     done
+}
+
+# freeze RUN COUNT: its so many ranks stand still from here on, or it would be over before its time limit comes.
+freeze() {
+    mapfile -t frozen < <(processes "$1")
+    [ "${#frozen[@]}" = "$2" ] || { cat "$work/$1.log"; die "$1: ${#frozen[@]} ranks instead of $2"; }
+    kill -STOP "${frozen[@]}"
+}
+
+# thaw RUN
+thaw() {
+    mapfile -t frozen < <(processes "$1")
+    kill -CONT "${frozen[@]}"
 }

@@ -12,7 +12,6 @@ public final class StreamReader {
     private var position: Int
     /// For each stream, the window that holds its next position, then the one after it.
     private var windows: [(present: ChunkWindow, next: ChunkWindow)]
-    private var scratch: [(row: Int, position: Int)] = []
 
     /// - Parameters:
     ///   - order: over the data set's layout.
@@ -51,7 +50,7 @@ public final class StreamReader {
     /// - Throws: `StorageError` or ``DatasetError``, naming the file, if they cannot be read or were changed.
     public func readAhead() throws -> Bool {
         let wanted = windows.lazy.map(\.present).first { !$0.isFull } ?? windows.lazy.map(\.next).first { !$0.isFull }
-        try wanted?.fill(&scratch)
+        try wanted?.fill()
         return wanted != nil
     }
 
@@ -62,7 +61,7 @@ public final class StreamReader {
     ///   - images: takes [streams, count, C, H, W], stored values times `scale` plus `shift`.
     ///   - classes: takes [streams, count] where labels are classes; nil if they are not wanted.
     ///   - vectors: takes [streams, count, K] where labels are vectors; nil if they are not wanted.
-    /// - Throws: as ``ShardedDataset/read(_:images:classes:vectors:)-(UnsafeBufferPointer<Int>,_,_,_)``.
+    /// - Throws: as ``ShardedDataset``, when it reads.
     public func take(
         _ count: Int, images: UnsafeMutablePointer<Float>, classes: UnsafeMutablePointer<Int32>?,
         vectors: UnsafeMutablePointer<Float>?
@@ -71,18 +70,24 @@ public final class StreamReader {
         var length = 0
         if case .continuous(let values) = dataset.labels { length = values }
         for index in windows.indices {
-            for offset in 0..<count {
+            var offset = 0
+            while offset < count {
                 if position + offset == windows[index].present.positions.upperBound {
                     windows[index] = (windows[index].next, windows[index].present)
                     beginNext(index)
                 }
                 let window = windows[index].present
-                while !window.isFull { try window.fill(&scratch) }
-                let place = index * count + offset
-                let sample = try window.take(
-                    position + offset, image: images + place * dataset.imageValues,
-                    vector: vectors.map { $0 + place * length })
-                classes?[place] = dataset.classLabels[sample]
+                // What the window holds of them; what it has not yet read comes before all that is read ahead.
+                let end = min(count, window.positions.upperBound - position)
+                try window.require(position + offset..<position + end)
+                while offset < end {
+                    let place = index * count + offset
+                    let sample = try window.take(
+                        position + offset, image: images + place * dataset.imageValues,
+                        vector: vectors.map { $0 + place * length })
+                    classes?[place] = dataset.classLabels[sample]
+                    offset += 1
+                }
             }
         }
         position += count

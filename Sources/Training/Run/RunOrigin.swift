@@ -77,9 +77,10 @@ struct RunOrigin {
         guard let path = options.startFrom else { return nil }
         let found = try world.agree { try world.rank == 0 && WeightsFile.isFile(path) ? 1 : 0 }
         guard try world.broadcast([found], root: 0) == [1] else {
-            return try reading.latestValid(skipped: { note("skipping \($0.reason)") }) {
-                try CheckpointCandidates(under: path)
-            }.map { .checkpoint($0) }
+            func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
+            return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }.map {
+                .checkpoint($0)
+            }
         }
         let file = try world.agree { try WeightsFile.open(path) }
         try RunAgreement.requireSame(file.seal, "file of weights at \(path)", world)

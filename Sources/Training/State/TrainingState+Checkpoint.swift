@@ -112,7 +112,7 @@ extension TrainingState {
     /// Begins anew from a file of weights, which are their own average; moments are zero. Collective, as `load`.
     package func start(from file: WeightsFile, _ communicator: Communicator) throws {
         try communicator.agree {
-            let wanted = rows(of: [Self.weightsGroup])
+            let wanted = rows(of: [Self.weightsGroup], in: savedVectors)
             try file.requireSame(wanted.map(\.extent), fixed: [table.positions])
             try file.load(wanted)
         }
@@ -145,6 +145,6 @@ extension TrainingState {
 
     /// Reads this rank's rows; what it knows of the pieces they belong to.
     func loadRows(_ groups: [String], of reader: CheckpointReader) throws -> [CheckpointPart] {
-        try reader.loadShare(rows(of: groups))
+        try reader.loadShare(rows(of: groups, in: savedVectors))
     }
 }

@@ -181,9 +181,9 @@ public final class StepVote {
             maxima: values[maxima..<squares].map { Float($0) },
             gradientNorm: values[squares...].reduce(0, +).squareRoot(),
             computeSeconds: Array(values[seconds..<sent]), weightsDiffer: values[2] > 0,
-            saving: Saving(values[3], ranks: communicator.size),
             wish: StopWish(number: values[0], ranks: communicator.size),
-            senders: (0..<communicator.size).filter { values[sent + $0] > 0 }, isDropped: values[1] > 0)
+            senders: (0..<communicator.size).filter { values[sent + $0] > 0 }, isDropped: values[1] > 0,
+            saving: Saving(values[3], ranks: communicator.size))
     }
 
     /// A maximum over NaN is anything; what is not finite becomes the greatest value.

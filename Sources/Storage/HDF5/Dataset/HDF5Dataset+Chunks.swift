@@ -65,7 +65,7 @@ extension HDF5Dataset {
 
     /// How chunks are stored, if plain. Under the lock.
     static func plainChunks(
-        _ creation: hid_t, type: hid_t, _ element: HDF5Type, shape: [Int], chunk: [Int]?, _ path: String
+        _ filters: HDF5Filters, type: hid_t, _ element: HDF5Type, shape: [Int], chunk: [Int]?, _ path: String
     ) throws -> PlainChunks? {
         guard let chunk, chunk.dropFirst() == shape.dropFirst(), let width = element.byteCount, chunk[0] > 0,
             H5Tequal(type, try element.memoryHandle(path)) > 0
@@ -76,13 +76,7 @@ extension HDF5Dataset {
             if overflow { return nil }
             valueBytes = product
         }
-        let filters = H5Pget_nfilters(creation)
-        guard filters == 0 || filters == 1 else { return nil }
-        if filters == 1 {
-            var (flags, values, configuration): (UInt32, Int, UInt32) = (0, 0, 0)
-            let filter = H5Pget_filter2(creation, 0, &flags, &values, nil, 0, nil, &configuration)
-            guard filter == H5Z_FILTER_FLETCHER32, valueBytes % 2 == 0 else { return nil }
-        }
-        return PlainChunks(rows: chunk[0], valueBytes: valueBytes, hasChecksum: filters == 1)
+        guard filters.areAtMostChecksums, !filters.hasChecksums || valueBytes % 2 == 0 else { return nil }
+        return PlainChunks(rows: chunk[0], valueBytes: valueBytes, hasChecksum: filters.hasChecksums)
     }
 }

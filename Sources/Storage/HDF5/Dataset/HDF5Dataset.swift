@@ -49,7 +49,7 @@ public final class HDF5Dataset: @unchecked Sendable {
             let filters = try HDF5Filters(reading: creation, path, name)
             hasChecksums = filters.hasChecksums
             try filters.requireAvailable(path, name)
-            plainChunks = try Self.plainChunks(creation, type: type, element, shape: shape, chunk: chunk, path)
+            plainChunks = try Self.plainChunks(filters, type: type, element, shape: shape, chunk: chunk, path)
         } catch {
             H5Dclose(handle)
             throw error

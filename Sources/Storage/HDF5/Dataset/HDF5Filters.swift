@@ -20,7 +20,10 @@ struct HDF5Filters {
         }
     }
 
-    var hasChecksums: Bool { filters.contains { $0.number == fpdm_filter_fletcher32 } }
+    var hasChecksums: Bool { filters.contains { $0.number == H5Z_FILTER_FLETCHER32 } }
+
+    /// Whether chunks are stored as they are, but for a checksum.
+    var areAtMostChecksums: Bool { filters.count == (hasChecksums ? 1 : 0) }
 
     /// Refuses what this HDF5 cannot read: its own words would call the chunks damaged. Under the lock.
     func requireAvailable(_ path: String, _ object: String) throws {
