@@ -152,6 +152,7 @@ public final class TrainingRun {
         runGuard.measured(step: (clock.now - begin).seconds)
         record(report, validationLoss: loss, seconds: seconds, observer)
         observer.stepped(report, validationLoss: loss, seconds: seconds)
+        try trainer.requireFewSkipped(report)
         for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
         if report.step == job.training.steps {
             try saveAndWait(observer)
