@@ -85,7 +85,8 @@ configure() {
     processors=$(nproc)
     if [ "$processors" -gt 4 ]; then processors=4; fi
     shape="Sockets=1 CoresPerSocket=$processors ThreadsPerCore=1"
-    controller=$(free_port "${FPDM_CLUSTER_PORT:-16817}")
+    # From somewhere of its own, for two that start at the same moment.
+    controller=$(free_port "${FPDM_CLUSTER_PORT:-$((16817 + $$ % 5000 * 3))}")
     first=$(free_port $((controller + 1)))
     second=$(free_port $((first + 1)))
     mkdir -p "$folder/state" "$folder"/n{1,2}/tmp "$folder/munge"
