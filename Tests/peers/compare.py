@@ -106,8 +106,8 @@ def judge(name, value, passes, note):
 def trained(name, model):
     """Weights of this program in PyTorch, the average and those that are trained: by the names and the job in the file."""
     run = work / name
-    fpdm("train", "jobs/digits.yaml", "--set", f"run.directory={run}", "--set", "training.steps=30", "--set",
-         "optimizer.warmupSteps=0", "--set", "checkpoint.every=0", *sets(model))
+    fpdm("train", "jobs/digits.yaml", "--set", f"run.directory={run}", "--set", "training.steps=20", "--set",
+         "training.globalBatch=16", "--set", "optimizer.warmupSteps=0", "--set", "checkpoint.every=0", *sets(model))
     for weights in ("ema", "model"):
         stem = work / f"{name}-{weights}"
         fpdm("checkpoint", "export", run, "--weights", weights, "--output", f"{stem}.safetensors")
