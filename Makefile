@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long format lint selfcheck peers bench clean
+.PHONY: help setup build demo test test-long faults chaos format lint selfcheck peers bench clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -43,6 +43,16 @@ test-long: ## run the tests that take long: the digits at every number of ranks,
 	@scripts/setup --long-tests
 	swift build -c release
 	@scripts/test --long
+
+faults: ## kill, flip, cut and fill disks many times over, and print the counts (docs/reliability.md)
+	@scripts/setup --tests
+	swift build -c release
+	@scripts/test --faults
+
+chaos: ## one run through time limit, requeue, kills, a full disk and 1, 3, 2, 5 ranks, on a Slurm of this machine
+	@scripts/setup --tests
+	swift build -c release
+	@scripts/test --only Tests/long/chaos.test
 
 format: ## put all Swift sources into the project's format
 	swift format --in-place --parallel --recursive $(SOURCES)

@@ -36,4 +36,23 @@ struct ReductionsTests {
             #expect(sums(buffer) == sums(buffer.slice(0, cut)) + sums(buffer.slice(cut, buffer.count - cut)))
         }
     }
+
+    @Test("a copy has all values, and tells whether they are finite", arguments: [0, 1, 4095, 4097, 1_100_003])
+    func copies(_ count: Int) throws {
+        let engine = try Engine(threads: 3)
+        let values = randomFloats(count, seed: 1)
+        withWorkspace { memory in
+            let (source, copy) = (memory.buffer(values), memory.buffer(randomFloats(count + 1, seed: 2)))
+            let rest = copy[count]
+            #expect(Reductions.copy(engine, source, to: copy))
+            #expect(copy.slice(0, count).array == values && copy[count] == rest)
+            for (place, odd) in zip([0, count / 2, count - 1], [Float.nan, .infinity, -.infinity]) where count > 0 {
+                source[place] = odd
+                #expect(!Reductions.copy(engine, source, to: copy))
+                #expect(copy[place].bitPattern == odd.bitPattern)
+                source[place] = values[place]
+            }
+            #expect(Reductions.copy(engine, source, to: copy))
+        }
+    }
 }

@@ -74,6 +74,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.optimizer.weightDecay = number(0...1)
     job.optimizer.clipNorm = flip() ? nil : number(0.1...10)
     job.training.maxSkippedSteps = count(0...20)
+    job.training.checkWeightsEvery = count(0...20)
     job.validation.path = flip() ? nil : text()
     job.validation.every = count(1...5000)
     job.validation.batches = count(1...20)

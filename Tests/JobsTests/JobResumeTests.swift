@@ -35,8 +35,10 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         "run.directory=runs/moved", "run.name=x", "run.threads=3", "run.logEvery=1", "run.metricsEvery=5",
         "run.timeLimit=1h30m", "run.watchdog=60", "data.path=elsewhere/x", "data.stage=/local/x",
         "training.steps=500000", "training.activations=recompute",
-        "training.maxSkippedSteps=3", "validation.path=data/held-out", "validation.every=7", "validation.batches=1",
-        "checkpoint.every=3", "sampling.sampler=ddim", "sampling.respacing=100", "sampling.iterations=3",
+        "training.maxSkippedSteps=3", "training.checkWeightsEvery=5", "validation.path=data/held-out",
+        "validation.every=7", "validation.batches=1",
+        "checkpoint.every=3", "checkpoint.keepLast=3", "checkpoint.keepEvery=9", "sampling.sampler=ddim",
+        "sampling.respacing=100", "sampling.iterations=3",
         "sampling.allocation=increasing", "sampling.reuseSolution=true", "sampling.guidance=4.0",
         "sampling.guidedChannels=3", "sampling.clip=true", "sampling.batch=3",
     ]

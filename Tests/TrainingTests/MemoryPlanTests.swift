@@ -48,7 +48,7 @@ import Testing
                 #expect(try bytes(plan, "weights, average, optimizer") == state.bytes)
                 let own = batches.virtualRanks(of: rank, ranks: ranks).count
                 let sum = GradientSum(engine, table, virtualRanks: 7, own: own, slice: slices[rank])
-                #expect(try bytes(plan, "copy to save") == StateSnapshot(state).bytes)
+                #expect(try bytes(plan, "copy to save") == StateSnapshot(state, engine).bytes)
                 #expect(try bytes(plan, "gradients") == sum.bytes)
                 let accumulator = try BatchAccumulator(job, engine: engine)
                 #expect(try bytes(plan, "activations") == accumulator.bytes)

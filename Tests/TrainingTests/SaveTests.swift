@@ -20,7 +20,7 @@ struct SaveTests {
         let engine = try Engine(threads: 3)
         for rank in 0..<ranks {
             let state = TrainingState(table, slices: FlatSlices(count: table.flatCount, ranks: ranks), rank: rank)
-            let snapshot = StateSnapshot(state)
+            let snapshot = StateSnapshot(state, engine)
             #expect(snapshot.bytes == StateSnapshot.bytes(table, state.slices, rank: rank))
             #expect(snapshot.pieces.map(\.extent) == state.checkpointLayout[rank])
             let direct = state.checkpointPieces(in: state.savedVectors)
@@ -29,11 +29,19 @@ struct SaveTests {
                     for i in 0..<vector.count { vector[i] = Float(number * 1000 + round) + Float(i) / 4 }
                 }
                 let before = values(direct)
-                snapshot.take(engine)
+                #expect(snapshot.take(engine))
                 #expect(values(snapshot.pieces) == before)
                 for vector in state.savedVectors { vector.fill(-1) }
                 #expect(values(snapshot.pieces) == before && values(direct) != before)
             }
+            for (number, odd) in [Float.nan, .infinity, -.infinity, .nan].enumerated() {
+                let vectors = state.savedVectors
+                guard vectors[number].count > 0 else { continue }
+                vectors[number][vectors[number].count - 1] = odd
+                #expect(!snapshot.take(engine))
+                vectors[number][vectors[number].count - 1] = 0
+            }
+            #expect(snapshot.take(engine))
             withExtendedLifetime(state) {}
         }
     }

@@ -18,7 +18,10 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(Path(__file__).parent.parent / "reference"))
 import fpdm_torch  # noqa: E402
 
-TOLERANCE = 1e-5
+# Rounding in float32 leaves some 5e-7 here.
+TOLERANCE = 2e-6
+# A little off: about a random weight's standard deviation, in one value.
+OFF = 0.1
 ITERATIONS = 12
 # Keys of a job's model section, by their names there.
 NAMES = dict(imageSize="input_size", patchSize="patch_size", channels="in_channels", width="hidden_size", depth="depth",
@@ -103,8 +106,8 @@ def judge(name, value, passes, note):
 def trained(name, model):
     """Weights of this program in PyTorch, the average and those that are trained: by the names and the job in the file."""
     run = work / name
-    fpdm("train", "jobs/digits.yaml", "--set", f"run.directory={run}", "--set", "training.steps=30", "--set",
-         "optimizer.warmupSteps=0", "--set", "checkpoint.every=0", *sets(model))
+    fpdm("train", "jobs/digits.yaml", "--set", f"run.directory={run}", "--set", "training.steps=20", "--set",
+         "training.globalBatch=16", "--set", "optimizer.warmupSteps=0", "--set", "checkpoint.every=0", *sets(model))
     for weights in ("ema", "model"):
         stem = work / f"{name}-{weights}"
         fpdm("checkpoint", "export", run, "--weights", weights, "--output", f"{stem}.safetensors")
@@ -126,7 +129,7 @@ def random_weights(name, model, perturb=False):
     cfg = config(text.stdout)
     net = fpdm_torch.DiffusionTransformer(cfg)
     for p in net.parameters():
-        p.data = p.data.normal_(0, 0.08).float().double()
+        p.data = p.data.normal_(0, OFF).float().double()
     weights = {k: v.float().contiguous() for k, v in net.state_dict().items()}
     file = work / f"{name}.safetensors"
     save_file(weights, file)
@@ -141,15 +144,15 @@ def random_weights(name, model, perturb=False):
     least, where = float("inf"), ""
     for key, p in net.named_parameters():
         flat = p.data.view(-1)
-        flat[0] += 0.02
+        flat[0] += OFF
         value = difference(found, reference(net, inputs))
-        flat[0] -= 0.02
+        flat[0] -= OFF
         if value < least:
             least, where = value, key
     judge(f"{name}, any tensor a little off", least, least > TOLERANCE, f"found, least in {where}")
     # ... and there.
     wanted = reference(net, inputs)
-    weights["final_layer.linear.weight"][0, 0] += 0.02
+    weights["final_layer.linear.weight"][0, 0] += OFF
     save_file(weights, work / f"{name}-off.safetensors")
     fpdm("checkpoint", "import", work / f"{name}-off.safetensors", "--job", "jobs/digits.yaml", *overrides, "--output",
          work / f"{name}-off")

@@ -33,13 +33,21 @@ public enum Reductions {
 }
 
 extension Reductions {
-    /// Whether all values are finite.
-    public static func isFinite(_ engine: Engine, _ vector: FloatBuffer) -> Bool {
+    /// Copies a vector to the start of another.
+    ///
+    /// - Returns: whether all its values are finite; found on the way, while they are in the cache.
+    public static func copy(_ engine: Engine, _ vector: FloatBuffer, to copy: FloatBuffer) -> Bool {
+        precondition(vector.count <= copy.count, "source longer than destination")
         var maxima = [Float](repeating: 0, count: blocks(vector.count))
         maxima.withUnsafeMutableBufferPointer { maxima in
-            engine.pool.parallelFor(maxima.count) { index, _ in
-                let start = index * block
-                maxima[index] = OrderFreeSum.largestMagnitude(vector.base + start, min(block, vector.count - start))
+            // A large page at a time.
+            engine.pool.parallelRanges(maxima.count, grain: (1 << 19) / block) { range, _ in
+                for index in range {
+                    let start = index * block
+                    let count = min(block, vector.count - start)
+                    copy.slice(start, count).copy(from: vector.slice(start, count))
+                    maxima[index] = OrderFreeSum.largestMagnitude(copy.base + start, count)
+                }
             }
         }
         return maxima.allSatisfy { $0.isFinite }

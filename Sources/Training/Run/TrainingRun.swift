@@ -138,7 +138,7 @@ public final class TrainingRun {
                 return (.stopped, try stop(wish, runGuard, observer))
             }
         }
-        try communicator.agree { try metrics?.writeWaiting() }
+        try writeMetrics()
         return (.finished, "done")
     }
 
@@ -152,6 +152,7 @@ public final class TrainingRun {
         runGuard.measured(step: (clock.now - begin).seconds)
         record(report, validationLoss: loss, seconds: seconds, observer)
         observer.stepped(report, validationLoss: loss, seconds: seconds)
+        try trainer.requireFewSkipped(report)
         for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
         if report.step == job.training.steps {
             try saveAndWait(observer)
@@ -175,6 +176,7 @@ public final class TrainingRun {
         let isSaved = saver.latestStep == step
         observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
         try saveAndWait(observer)
+        try writeMetrics()
         return reason
     }
 
@@ -219,6 +221,9 @@ public final class TrainingRun {
         }
     }
 
+    /// Lines that still wait, at the end. Collective.
+    private func writeMetrics() throws { try communicator.agree { try metrics?.writeWaiting() } }
+
     // MARK: - Saving
 
     /// Saves the present state while training goes on; a save that is under way is waited for first. One that fails is
@@ -259,16 +264,9 @@ public final class TrainingRun {
         }
     }
 
-    /// Of the present state, which must be finite.
+    /// Of the present state.
     private func metadata() throws -> CheckpointMetadata {
         let state = trainer.state
-        guard state.isFinite(engine) else {
-            throw Failure(
-                .software,
-                "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go "
-                    + "on more carefully from an earlier checkpoint: --resume PATH --allow-changes --set "
-                    + "optimizer.learningRate=..., or --set optimizer.clipNorm=1")
-        }
         return CheckpointMetadata(
             step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,

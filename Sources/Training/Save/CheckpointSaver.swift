@@ -66,7 +66,7 @@ package final class CheckpointSaver {
         self.engine = engine
         self.after = after
         latestStep = saved
-        snapshot = StateSnapshot(state)
+        snapshot = StateSnapshot(state, engine)
         layout = state.checkpointLayout
     }
 
@@ -96,12 +96,17 @@ package final class CheckpointSaver {
     ///
     /// - Parameter metadata: of the present step.
     /// - Returns: nil, or that it could not begin.
-    /// - Throws: `RankFailure`, on all ranks alike, if `metadata` throws.
+    /// - Throws: `RankFailure`, on all ranks alike, if the state is not finite or `metadata` throws.
     package func begin(_ metadata: () throws -> CheckpointMetadata) throws -> Ending? {
         guard case .idle = phase else { preconditionFailure("one save at a time") }
         stalled = .zero
         return try standing {
-            let metadata = try communicator.agree(metadata)
+            state.completeRows(communicator)
+            let isFinite = snapshot.take(engine)
+            let metadata = try communicator.agree {
+                guard isFinite else { throw notFinite }
+                return try metadata()
+            }
             let writer: CheckpointWriter
             do {
                 let work = try communicator.agree {
@@ -111,8 +116,6 @@ package final class CheckpointSaver {
             } catch let failure as RankFailure {
                 return .failed(unsaved(metadata.step, failure))
             }
-            state.completeRows(communicator)
-            snapshot.take(engine)
             phase = .writing(Save(writer: writer, metadata: metadata), write(writer))
             latestStep = metadata.step
             return nil
@@ -179,6 +182,14 @@ package final class CheckpointSaver {
     }
 
     // MARK: - What is done in them
+
+    private var notFinite: Failure {
+        Failure(
+            .software,
+            "step \(state.step): weights, their average or moments are not finite, so that nothing was saved. Go on more "
+                + "carefully from an earlier checkpoint: --resume PATH --allow-changes --set optimizer.learningRate=..., "
+                + "or --set optimizer.clipNorm=1")
+    }
 
     private func makeRoom(step: Int) throws -> CheckpointWriter {
         try CheckpointSpace.require(bytes, in: run)

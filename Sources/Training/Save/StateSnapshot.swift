@@ -11,12 +11,13 @@ final class StateSnapshot: Sendable {
     private let copies: [FloatBuffer]
     private let arena: Arena
 
-    /// Room for a copy; nothing is copied yet.
-    init(_ state: TrainingState) {
+    /// Of the state as it is now: all memory is touched here, so that no later copy waits for pages.
+    init(_ state: TrainingState, _ engine: Engine) {
         sources = state.savedVectors
         let counts = sources.map(\.count)
         (arena, copies) = Arena.build("copy to save") { Self.take($0, counts) }
         pieces = state.checkpointPieces(in: copies)
+        _ = take(engine)
     }
 
     private static func take(_ arena: Arena, _ counts: [Int]) -> [FloatBuffer] { counts.map { arena.take($0) } }
@@ -31,14 +32,10 @@ final class StateSnapshot: Sendable {
     var bytes: Int { arena.bytes }
 
     /// Copies the state as it is now; `completeRows` comes first.
-    func take(_ engine: Engine) {
-        for (copy, source) in zip(copies, sources) {
-            engine.pool.parallelRanges(source.count, grain: Self.grain) { range, _ in
-                copy.slice(range.lowerBound, range.count).copy(from: source.slice(range.lowerBound, range.count))
-            }
-        }
+    ///
+    /// - Returns: whether all that this rank saves is finite.
+    func take(_ engine: Engine) -> Bool {
+        // All of them, whatever is found in the first.
+        zip(copies, sources).map { Reductions.copy(engine, $1, to: $0) }.allSatisfy { $0 }
     }
-
-    /// Values that a thread copies at a time: a large page.
-    private static let grain = 1 << 19
 }

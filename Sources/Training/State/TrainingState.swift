@@ -69,9 +69,4 @@ public final class TrainingState {
         secondMoment.fill(0)
         (step, updates, skippedInARow) = (0, 0, 0)
     }
-
-    /// Whether everything that this rank would save is finite.
-    func isFinite(_ engine: Engine) -> Bool {
-        [weights[slice], ema, firstMoment, secondMoment].allSatisfy { Reductions.isFinite(engine, $0) }
-    }
 }

@@ -74,8 +74,7 @@ public final class Trainer {
     ///
     /// - Parameter before: this rank's work between steps, which may fail.
     /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
-    /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples, or too many steps in a row were
-    ///   skipped.
+    /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples.
     public func step(after before: () throws -> Void = {}) throws -> StepReport? {
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
         let (samples, waitSeconds) = try vote.open {
@@ -116,7 +115,7 @@ public final class Trainer {
         report.waitSeconds = waitSeconds
         guard outcome.isFinite else {
             grids = former
-            report.skipped = try skip(outcome)
+            report.skipped = skip(outcome)
             return report
         }
         grids.follow(outcome.maxima)
@@ -193,7 +192,7 @@ public final class Trainer {
     }
 
     /// Leaves a step out on all ranks; weights, moments, average and grids stay as they were.
-    private func skip(_ outcome: StepVote.Outcome) throws -> StepReport.Skipped {
+    private func skip(_ outcome: StepVote.Outcome) -> StepReport.Skipped {
         let indices = plan.samples(step: state.step, positions: 0..<plan.globalBatch)
         let samples = outcome.nonFinitePositions.map { position in
             let (file, row) = dataset.place(of: indices[position])
@@ -203,12 +202,19 @@ public final class Trainer {
         let ranks = Set(virtualRanks.map { plan.rank(of: $0, ranks: communicator.size) }).sorted()
         state.step += 1
         state.skippedInARow += 1
-        let skipped = StepReport.Skipped(inARow: state.skippedInARow, ranks: ranks, samples: samples)
-        guard state.skippedInARow > job.training.maxSkippedSteps else { return skipped }
+        return StepReport.Skipped(inARow: state.skippedInARow, ranks: ranks, samples: samples)
+    }
+
+    /// Ends training where too many steps in a row were skipped, this one the last. Collective.
+    ///
+    /// - Throws: `RankFailure`, on all ranks alike.
+    func requireFewSkipped(_ report: StepReport) throws {
+        guard let skipped = report.skipped, skipped.inARow > job.training.maxSkippedSteps else { return }
+        let rank = skipped.ranks.first ?? 0
         throw RankFailure(
-            rank: ranks.first ?? 0, host: try communicator.allGather(communicator.hostName)[ranks.first ?? 0],
+            rank: rank, host: try communicator.allGather(communicator.hostName)[rank],
             code: Failure.Status.software.rawValue,
-            message: "step \(state.step): \(skipped); \(state.skippedInARow) skipped in a row, and "
+            message: "step \(report.step): \(skipped); \(skipped.inARow) skipped in a row, and "
                 + "training.maxSkippedSteps is \(job.training.maxSkippedSteps). The weights are as the last step that "
                 + "was not skipped left them. Look at those samples; or go on more carefully from a checkpoint: "
                 + "--resume PATH --allow-changes --set optimizer.clipNorm=1, or a lower optimizer.learningRate")
