@@ -109,7 +109,7 @@ public struct JobConfiguration: Equatable, Sendable {
         /// Steps in a row that may be skipped, because a loss or gradient was not finite, before the job stops.
         public var maxSkippedSteps = 10
         /// Steps between two looks at every rank's copy of the weights; 0: none.
-        public var checkWeightsEvery = 10
+        public var checkWeightsEvery = 1
 
         public init() {}
 

@@ -51,8 +51,9 @@ extension CheckpointCandidates {
     ///   - skipped: is told of each later one, which is damaged.
     ///   - open: as ``CheckpointReader/open(_:)``.
     /// - Precondition: there are some, perhaps set aside earlier.
-    /// - Throws: ``CheckpointError``: `.damaged` if none is valid: hours of work are not silently begun again; `.tooNew` for one of a later version: it may be valid then, and going
-    ///   on from an earlier one would lose work. `StorageError` if a disk fails.
+    /// - Throws: ``CheckpointError``: `.damaged` if none is valid: hours of work are not silently begun again; `.tooNew`
+    ///   for one of a later version: it may be valid then, and going on from an earlier one would lose work.
+    ///   `StorageError` if a disk fails.
     public func latestValid(
         skipped: (CheckpointStore.Skipped) -> Void, open: (String) throws -> CheckpointReader = CheckpointReader.open
     ) throws -> CheckpointReader {

@@ -180,8 +180,8 @@ extension JobConfiguration {
             .atLeast(0), onResume: .free),
         JobField(
             "training", "checkWeightsEvery", \.training.checkWeightsEvery,
-            "Steps between two looks at every rank's copy of the weights, whose checksums travel with them: a copy that "
-                + "changed in memory is fetched anew. 0: never.",
+            "Every so many steps each rank holds its copy of the weights against the checksums that came with them; a copy "
+                + "that changed in memory is fetched anew. A change in a step without a look may go unseen. 0: never.",
             .atLeast(0), onResume: .free),
     ]
 

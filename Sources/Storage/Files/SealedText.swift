@@ -1,17 +1,17 @@
 /// Lines of a small text file, of which the last vouches for those before it.
-enum SealedText {
+public enum SealedText {
     private static let seal = "these lines: CRC-32C "
 
     /// The file's text.
     ///
     /// - Parameter lines: each without its end.
-    static func text(_ lines: [String]) -> String {
+    public static func text(_ lines: [String]) -> String {
         let sealed = lines.map { "\($0)\n" }.joined()
         return "\(sealed)\(seal)\(crc(sealed).hex)\n"
     }
 
     /// The lines that were sealed; nil for anything but the very bytes that `text` makes.
-    static func lines(of bytes: [UInt8]) -> [String]? {
+    public static func lines(of bytes: [UInt8]) -> [String]? {
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count >= 2 else { return nil }
         let sealed = lines.dropLast(2).map(String.init)

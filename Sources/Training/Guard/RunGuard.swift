@@ -11,9 +11,6 @@ final class RunGuard {
 
     /// What the rank is doing, for its watchdog.
     let heartbeat: Heartbeat
-    /// By rank.
-    let hosts: [String]
-
     private let rank: Int
     private let channel: StopChannel
     /// On rank 0, which decides for all.
@@ -28,12 +25,12 @@ final class RunGuard {
     /// Begins to watch. Collective.
     ///
     /// - Parameters:
+    ///   - hosts: by rank.
     ///   - checkpointBytes: what is saved.
     ///   - spent: seconds since the process began.
-    init(_ job: ResolvedJob, runtime: MPIRuntime, checkpointBytes: Int, spent: Double) throws {
+    init(_ job: ResolvedJob, runtime: MPIRuntime, hosts: [String], checkpointBytes: Int, spent: Double) throws {
         let world = runtime.world
         rank = world.rank
-        hosts = try world.allGather(runtime.hostName)
         channel = try StopChannel(world)
         deadline = rank == 0 ? RunDeadline(job.run.timeLimit, spent: spent) : nil
         clock = RunClock(checkpointBytes: checkpointBytes)

@@ -107,7 +107,7 @@ public final class MetricsWriter {
     private static func texts(run: String) throws -> [Substring] {
         let path = run + "/metrics.jsonl"
         guard try Files.exists(path) else { return [] }
-        return String(decoding: try Files.read(path), as: UTF8.self).split(whereSeparator: \.isNewline)
+        return String(decoding: try Files.readRegular(path), as: UTF8.self).split(whereSeparator: \.isNewline)
     }
 
     /// All that must be understood of a line to keep it.

@@ -79,7 +79,7 @@ public final class RunFolder {
     /// Whether the folder's `job.yaml` was written by a run.
     private func isOurs() throws -> Bool {
         guard try Files.exists(jobFile) else { return false }
-        return String(decoding: try Files.read(jobFile), as: UTF8.self).hasPrefix(Self.mark)
+        return String(decoding: try Files.readRegular(jobFile), as: UTF8.self).hasPrefix(Self.mark)
     }
 
     /// Refuses to go on, in this folder, from a checkpoint of another run, or from one that has later ones behind it.

@@ -45,7 +45,7 @@ public final class TrainingRun {
     private let start: RunStart
     private let validation: Validation?
     private let saver: CheckpointSaver
-    /// Each once, in the order of their first ranks.
+    /// By rank.
     private let hosts: [String]
     /// On rank 0.
     private let metrics: MetricsWriter?
@@ -86,9 +86,7 @@ public final class TrainingRun {
                 job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
-        hosts = try world.allGather(runtime.hostName).reduce(into: []) { known, host in
-            if !known.contains(host) { known.append(host) }
-        }
+        hosts = try world.allGather(runtime.hostName)
         (self.job, self.trainer, self.firstStep, self.saver) = (start.job, trainer, firstStep, saver)
         (engine, memory) = (start.engine, start.memory)
         (self.start, self.runtime, communicator) = (start, runtime, world)
@@ -107,7 +105,7 @@ public final class TrainingRun {
     public func train(_ observer: Observer) throws -> Ending {
         observer.began(self)
         let runGuard = try RunGuard(
-            job, runtime: runtime, checkpointBytes: TrainingState.bytes(trainer.state.table),
+            job, runtime: runtime, hosts: hosts, checkpointBytes: TrainingState.bytes(trainer.state.table),
             spent: (.now - began).seconds)
         trainer.runGuard = runGuard
         if let left = runGuard.secondsLeft {
@@ -165,11 +163,11 @@ public final class TrainingRun {
     /// - Returns: why, for the record.
     private func stop(_ wish: StopWish, _ runGuard: RunGuard, _ observer: Observer) throws -> String {
         let step = trainer.state.step
-        let reason = wish.description(host: runGuard.hosts[wish.rank])
+        let reason = wish.description(host: hosts[wish.rank])
         guard wish.cause != .timeIsUp || step > firstStep else {
             // Started again, it would come no further than this time.
             throw RankFailure(
-                rank: wish.rank, host: runGuard.hosts[wish.rank], code: Failure.Status.badData.rawValue,
+                rank: wish.rank, host: hosts[wish.rank], code: Failure.Status.badData.rawValue,
                 message: "no step could be done in the time that the run has (run.timeLimit, or what Slurm gives the "
                     + "job), with what saving takes of it; give it more time, or smaller steps")
         }
@@ -183,7 +181,7 @@ public final class TrainingRun {
     private func tell(_ finding: Stragglers.Finding, _ runGuard: RunGuard, _ observer: Observer) {
         let factor = (10 * finding.factor).rounded() / 10
         observer.note(
-            "rank \(finding.rank) on \(runGuard.hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
+            "rank \(finding.rank) on \(hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
                 + "others, which wait for it: does something else run on its cores, or are they slower?")
     }
 
@@ -264,9 +262,14 @@ public final class TrainingRun {
         }
     }
 
-    /// Of the present state.
+    /// Of the present state, for a folder that is still this run's.
     private func metadata() throws -> CheckpointMetadata {
+        try start.folder.requireClaim()
         let state = trainer.state
+        // Each once, in the order of their first ranks.
+        let hosts = hosts.reduce(into: [String]()) { known, host in
+            if !known.contains(host) { known.append(host) }
+        }
         return CheckpointMetadata(
             step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,

@@ -8,7 +8,8 @@ import Storage
 /// Every rank computes with a copy of all weights, and a flipped bit in one of them would spread over all in a few steps,
 /// unseen. So each owner's CRC-32C of its slice, taken before the slices are shared, travels with them, and every rank
 /// holds its copy of all slices, its own included, against them: every so many steps, and where a step is not finite.
-/// A copy that differs is fetched anew from a rank whose copy does not.
+/// A copy that differs is fetched anew from a rank whose copy does not. The next sharing overwrites a change, or spreads
+/// an owner's: only steps that look see what happened to them.
 final class WeightSeals {
     private let communicator: Communicator
     private let slices: FlatSlices

@@ -47,7 +47,9 @@ public struct HDF5Digest: Equatable, Sendable {
             .malformed, path,
             "is not as it was written, so that it cannot vouch for \(file); copy it anew, or remove it to do without it"
         )
-        guard let lines = SealedText.lines(of: try Files.read(path)), let first = lines.first else { throw damage }
+        guard let lines = SealedText.lines(of: try Files.readRegular(path)), let first = lines.first else {
+            throw damage
+        }
         guard first.hasPrefix(Self.title), let format = Int(first.dropFirst(Self.title.count)) else { throw damage }
         guard format == Self.format else {
             throw StorageError(
