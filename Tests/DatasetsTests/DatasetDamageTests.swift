@@ -5,7 +5,7 @@ import Testing
 
 @testable import Datasets
 
-/// Flipped bits anywhere in the files of a packed data set. (Tests/cli/data-damage.test does so to children, with
+/// Flipped bits anywhere in the files of a packed data set. (Tests/cli/data/data-damage.test does so to children, with
 /// time-outs; here HDF5 must not be given what would crash it.)
 @Suite struct DatasetDamageTests {
     let folder: TestFolder

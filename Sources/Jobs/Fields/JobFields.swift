@@ -50,8 +50,8 @@ extension JobConfiguration {
             onResume: .free),
         JobField(
             "run", "timeLimit", \.run.timeLimit,
-            "How long the program may run before it saves and ends with 75, to be started again; `auto`: as long as Slurm "
-                + "says, elsewhere without an end.",
+            "How long the program may run before it saves and ends with 75, to be started again, within what Slurm gives; "
+                + "`auto`: as long as Slurm says, elsewhere without an end; `none`: whatever Slurm says.",
             onResume: .free),
         JobField(
             "run", "watchdog", \.run.watchdog,

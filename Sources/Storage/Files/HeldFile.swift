@@ -16,7 +16,7 @@ final class HeldFile: Sendable {
 
     let path: String
     private let owner: HolderMark
-    private let heart: Heart
+    private let heart: Ticker
 
     /// - Parameters:
     ///   - path: the file; its folder is there.
@@ -32,7 +32,7 @@ final class HeldFile: Sendable {
             }
         }
         Self.removeAtExit(path, owner)
-        heart = Heart(beat) {
+        heart = Ticker("file that is held", every: beat) {
             // Touched by the server's clock, and only while it is ours.
             guard HolderMark(at: path) == owner else { return }
             utimensat(AT_FDCWD, path, nil, 0)
@@ -146,22 +146,4 @@ extension HeldFile {
         _ = exitHandler
         held.withLock { $0[path] = owner }
     }
-}
-
-/// Does something every so often, on a thread of its own.
-private final class Heart: Sendable {
-    private let isStopped = Mutex(false)
-
-    init(_ seconds: Double, _ beat: @escaping @Sendable () -> Void) {
-        let thread = Thread { [weak self] in
-            while true {
-                usleep(UInt32(seconds * 1_000_000))
-                guard let self, !self.isStopped.withLock({ $0 }) else { return }
-                beat()
-            }
-        }
-        thread.start()
-    }
-
-    func stop() { isStopped.withLock { $0 = true } }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import Jobs
 import Testing
 
@@ -53,5 +54,16 @@ import Testing
         #expect(RunDeadline(.automatic, spent: 3) { _ in nil }.left == nil)
         let left = try #require(RunDeadline(.seconds(100), spent: 30) { _ in nil }.left)
         #expect(left <= 70 && left > 60)
+    }
+
+    @Test func slurmsEndCountsWhereItIsSooner() throws {
+        let end = Date().timeIntervalSince1970 + 100
+        func left(_ seconds: Int) -> Double? {
+            RunDeadline(.seconds(seconds), spent: 0) {
+                ["SLURM_JOB_ID": "999999999", "SLURM_JOB_END_TIME": "\(end)"][$0]
+            }.left
+        }
+        #expect(try #require(left(1000)) <= 100)
+        #expect(try #require(left(50)) <= 50)
     }
 }

@@ -1,6 +1,7 @@
 import Distributed
 import Foundation
 import Reporting
+import Storage
 import Synchronization
 
 /// Ends a run that hangs, with a message that names rank, host and phase.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// Does something again and again on a thread of its own, until it is stopped.
-final class Ticker: @unchecked Sendable {
+package final class Ticker: @unchecked Sendable {
     private let condition = NSCondition()
     /// Read and written under the condition's lock.
     private var isStopped = false
@@ -9,7 +9,7 @@ final class Ticker: @unchecked Sendable {
     /// - Parameters:
     ///   - interval: seconds before each round.
     ///   - body: one round.
-    init(_ name: String, every interval: Double, _ body: @escaping @Sendable () -> Void) {
+    package init(_ name: String, every interval: Double, _ body: @escaping @Sendable () -> Void) {
         // The thread holds the object until it has ended.
         let thread = Thread { [self] in
             while waits(interval) { body() }
@@ -19,7 +19,7 @@ final class Ticker: @unchecked Sendable {
     }
 
     /// Ends it, without waiting for a round that is under way.
-    func stop() {
+    package func stop() {
         condition.lock()
         isStopped = true
         condition.broadcast()
