@@ -38,6 +38,7 @@ extension StorageError {
         let kind: StorageTrouble =
             switch code {
             case ENOENT: .missing
+            case ELOOP: .malformed
             case EEXIST, ENOTEMPTY: .exists
             default: .io
             }

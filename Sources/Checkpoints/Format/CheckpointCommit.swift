@@ -18,7 +18,7 @@ enum CheckpointCommit {
         let damage = CheckpointError(.damaged, path, "is not as it was written; restore the checkpoint from a copy")
         let bytes = try CheckpointError.translating { try Files.readRegular(path) }
         guard let lines = SealedText.lines(of: bytes), let first = lines.first, first.hasPrefix(title),
-            let format = Int(first.dropFirst(title.count))
+            let format = Int(first.dropFirst(title.count)), format > 0
         else { throw damage }
         if format > CheckpointIndex.formatVersion { throw CheckpointIndex.tooNew(format, path) }
         guard lines.count == 2, let digest = CheckpointDigest(lines[1]), digest.name == CheckpointNames.index,

@@ -18,10 +18,12 @@ public enum CheckpointTrouble: TroubleKind {
     case tooNew
     /// A valid checkpoint of that step stands there already.
     case exists
+    /// It was deleted while it was read, as a run does that keeps few.
+    case gone
 
     public var status: Failure.Status {
         switch self {
-        case .missing: .noInput
+        case .missing, .gone: .noInput
         case .damaged, .otherModel, .tooNew: .badData
         case .exists: .cannotCreate
         }
@@ -36,8 +38,29 @@ extension CheckpointError {
     static func translating<Result>(_ body: () throws -> Result) throws -> Result {
         do {
             return try body()
-        } catch let error as StorageError where error.kind != .io {
+        } catch let error as StorageError where error.kind == .io {
+            throw StorageError(
+                .io, error.path,
+                error.message + "; that does not make it a damaged checkpoint, which would be skipped: to go on from an "
+                    + "earlier one, move \(Files.folder(of: error.path)) away")
+        } catch let error as StorageError {
             throw CheckpointError(.damaged, error.path, error.message)
         }
+    }
+
+    /// Runs `body`, which reads the checkpoint of a folder: what is missing because the folder has gone is no damage.
+    static func noticing<Result>(_ folder: String, _ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
+        } catch let error as CheckpointError where error.kind == .damaged {
+            if try Files.exists(folder) { throw error }
+            throw gone(folder)
+        }
+    }
+
+    static func gone(_ folder: String) -> CheckpointError {
+        CheckpointError(
+            .gone, folder,
+            "was deleted while it was read, as a run does that keeps few checkpoints (checkpoint.keepLast); try again")
     }
 }

@@ -42,6 +42,12 @@ struct CheckpointIndex: Codable, Equatable, Sendable {
                 + "\(CheckpointNames.step(metadata.step)), or restore it from a copy")
     }
 
+    /// Whether it says the same of the same tensors, which a file has in another order than those who write it.
+    func isSame(as other: CheckpointIndex) -> Bool {
+        func sorted(_ index: CheckpointIndex) -> [Tensor] { index.tensors.sorted { $0.path < $1.path } }
+        return metadata == other.metadata && files == other.files && sorted(self) == sorted(other)
+    }
+
     static func tooNew(_ format: Int, _ path: String) -> CheckpointError {
         CheckpointError(
             .tooNew, path, "has format \(format), this program knows \(formatVersion) at most; use a newer fpdm")

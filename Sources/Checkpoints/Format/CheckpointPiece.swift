@@ -25,7 +25,10 @@ public struct CheckpointExtent: Equatable, Sendable {
     }
 
     /// Elements of these rows.
-    public var count: Int { rows.count * shape.dropFirst().reduce(1, *) }
+    public var count: Int { rows.count * rowCount }
+
+    /// Elements of a row.
+    var rowCount: Int { shape.dropFirst().reduce(1, *) }
 
     var path: String { "\(group)/\(name)" }
 }

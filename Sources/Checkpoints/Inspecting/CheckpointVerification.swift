@@ -1,3 +1,5 @@
+import Storage
+
 /// A checkpoint gone through file by file, to the end also where something is wrong.
 public struct CheckpointVerification: Codable, Sendable {
     public struct File: Codable, Equatable, Sendable {
@@ -14,12 +16,15 @@ public struct CheckpointVerification: Codable, Sendable {
     /// `COMMIT`, `checkpoint.h5` and the rank files; it ends where nothing vouches for what follows.
     public let files: [File]
 
+    /// Whether it was deleted while it was read, as a run does that keeps few: then nothing is said of it.
+    public var isGone: Bool { !isValid && (try? Files.exists(path)) == false }
+
     public var isValid: Bool { files.allSatisfy { $0.problem == nil } }
 
     /// Checks every file's digest, then every piece of every tensor.
     ///
-    /// - Parameter path: a checkpoint's folder.
-    /// - Throws: `StorageError` of kind `.io` if the disk fails, and ``CheckpointError``, `.tooNew`.
+    /// - Parameter path: a checkpoint's folder. What cannot be read in it is told of as what is damaged.
+    /// - Throws: ``CheckpointError``, `.tooNew`.
     public init(_ path: String) throws {
         self.path = path
         var files: [File] = []
@@ -44,8 +49,9 @@ public struct CheckpointVerification: Codable, Sendable {
 
     private static func file(_ digest: CheckpointDigest, of index: CheckpointIndex, in folder: String) throws -> File {
         if let problem = try problem({ try digest.check(in: folder) }) {
-            let tensors = try CheckpointDamage.tensors(in: digest.name, of: index, folder: folder)
-            return File(name: digest.name, problem: problem, tensors: tensors)
+            // Where the file cannot be read at all, it cannot be told which.
+            let tensors = try? CheckpointDamage.tensors(in: digest.name, of: index, folder: folder)
+            return File(name: digest.name, problem: problem, tensors: tensors ?? [])
         }
         // What the digest vouches for may still be another tensor's, or not what the index says.
         let reader = CheckpointReader(folder, index)
@@ -62,6 +68,8 @@ public struct CheckpointVerification: Codable, Sendable {
             try body()
             return nil
         } catch let error as CheckpointError where error.kind != .tooNew {
+            return error.message
+        } catch let error as StorageError {
             return error.message
         }
     }

@@ -52,27 +52,44 @@ extension CheckpointCandidates {
     ///   - open: as ``CheckpointReader/open(_:)``.
     /// - Precondition: there are some, perhaps set aside earlier.
     /// - Throws: ``CheckpointError``: `.damaged` if none is valid: hours of work are not silently begun again; `.tooNew`
-    ///   for one of a later version: it may be valid then, and going on from an earlier one would lose work.
-    ///   `StorageError` if a disk fails.
+    ///   for one of a later version: it may be valid then, and going on from an earlier one would lose work; `.gone` if one
+    ///   was deleted meanwhile, so that they are to be looked for anew (``lookedForAnew(_:)``). `StorageError` if a disk
+    ///   fails.
     public func latestValid(
         skipped: (CheckpointStore.Skipped) -> Void, open: (String) throws -> CheckpointReader = CheckpointReader.open
     ) throws -> CheckpointReader {
         precondition(!isEmpty, "\(folder): no checkpoint to open")
-        var latest: String?
+        var damaged: [CheckpointStore.Skipped] = []
         for path in paths {
             do {
-                return try open(path)
+                let found = try open(path)
+                damaged.forEach(skipped)
+                return found
             } catch let error as CheckpointError where error.isDamage && !isNamed {
-                skipped(CheckpointStore.Skipped(path: path, reason: error.description))
-                latest = latest ?? error.description
+                // It was there a moment ago.
+                if error.kind == .missing, error.path == path { throw CheckpointError.gone(path) }
+                damaged.append(CheckpointStore.Skipped(path: path, reason: error.description))
             }
         }
+        damaged.forEach(skipped)
+        let latest = damaged.first?.reason
         let count = paths.count + rejected.count
         let reason = latest ?? rejected.last.map { "\($0), which was set aside because it is damaged" } ?? ""
         throw CheckpointError(
             .damaged, folder,
             "holds \(count) checkpoint\(count == 1 ? "" : "s") and none is valid; the latest: \(reason); restore one "
                 + "from a copy\(remedy)")
+    }
+}
+
+extension CheckpointCandidates {
+    /// Looks for checkpoints and opens one, again if that one was deleted meanwhile: a run that is training saves others
+    /// in its place.
+    public static func lookedForAnew<Found>(_ body: () throws -> Found) throws -> Found {
+        for _ in 1..<10 {
+            do { return try body() } catch let error as CheckpointError where error.kind == .gone {}
+        }
+        return try body()
     }
 }
 

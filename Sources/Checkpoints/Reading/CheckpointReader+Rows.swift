@@ -2,9 +2,6 @@ import Compute
 import Storage
 
 extension CheckpointReader {
-    /// The most bytes read at once, unless a row is longer.
-    private static let batchBytes = 4 << 20
-
     /// Reads a tensor, or rows of it.
     ///
     /// Only the pieces that hold some of these rows are read, but those whole, because a piece's checksum is of all its
@@ -53,7 +50,7 @@ extension CheckpointReader {
 
     /// Reads rows of pieces for their checksums' sake.
     func digest(_ wanted: [(NumberedPiece, Range<Int>)]) throws -> [CheckpointPart] {
-        let largest = wanted.map { min($1.count, Self.batch($0)) * $0.tensor.rowCount }.max() ?? 0
+        let largest = wanted.map { min($1.count, CheckpointRankFile.batch($0.tensor.rowCount)) * $0.tensor.rowCount }.max() ?? 0
         let (arena, room) = Arena.build("checkpoint piece") { $0.take(largest) }
         return try withExtendedLifetime(arena) {
             try wanted.filter { !$1.isEmpty }.map { piece, rows in
@@ -69,28 +66,17 @@ extension CheckpointReader {
         try withFile(piece.source.file) { file in
             try CheckpointError.translating {
                 let (values, recorded) = try CheckpointRankFile.open(piece.source, of: piece.tensor, in: file)
-                let (first, rest) = (piece.source.rows.lowerBound, Array(piece.tensor.shape.dropFirst()))
-                var crc = CRC32C()
-                for start in stride(from: rows.lowerBound, to: rows.upperBound, by: Self.batch(piece)) {
-                    let batch = start..<min(start + Self.batch(piece), rows.upperBound)
-                    let target = room(batch)
-                    try values.read(
-                        into: target.writable, start: [start - first] + rest.map { _ in 0 },
-                        count: [batch.count] + rest)
-                    crc.update(UnsafeRawBufferPointer(target.readable))
+                let first = piece.source.rows.lowerBound
+                let own = rows.lowerBound - first..<rows.upperBound - first
+                let crc = try CheckpointRankFile.digest(own, of: values, piece.tensor.rowCount) {
+                    room($0.lowerBound + first..<$0.upperBound + first)
                 }
                 let width = piece.tensor.rowCount * MemoryLayout<Float>.stride
                 tally(bytes: rows.count * width)
                 return CheckpointPart(
                     whole: .piece(piece.number),
-                    bytes: (rows.lowerBound - first) * width..<(rows.upperBound - first) * width,
-                    crc: crc.value, recorded: recorded)
+                    bytes: own.lowerBound * width..<own.upperBound * width, crc: crc, recorded: recorded)
             }
         }
-    }
-
-    /// Rows that are read at once.
-    private static func batch(_ piece: NumberedPiece) -> Int {
-        max(1, batchBytes / MemoryLayout<Float>.stride / piece.tensor.rowCount)
     }
 }

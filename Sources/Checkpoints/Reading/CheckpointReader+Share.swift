@@ -19,7 +19,7 @@ extension CheckpointReader {
             let part = own.clamped(to: start..<end)
             guard !part.isEmpty else { return nil }
             let bytes = part.lowerBound - start..<part.upperBound - start
-            let crc = try file.crc(of: bytes, in: path)
+            let crc = try CheckpointError.noticing(path) { try file.crc(of: bytes, in: path) }
             tally(bytes: bytes.count)
             return CheckpointPart(whole: .file(number), bytes: bytes, crc: crc, recorded: file.crc)
         }

@@ -37,7 +37,7 @@ public struct CheckpointReader: Sendable {
     /// those of each piece, which were taken before it was written.
     ///
     /// - Throws: ``CheckpointError``: `.missing` if there is no such folder, `.damaged` with the file and what is wrong,
-    ///   `.tooNew`; `StorageError` of kind `.io` if the disk fails.
+    ///   `.tooNew`, `.gone`; `StorageError` of kind `.io` if the disk fails.
     public static func open(_ path: String) throws -> CheckpointReader {
         let reader = try CheckpointReader(unchecked: path)
         try reader.check(reader.digestFiles(share: 0, of: 1))
@@ -49,16 +49,19 @@ public struct CheckpointReader: Sendable {
     ///
     /// - Throws: as ``open(_:)``.
     public init(unchecked path: String) throws {
-        guard try Files.isDirectory(path) else {
+        guard try CheckpointError.translating({ try Files.isDirectory(path) }) else {
             throw CheckpointError(
                 .missing, path,
                 try Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
             )
         }
-        let commit = try CheckpointCommit.read(in: path)
-        try commit.check(in: path)
-        let index = try CheckpointIndex(readingIn: path)
-        try index.requireStep(of: path)
+        let (commit, index) = try CheckpointError.noticing(path) {
+            let commit = try CheckpointCommit.read(in: path)
+            try commit.check(in: path)
+            let index = try CheckpointIndex(readingIn: path)
+            try index.requireStep(of: path)
+            return (commit, index)
+        }
         self.init(path, index, seal: commit.description)
     }
 
@@ -87,7 +90,7 @@ public struct CheckpointReader: Sendable {
 
     /// - Parameter name: of a rank file.
     func withFile<Result>(_ name: String, _ body: (HDF5File) throws -> Result) throws -> Result {
-        try body(files.open(name))
+        try CheckpointError.noticing(path) { try body(files.open(name)) }
     }
 
     /// Closes what a pass has left open: a reader lives as long as a run, and its checkpoint may be deleted before.

@@ -7,16 +7,19 @@ extension CheckpointStore {
     /// - Parameter skipped: is told of each later one that is damaged.
     /// - Throws: as ``CheckpointReader/open(_:)``; ``CheckpointError``, `.missing` if there is none, `.damaged` if all are.
     public static func open(_ path: String, skipped: (Skipped) -> Void) throws -> CheckpointReader {
-        try CheckpointCandidates(under: path).latestValid(skipped: skipped)
+        try CheckpointCandidates.lookedForAnew {
+            try CheckpointCandidates(under: path).latestValid(skipped: skipped)
+        }
     }
 
     /// All checkpoints that a path stands for, valid or not.
     ///
-    /// - Throws: ``CheckpointError``, `.missing` if there is none.
+    /// - Throws: ``CheckpointError``, `.missing` if there is none; `.damaged` if there are only such as were set aside.
     public static func all(under path: String) throws -> [String] {
         if try isCheckpoint(path) { return [path] }
         let found = try store(at: path).committed().map(\.path)
-        if found.isEmpty { throw nothing(at: path) }
+        // Says what is wrong.
+        if found.isEmpty { _ = try CheckpointCandidates(under: path).latestValid { _ in } }
         return found
     }
 

@@ -38,7 +38,7 @@ public struct CheckpointRetention: Equatable, Sendable {
     /// Deletes what need not stay: each loses its name first, so that nobody finds half a checkpoint.
     ///
     /// - Parameters:
-    ///   - latest: the step that was just saved, of a checkpoint known to be valid.
+    ///   - latest: the step that was just saved, of a checkpoint that was read again and is valid.
     ///   - after: is told of each stage.
     /// - Returns: the paths that are gone, and what stood in the way of others; leftovers of those are swept up at the
     ///   next start (``CheckpointStore/cleanPartials()``).

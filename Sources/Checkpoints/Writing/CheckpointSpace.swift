@@ -15,7 +15,7 @@ public enum CheckpointSpace {
     ///   - run: the run's folder, which need not exist.
     /// - Throws: `StorageError`, `.io`, with what there is and what is needed.
     public static func require(_ bytes: Int, in run: String) throws {
-        guard let available = Files.availableBytes(at: run), available < bytes else { return }
+        guard let available = availableBytes(in: run), available < bytes else { return }
         throw StorageError(
             .io, run,
             "a checkpoint takes \(inWords(bytes)) and this disk has \(inWords(available)) free: free some space, keep fewer "
@@ -25,9 +25,14 @@ public enum CheckpointSpace {
     /// What to say of a disk that has room for a checkpoint, but not for as many as a run will leave; nil where it has.
     public static func note(_ bytes: Int, count: Int, in run: String) -> String? {
         let (all, isTooMuch) = bytes.multipliedReportingOverflow(by: count)
-        guard let available = Files.availableBytes(at: run), isTooMuch || all > available else { return nil }
+        guard let available = availableBytes(in: run), isTooMuch || all > available else { return nil }
         return "\(run): this run will leave \(count.grouped) checkpoints of \(inWords(bytes)), and this disk has "
             + "\(inWords(available)) free; checkpoint.keepLast says how many stay"
+    }
+
+    /// On the disk that checkpoints come to: their folder may be a link to another than the run's.
+    private static func availableBytes(in run: String) -> Int? {
+        Files.availableBytes(at: "\(run)/\(CheckpointNames.folder)")
     }
 
     private static func inWords(_ bytes: Int) -> String {

@@ -80,13 +80,14 @@ public struct CheckpointWriter: Sendable {
 
     /// Writes the file of one writer; returns when its bytes are on the disk.
     ///
-    /// Values are written from where they are, at most 4 MiB at a time.
+    /// Values are written from where they are, at most 4 MiB at a time, and read again.
     ///
     /// - Parameters:
     ///   - pieces: no two of the same tensor; perhaps none, there is a file all the same.
     ///   - writer: from 0 to `writers` - 1.
     /// - Returns: what ``finish(layout:metadata:digests:)`` needs of it.
-    /// - Throws: `StorageError` if the disk is full or fails, or the folder of the work is not to be seen here.
+    /// - Throws: `StorageError` if the disk is full or fails, what comes back is not what was written, or the folder of
+    ///   the work is not to be seen here.
     public func writeRankFile(_ pieces: [CheckpointPiece], writer: Int, of writers: Int) throws -> CheckpointDigest {
         precondition((0..<writers).contains(writer), "writer \(writer) of \(writers)")
         precondition(Set(pieces.map(\.extent.path)).count == pieces.count, "two pieces are of the same tensor")
@@ -98,6 +99,7 @@ public struct CheckpointWriter: Sendable {
         }
         let name = CheckpointNames.rank(writer, of: writers)
         try CheckpointRankFile.write(pieces, to: "\(work)/\(name)")
+        try CheckpointRankFile.requireWritten(pieces, at: "\(work)/\(name)")
         let digest = try CheckpointDigest(of: name, in: work)
         try after(.rankFile(writer))
         return digest
@@ -130,6 +132,9 @@ public struct CheckpointWriter: Sendable {
         // Brings the names of all files to the disk too.
         try AtomicFile.write(CheckpointCommit.text(digest), to: "\(work)/\(CheckpointNames.commit)")
         try after(.commit)
+        guard try CheckpointCommit.read(in: work) == digest, try CheckpointIndex(readingIn: work).isSame(as: index) else {
+            throw StorageError(.io, work, "what vouches for the rank files does not come back as it was written")
+        }
         try AtomicFile.rename(from: work, to: path)
         try AtomicFile.syncDirectory(folder)
         try after(.renamed)

@@ -15,7 +15,9 @@ struct CheckpointVerifyCommand: ParsableCommand {
 
     func run() throws {
         try Session.requireOneProcess("checkpoint verify")
-        let found = try CheckpointStore.all(under: path).map { try CheckpointVerification($0) }
+        let all = try CheckpointStore.all(under: path).map { try CheckpointVerification($0) }
+        for gone in all.filter(\.isGone) { Console.log.notice("\(gone.path): was deleted meanwhile") }
+        let found = all.filter { !$0.isGone }
         if json {
             try Console.printJSON(found)
         } else {

@@ -20,18 +20,21 @@ package struct CollectiveReading {
     package func latestValid(
         skipped: (CheckpointStore.Skipped) -> Void, _ find: () throws -> CheckpointCandidates?
     ) throws -> CheckpointReader? {
-        let found = try world.agree { world.rank == 0 ? try find()?.text() ?? "" : "" }
-        let text = try world.broadcast(found, root: 0)
-        guard !text.isEmpty else { return nil }
-        return try world.agree {
-            let candidates = try CheckpointCandidates(text: text)
-            return candidates.isEmpty ? nil : try candidates.latestValid(skipped: skipped, open: open)
+        try world.agree {
+            try CheckpointCandidates.lookedForAnew {
+                let found = try world.agree { world.rank == 0 ? try find()?.text() ?? "" : "" }
+                let text = try world.broadcast(found, root: 0)
+                guard !text.isEmpty else { return nil }
+                let candidates = try world.agree { try CheckpointCandidates(text: text) }
+                return candidates.isEmpty ? nil : try candidates.latestValid(skipped: skipped, open: open)
+            }
         }
     }
 
     /// Opens a checkpoint and checks every byte of it.
     ///
-    /// - Throws: `CheckpointError`, as ``CheckpointReader/open(_:)``, for damage; otherwise `RankFailure`.
+    /// - Throws: `CheckpointError`, as ``CheckpointReader/open(_:)``, for damage and for one that has gone; otherwise
+    ///   `RankFailure`.
     package func open(_ path: String) throws -> CheckpointReader {
         let head = try verdict { world.rank == 0 ? try CheckpointReader(unchecked: path).text() : "" }
         let reader = try CheckpointReader(text: world.orAbort { try world.broadcast(head, root: 0) })
@@ -56,10 +59,11 @@ package struct CollectiveReading {
 
     /// Runs local work; damage that any rank finds is damage for all: that of the lowest rank.
     private func verdict<Value>(_ body: () throws -> Value) throws -> Value {
+        let kinds: [CheckpointTrouble] = [.damaged, .missing, .gone]
         let found: Result<Value, CheckpointError> = try world.agree {
             do {
                 return .success(try body())
-            } catch let error as CheckpointError where error.isDamage {
+            } catch let error as CheckpointError where kinds.contains(error.kind) {
                 return .failure(error)
             }
         }
@@ -69,7 +73,7 @@ package struct CollectiveReading {
         guard finder < world.size else { return try found.get() }
         throw world.orAbort {
             CheckpointError(
-                try world.broadcast([own?.kind == .missing ? 1 : 0], root: finder) == [1] ? .missing : .damaged,
+                kinds[try world.broadcast([own.flatMap { kinds.firstIndex(of: $0.kind) } ?? 0], root: finder)[0]],
                 try world.broadcast(own?.path ?? "", root: finder),
                 try world.broadcast(own?.message ?? "", root: finder))
         }

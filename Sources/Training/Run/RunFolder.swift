@@ -122,6 +122,11 @@ public final class RunFolder {
             throw error
         }
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
-        store.cleanPartials()
+        cleanPartials()
+    }
+
+    /// Removes what saves that were stopped have left, in a folder that this object has claimed.
+    func cleanPartials() {
+        if lock != nil { store.cleanPartials() }
     }
 }

@@ -78,6 +78,8 @@ public final class TrainingRun {
         metrics = try world.agree { () -> MetricsWriter? in
             guard world.rank == 0 else { return nil }
             let count = retention.count(of: firstStep..<start.job.training.steps, every: saving.every)
+            // First, because what a save that was killed has left may be what is lacking in room.
+            start.folder.cleanPartials()
             try CheckpointSpace.require(saver.bytes, in: start.folder.path)
             if let line = CheckpointSpace.note(saver.bytes, count: count, in: start.folder.path) { observer.note(line) }
             // Only now that the run goes on from an earlier one are damaged ones out of its way.
