@@ -41,8 +41,9 @@ extension CheckpointError {
         } catch let error as StorageError where error.kind == .io {
             throw StorageError(
                 .io, error.path,
-                error.message + "; that does not make it a damaged checkpoint, which would be skipped: to go on from an "
-                    + "earlier one, move \(Files.folder(of: error.path)) away")
+                error.message
+                    + "; that does not make it a damaged checkpoint, which would be skipped: to go on from an earlier one, "
+                    + "move \(Files.folder(of: error.path)) away")
         } catch let error as StorageError {
             throw CheckpointError(.damaged, error.path, error.message)
         }

@@ -31,7 +31,7 @@ enum CheckpointRankFile {
     static func requireWritten(_ pieces: [CheckpointPiece], at path: String) throws {
         let file = try HDF5File.open(path)
         let pieces = pieces.filter { $0.values.count > 0 }
-        let largest = pieces.map { min($0.extent.rows.count, batch($0.extent.rowCount)) * $0.extent.rowCount }.max() ?? 0
+        let largest = pieces.map(\.extent).map { min($0.rows.count, batch($0.rowCount)) * $0.rowCount }.max() ?? 0
         let (arena, room) = Arena.build("checkpoint piece") { $0.take(largest) }
         try withExtendedLifetime(arena) {
             for piece in pieces {

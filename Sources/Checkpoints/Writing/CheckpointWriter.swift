@@ -132,7 +132,8 @@ public struct CheckpointWriter: Sendable {
         // Brings the names of all files to the disk too.
         try AtomicFile.write(CheckpointCommit.text(digest), to: "\(work)/\(CheckpointNames.commit)")
         try after(.commit)
-        guard try CheckpointCommit.read(in: work) == digest, try CheckpointIndex(readingIn: work).isSame(as: index) else {
+        guard try CheckpointCommit.read(in: work) == digest, try CheckpointIndex(readingIn: work).isSame(as: index)
+        else {
             throw StorageError(.io, work, "what vouches for the rank files does not come back as it was written")
         }
         try AtomicFile.rename(from: work, to: path)
