@@ -50,9 +50,10 @@ extension CheckpointReader {
 
     /// Reads rows of pieces for their checksums' sake.
     func digest(_ wanted: [(NumberedPiece, Range<Int>)]) throws -> [CheckpointPart] {
-        let largest = wanted.map { piece, rows in
-            min(rows.count, CheckpointRankFile.batch(piece.tensor.rowCount)) * piece.tensor.rowCount
-        }.max() ?? 0
+        let largest =
+            wanted.map { piece, rows in
+                min(rows.count, CheckpointRankFile.batch(piece.tensor.rowCount)) * piece.tensor.rowCount
+            }.max() ?? 0
         let (arena, room) = Arena.build("checkpoint piece") { $0.take(largest) }
         return try withExtendedLifetime(arena) {
             try wanted.filter { !$1.isEmpty }.map { piece, rows in
