@@ -1,7 +1,8 @@
 import Distributed
 import Glibc
 
-/// Checks under mpirun of what several ranks do together, `Distributed` and `Training`: `rank-tests [fail RANK | die RANK | abort RANK | forget]`.
+/// Checks under mpirun of what several ranks do together, `Distributed` and `Training`: `rank-tests [fail RANK | die RANK | abort RANK | flips COUNT SEED |
+/// forget]`.
 ///
 /// Without arguments: all checks, then `N passed, N failed` from rank 0 and exit code 1 if any failed. The
 /// others end as their name says, so that a script can look at what the launcher makes of it.
@@ -46,11 +47,14 @@ struct RankTests {
             if isChosen { world.abort(code: 65) }
             try world.barrier()
             return 0
+        case "flips":
+            try world.agree { try flipWeights(Int(arguments[1])!, seed: UInt64(arguments[2])!, world) }
+            return 0
         case "forget":
             _ = try world.iReceive(MPIBuffer<Int32>(repeating: 0, count: 1), from: world.rank)
             return 0
         default:
-            print("usage: rank-tests [fail RANK | die RANK | abort RANK | forget]")
+            print("usage: rank-tests [fail RANK | die RANK | abort RANK | flips COUNT SEED | forget]")
             return 64
         }
     }

@@ -10,7 +10,7 @@ private func trainer(_ world: Communicator, checking every: Int) throws -> Train
     var job = JobConfiguration()
     (job.model.imageSize, job.model.channels, job.model.patchSize, job.model.classes) = (8, 1, 2, 10)
     (job.model.width, job.model.heads, job.model.learnSigma) = (32, 2, false)
-    (job.training.steps, job.training.virtualRanks, job.training.globalBatch) = (6, 8, 16)
+    (job.training.steps, job.training.virtualRanks, job.training.globalBatch) = (10_000, 8, 16)
     job.training.iterationsWithoutGradient = IterationRange(0, 1)
     job.training.iterationsWithGradient = IterationRange(1, 2)
     job.training.checkWeightsEvery = every
@@ -69,4 +69,43 @@ func weightChecks() -> [Check] {
             try expect(failure.message.contains("no rank has a good copy"), equals: true)
         },
     ]
+}
+
+/// Flips random bits of random weights in random ranks' copies, one in each step, and compares each step with one in which
+/// nothing happened. Needs two ranks. Collective.
+///
+/// - Parameter seed: the same on all ranks.
+/// - Throws: `Unmet` for one that was not found, was blamed on another rank, or left a trace.
+func flipWeights(_ count: Int, seed: UInt64, _ world: Communicator) throws {
+    var random = SplitMix(state: seed)
+    let (trainer, undisturbed) = (try trainer(world, checking: 1), try trainer(world, checking: 0))
+    // The first step takes the first checksums.
+    for trainer in [trainer, undisturbed] { _ = try trainer.step() }
+    for flip in 0..<count {
+        let (odd, bit) = (Int(random.next() % UInt64(world.size)), random.next() % 32)
+        let place = Int(random.next() % UInt64(trainer.state.weights.count))
+        if world.rank == odd {
+            trainer.state.weights[place] = Float(bitPattern: trainer.state.weights[place].bitPattern ^ 1 << bit)
+        }
+        guard let report = try trainer.step(), try undisturbed.step() != nil else {
+            throw Unmet(description: "no step was done")
+        }
+        guard report.repairs.map(\.ranks) == [[odd]], report.skipped == nil else {
+            throw Unmet(description: "flip \(flip): bit \(bit) of weight \(place) of rank \(odd): \(report.repairs)")
+        }
+        try expect(
+            trainer.state.weights.array.map(\.bitPattern), equals: undisturbed.state.weights.array.map(\.bitPattern))
+    }
+}
+
+private struct SplitMix: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var mixed = state
+        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
+        return mixed ^ mixed >> 31
+    }
 }
