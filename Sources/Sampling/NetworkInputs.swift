@@ -65,8 +65,13 @@ public struct NetworkInputs {
             throw malformed("/y has shape \(y.shape), and this model takes \(shape), \(what)")
         }
         guard model.conditioning == .classes else { return y }
-        if let wrong = try y.read(Int.self).first(where: { $0 < 0 || $0 > model.classes }) {
-            throw malformed("/y holds class \(wrong), and this model takes \(what)")
+        for value in try y.read(Double.self) {
+            guard let label = Int(exactly: value) else {
+                throw malformed("/y holds \(value), which is no whole number, and this model takes \(what)")
+            }
+            guard (0...model.classes).contains(label) else {
+                throw malformed("/y holds class \(label), and this model takes \(what)")
+            }
         }
         return y
     }
@@ -74,19 +79,38 @@ public struct NetworkInputs {
     /// Reads some of the inputs.
     ///
     /// - Parameter images: room for those images, [B, C, S, S].
-    /// - Throws: `StorageError` if the file cannot be read.
+    /// - Throws: `StorageError` if the file cannot be read, `.malformed` for images or label vectors that are not finite.
     func read(_ range: Range<Int>, into images: FloatBuffer) throws -> Network.Input {
         let (start, shape) = ([range.lowerBound, 0, 0, 0], [range.count] + x.shape.dropFirst())
-        try x.read(into: images.slice(0, range.count * model.imageValues).writable, start: start, count: shape)
+        let values = images.slice(0, range.count * model.imageValues)
+        try x.read(into: values.writable, start: start, count: shape)
+        try requireFinite(values.readable, "/x", x.shape, from: range.lowerBound)
         let labels: Labels
         switch (model.conditioning, y) {
         case (.classes, let y?):
             labels = .classes(try y.read(Int.self, start: [range.lowerBound], count: [range.count]))
         case (.continuous, let y?):
-            labels = .continuous(
-                try y.read(Float.self, start: [range.lowerBound, 0], count: [range.count, model.classes]))
+            let vectors = try y.read(Float.self, start: [range.lowerBound, 0], count: [range.count, model.classes])
+            try vectors.withUnsafeBufferPointer { try requireFinite($0, "/y", y.shape, from: range.lowerBound) }
+            labels = .continuous(vectors)
         default: labels = .none
         }
         return Network.Input(images: images, timesteps: Array(timesteps[range]), labels: labels)
+    }
+
+    /// - Parameters:
+    ///   - values: some rows of the data set `name`, of shape `shape`, the first being row `first`.
+    private func requireFinite(
+        _ values: UnsafeBufferPointer<Float>, _ name: String, _ shape: [Int], from first: Int
+    ) throws {
+        guard var rest = values.firstIndex(where: { !$0.isFinite }) else { return }
+        let value = values[rest]
+        var place: [Int] = []
+        for length in shape.dropFirst().reversed() {
+            place.insert(rest % length, at: 0)
+            rest /= length
+        }
+        throw StorageError(
+            .malformed, path, "\(name) holds \(value) at \([first + rest] + place), and only finite numbers are taken")
     }
 }

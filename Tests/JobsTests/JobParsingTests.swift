@@ -203,6 +203,10 @@ import Testing
         let bytes = try #require(throws: JobErrors.self) { try JobConfiguration.load(path: binary.path) }
         #expect(bytes.cause == .badData)
         #expect(bytes.description.contains("is not UTF-8 text"))
+        // Longer than any memory, and nearly all of it a hole.
+        #expect(truncate(binary.path, 4 << 40) == 0)
+        let huge = try #require(throws: JobErrors.self) { try JobConfiguration.load(path: binary.path) }
+        #expect(huge.cause == .badData && huge.description.contains("at most 1048576"), "\(huge)")
     }
 
     /// `fpdm train <(cat job)`: a pipe has no length.

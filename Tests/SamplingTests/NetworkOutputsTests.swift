@@ -110,6 +110,8 @@ import Testing
         try refused("holds 1000") { $0[1].values = [0, 1, 1000] }
         try refused("holds -1") { $0[1].values = [0, 1, -1] }
         try refused("class 4") { $0[2].values = [0, 4, 1] }
+        try refused("/y holds 0.5, which is no whole number") { ($0[2].type, $0[2].values) = (.float32, [0.5, 1, 2]) }
+        try refused("/y holds nan") { ($0[2].type, $0[2].values) = (.float64, [0, .nan, 2]) }
         try refused("/y has shape [3, 1]") { $0[2].shape = [3, 1] }
         try refused("takes no labels", tinyModel { $0.conditioning = .none }) {
             $0.append(("y", .int32, [3], [0, 0, 0]))
@@ -119,6 +121,29 @@ import Testing
         }
         let missing = storageError { _ = try NetworkInputs(folder("none.h5"), for: model) }
         #expect(missing?.kind == .missing)
+    }
+
+    /// Found where they are read, in whatever batch.
+    @Test(arguments: [1, 2, 64]) func whatIsNotFiniteIsRefused(batch: Int) throws {
+        let folder = try TestFolder()
+        let model = tinyModel { $0.conditioning = .continuous }
+        let engine = try Engine(threads: 1)
+        let weights = LoadedWeights(count: ParameterTable(model).flatCount)
+        for (number, place, says) in [
+            (0, 2 * model.imageValues + 21, "/x holds inf at [2, 1, 1, 1]"), (2, 4, "/y holds inf at [1, 1]"),
+        ] {
+            var values = inputs(model, count: 3)
+            values[number].values[place] = .infinity
+            try write(values, to: folder("in.h5"))
+            let error = storageError {
+                try NetworkOutputs.write(
+                    NetworkInputs(folder("in.h5"), for: model), through: model, weights: weights.values, iterations: 1,
+                    batch: batch, engine: engine, attributes: [:], to: folder("out.h5"))
+            }
+            #expect(error?.kind == .malformed && error?.message.contains(says) == true, "\(error?.message ?? "")")
+            #expect(try Files.names(in: folder.path) == ["in.h5"])
+            try AtomicFile.removeTree(folder("in.h5"))
+        }
     }
 
     @Test func aFileKnowsWhatItHolds() throws {

@@ -144,6 +144,20 @@ import Testing
         #expect(try !Files.exists(saved.folder("no")))
     }
 
+    /// Steps that there are none of count as not told.
+    @Test(arguments: ["-5", "5.0", "", "99999999999999999999"]) func aStepThatCannotBeIsNone(step: String) throws {
+        let saved = try SavedNetwork()
+        let (table, path) = (saved.table, saved.folder("w"))
+        try SafeTensors.write(table.parameters.map { ($0.name, $0.shape) }, metadata: ["step": step], to: path) {
+            name, append in
+            let zeros = [Float](repeating: 0, count: table.parameter(named: name)?.range.count ?? 0)
+            try zeros.withUnsafeBufferPointer(append)
+        }
+        let made = try WeightsImport.write(WeightsFile.open(path), job: saved.job, to: saved.folder("new"))
+        #expect(made == saved.folder("new/checkpoints/step-0000000"))
+        #expect(try !Files.names(in: saved.folder.path).contains { $0.hasPrefix(".partial") })
+    }
+
     @Test func anotherNetworkIsRefusedWhereShapesAgree() throws {
         let saved = try SavedNetwork()
         try WeightsExport.write(saved.reader, weights: .ema, to: saved.folder("w"), table: saved.table)

@@ -102,7 +102,7 @@ import Testing
         symlink("pipe", scratch("link"))
         let calls: [(String) throws -> Void] = [
             { _ = try Files.readRegular($0) }, { _ = try Files.size(of: $0) }, { _ = try CRC32C.of(file: $0) },
-            { _ = try HDF5File.open($0) }, { _ = try HDF5File.open($0, .readWrite) },
+            { _ = try HDF5File.open($0) }, { _ = try HDF5File.open($0, .readWrite) }, { _ = try SafeTensors.open($0) },
         ]
         for (name, kind) in [
             ("folder", "a folder"), ("pipe", "a pipe"), ("socket", "a socket"), ("device", "a device"),
@@ -118,6 +118,26 @@ import Testing
         try AtomicFile.write("here", to: scratch("file"))
         symlink("file", scratch("alias"))
         #expect(try Files.readRegular(scratch("alias")) == Array("here".utf8))
+    }
+
+    /// Files with holes may be longer than any memory.
+    @Test func whatIsTooLongIsNotRead() throws {
+        let scratch = try TestFolder()
+        try AtomicFile.write("here", to: scratch("file"))
+        #expect(try Files.read(scratch("file"), most: 4) == Array("here".utf8))
+        #expect(truncate(scratch("file"), 4 << 40) == 0)
+        let calls: [(String) throws -> Void] = [
+            { _ = try Files.read($0) }, { _ = try Files.readRegular($0) }, { _ = try Files.read($0, most: 3) },
+            { _ = try Files.readRegular($0, most: 3) },
+        ]
+        for call in calls {
+            let error = try failure { try call(scratch("file")) }
+            #expect(error.kind == .malformed && error.path == scratch("file"))
+            #expect(error.message.contains("has 4398046511104 bytes where at most"), "\(error)")
+        }
+        // Those that do not tell their length have none.
+        let endless = try failure { _ = try Files.read("/dev/zero", most: 100_000) }
+        #expect(endless.kind == .malformed && endless.message.contains("more bytes"), "\(endless)")
     }
 
     private func makeSocket(_ path: String) throws {
@@ -164,6 +184,34 @@ import Testing
         #expect(error.kind == .io)
         #expect(try Files.read(scratch("file")) == Array("old".utf8))
         #expect(try Files.names(in: scratch.path) == ["file"])
+    }
+
+    /// Under a name that nothing else has; a folder too, and errors go by the name that it was to get.
+    @Test func whatIsMadeTakesItsPlace() throws {
+        let scratch = try TestFolder()
+        var seen: [String] = []
+        for name in ["a", "b"] {
+            let made = try AtomicFile.place(at: scratch(name), replacing: false) { temporary in
+                try AtomicFile.createDirectory("\(temporary)/inside")
+                try AtomicFile.write("x", to: "\(temporary)/inside/file")
+                seen.append(temporary)
+                return 7
+            }
+            #expect(try made == 7 && Files.names(in: scratch(name)) == ["inside"])
+        }
+        #expect(Set(seen).count == 2 && seen.allSatisfy { $0.hasPrefix(scratch(".partial-")) })
+        let error = try failure {
+            try AtomicFile.place(at: scratch("c"), replacing: false) { temporary in
+                try AtomicFile.createDirectory(temporary)
+                throw StorageError(.io, "\(temporary)/file", "is not written")
+            }
+        }
+        #expect(error == StorageError(.io, scratch("c/file"), "is not written"))
+        #expect(
+            try failure {
+                try AtomicFile.place(at: scratch("a"), replacing: false) { try AtomicFile.write("x", to: $0) }
+            }.kind == .exists)
+        #expect(try Files.names(in: scratch.path) == ["a", "b"])
     }
 
     @Test func fullDisk() throws {

@@ -127,6 +127,19 @@ import Testing
         ),
         (#"{"a":{"dtype":"F32","shape":["2"],"data_offsets":[0,8]}}"#, 8, "shape"),
         (#"["a"]"#, 0, "damaged"), ("{", 0, "damaged"),
+        (
+            #"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            8, "says twice what a is"
+        ),
+        (
+            #"{"\":{":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"\u0022:{":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#,
+            8, "says twice what \":{ is"
+        ),
+        (#"{"a":{"dtype":"F32","shape":[2],"dtype":"F32","data_offsets":[0,8]}}"#, 8, "twice what dtype is"),
+        (
+            #"{"__metadata__":{"a":"dtype: {","dtype":"}"},"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 8,
+            nil
+        ),
     ])
     func damagedHeaders(header: String, bytes: Int, fault: String?) throws {
         let scratch = try TestFolder()

@@ -16,7 +16,7 @@ enum CheckpointCommit {
             throw CheckpointError(.damaged, path, "is missing: this checkpoint was never finished, or copied in part")
         }
         let damage = CheckpointError(.damaged, path, "is not as it was written; restore the checkpoint from a copy")
-        let bytes = try CheckpointError.translating { try Files.readRegular(path) }
+        let bytes = try CheckpointError.translating { try Files.readRegular(path, most: 1 << 12) }
         guard let lines = SealedText.lines(of: bytes), let first = lines.first, first.hasPrefix(title),
             let format = Int(first.dropFirst(title.count)), format > 0
         else { throw damage }

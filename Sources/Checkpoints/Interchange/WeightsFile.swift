@@ -11,8 +11,8 @@ public struct WeightsFile {
     public var path: String { file.path }
     /// The job whose network this is, as text, in a file that this program has written; nil in others.
     public var jobYAML: String? { file.metadata["job"] }
-    /// The step after which the weights were as they are; nil where the file does not tell.
-    public var step: Int? { file.metadata["step"].flatMap { Int($0) } }
+    /// The step after which the weights were as they are; nil where the file does not tell, or tells of no step there is.
+    public var step: Int? { file.metadata["step"].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 } }
     /// What kind of tensors they were in a checkpoint, `model` or `ema`; nil where the file does not tell.
     public var group: String? { file.metadata["weights"] }
     /// Names, types, shapes and metadata in short: equal for files that say the same of themselves.

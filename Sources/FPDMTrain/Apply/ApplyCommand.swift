@@ -59,9 +59,7 @@ struct ApplyCommand: ParsableCommand {
 
     func run() throws {
         try Session.requireOneProcess("apply")
-        guard try !Files.exists(output) else {
-            throw Failure(.cannotCreate, "\(output): exists; give another --output, or remove it")
-        }
+        try Output.requireNew(output)
         let source = try WeightsSource.open(source) { Console.log.notice("skipping \($0.reason)") }
         let job = try source.job()
         if iterations != nil, !job.model.fixedPoint {

@@ -22,6 +22,7 @@ struct CheckpointExportCommand: ParsableCommand {
 
     func run() throws {
         try Session.requireOneProcess("checkpoint export")
+        try Output.requireNew(output)
         let reader = try CheckpointSupport.open(path)
         let table = ParameterTable(try JobConfiguration.recorded(reader.metadata.jobYAML, in: reader.path).model)
         try WeightsExport.write(reader, weights: weights, to: output, table: table)

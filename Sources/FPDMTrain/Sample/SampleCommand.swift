@@ -74,16 +74,7 @@ struct SampleCommand: ParsableCommand {
     func run() throws {
         try Session.requireOneProcess("sample")
         let picture = outputStem + ".png"
-        for path in [output] + (columns > 0 ? [picture] : []) where try Files.exists(path) {
-            throw Failure(.cannotCreate, "\(path): exists; give another --output, or remove it")
-        }
-        // Before hours of drawing, not after.
-        guard AtomicFile.isWritableDirectory(Files.folder(of: output)) else {
-            throw Failure(
-                .io,
-                "\(output): \(Files.folder(of: output)) is no folder that can be written to; make it, or give another "
-                    + "--output")
-        }
+        try Output.requireNew(output, columns > 0 ? picture : output)
         let reader = try CheckpointSupport.open(source)
         let job = try reader.job(overriding: overrides)
         let plan = try SamplePlan(

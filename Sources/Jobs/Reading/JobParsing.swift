@@ -2,6 +2,9 @@ import Storage
 import Yams
 
 extension JobConfiguration {
+    /// Bytes that a job file may have.
+    public static let mostBytes = 1 << 20
+
     /// Reads and checks a job file.
     ///
     /// - Parameters:
@@ -9,17 +12,17 @@ extension JobConfiguration {
     ///   - overrides: `section.key=value` each, taken after the file, the last one winning.
     /// - Throws: `JobErrors` with everything that is wrong.
     public static func load(path: String, overrides: [String] = []) throws -> JobConfiguration {
-        func refuse(_ message: String) -> JobErrors {
-            JobErrors([JobError(file: path, message: message, cause: .noInput)])
+        func refuse(_ message: String, _ cause: JobError.Cause = .noInput) -> JobErrors {
+            JobErrors([JobError(file: path, message: message, cause: cause)])
         }
         let bytes: [UInt8]
         do {
             if try Files.isDirectory(path) { throw refuse("is a folder; name the job file in it") }
-            bytes = try Files.read(path)
+            bytes = try Files.read(path, most: mostBytes)
         } catch let error as StorageError where error.kind == .missing {
             throw refuse("no such job file; check the path (it is relative to the working directory)")
         } catch let error as StorageError {
-            throw refuse(error.message)
+            throw refuse(error.message, error.kind == .malformed ? .badData : .noInput)
         }
         guard let yaml = String(bytes: bytes, encoding: .utf8) else {
             throw JobErrors([JobError(file: path, message: "is not UTF-8 text; a job is a YAML file")])

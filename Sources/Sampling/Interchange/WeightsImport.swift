@@ -56,15 +56,13 @@ public enum WeightsImport {
         for file in [weights] + (average.map { [$0] } ?? []) {
             try file.requireSame(table.extents(SavedWeights.model.rawValue), fixed: [table.positions])
         }
-        do {
-            let writer = try CheckpointWriter.begin(step: weights.step ?? 0, run: run)
-            return try write(
+        // All of the run's folder: what is stopped leaves no half run under its name.
+        return try AtomicFile.place(at: run, replacing: false) { work in
+            let writer = try CheckpointWriter.begin(step: weights.step ?? 0, run: work)
+            let path = try write(
                 shares(of: table.parameters, most: most), weights, average, by: writer,
                 metadata: metadata(weights, average, job))
-        } catch {
-            // It was not there before.
-            try? AtomicFile.removeTree(run)
-            throw error
+            return run + path.dropFirst(work.count)
         }
     }
 

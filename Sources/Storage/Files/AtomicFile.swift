@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Files that appear whole or not at all.
 ///
@@ -23,33 +22,51 @@ public enum AtomicFile {
 
     /// Writes a file piece by piece.
     static func write(to path: String, replacing: Bool = true, _ body: (OpenFile) throws -> Void) throws {
-        let temporary = temporaryPath(for: path)
-        do {
+        try place(at: path, replacing: replacing) { temporary in
             let file = try OpenFile(creating: temporary, as: path)
             try body(file)
             try file.sync()
             try file.close()
+        }
+    }
+
+    /// Makes a file or folder under a hidden name beside its place, and then gives it its name.
+    ///
+    /// - Parameters:
+    ///   - path: where it is to be.
+    ///   - replacing: whether a file of that name is replaced; otherwise anything there is an error (`.exists`).
+    ///   - make: makes it at the path that it is given, whole and brought to the disk.
+    /// - Returns: what `make` does.
+    /// - Throws: ``StorageError``, which goes by the final name, and what `make` throws; then nothing has changed at `path`.
+    package static func place<Result>(
+        at path: String, replacing: Bool, _ make: (_ temporary: String) throws -> Result
+    ) throws -> Result {
+        let temporary = temporaryPath(for: path)
+        let result: Result
+        do {
+            result = try make(temporary)
             if replacing {
                 if Glibc.rename(temporary, path) != 0 { throw StorageError.system(errno, "put in place", path) }
             } else {
                 try Files.rename(from: temporary, to: path)
             }
         } catch {
-            unlink(temporary)
-            throw error
+            try? Files.removeTree(temporary)
+            guard let error = error as? StorageError, error.path.hasPrefix(temporary) else { throw error }
+            throw StorageError(error.kind, path + error.path.dropFirst(temporary.count), error.message)
         }
         try Files.syncDirectory(Files.folder(of: path))
+        return result
     }
 
-    /// A hidden neighbour that no other process or thread of this host picks.
+    /// A hidden neighbour that nobody else picks, on this host or another, and that nobody has left there: containers
+    /// number their processes alike.
     private static func temporaryPath(for path: String) -> String {
-        let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
         let name = path.split(separator: "/").last.map(String.init) ?? "file"
         // Names may be 255 bytes long: the temporary one must not fail where the final one would not.
-        return "\(Files.folder(of: path))/.partial-\(name.utf8.count > 200 ? "" : name)-\(getpid())-\(number)"
+        let part = name.utf8.count > 200 ? "" : name
+        return "\(Files.folder(of: path))/.partial-\(part)-\(getpid())-\(UUID().uuidString.prefix(8))"
     }
-
-    private static let counter = Atomic<Int>(0)
 }
 
 extension AtomicFile {

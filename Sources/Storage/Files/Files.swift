@@ -55,21 +55,43 @@ public enum Files {
     }
 
     /// A whole file's bytes, or what a pipe holds up to its end.
-    public static func read(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(reading: path)) }
+    ///
+    /// - Parameter most: bytes that it may have; all of this machine's memory unless told.
+    /// - Throws: ``StorageError``, `.malformed` for one that is longer.
+    public static func read(_ path: String, most: Int = memory) throws -> [UInt8] {
+        try bytes(of: OpenFile(reading: path), most: most)
+    }
 
     /// A regular file's bytes. A pipe in its place is not waited for.
     ///
-    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file.
-    public static func readRegular(_ path: String) throws -> [UInt8] { try bytes(of: OpenFile(regular: path)) }
+    /// - Parameter most: as for `read`.
+    /// - Throws: ``StorageError``, `.malformed` for what is not a regular file, or is longer.
+    public static func readRegular(_ path: String, most: Int = memory) throws -> [UInt8] {
+        try bytes(of: OpenFile(regular: path), most: most)
+    }
 
-    private static func bytes(of file: OpenFile) throws -> [UInt8] {
+    /// Bytes of this machine's memory: a file with a hole may be longer than any, and to ask for as much is the end.
+    public static let memory = Int(clamping: ProcessInfo.processInfo.physicalMemory)
+
+    private static func bytes(of file: OpenFile, most: Int) throws -> [UInt8] {
         let size = try file.size()
+        guard size <= most else { throw tooLong(file.path, "\(size)", most) }
         // Pipes, and the files of /proc, do not tell their length.
-        if size == 0 { return try file.readToEnd() }
+        if size == 0 {
+            guard let bytes = try file.readToEnd(most: most) else { throw tooLong(file.path, "more", most) }
+            return bytes
+        }
         return try [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
             try file.read(into: UnsafeMutableRawBufferPointer(buffer), at: 0)
             count = size
         }
+    }
+
+    private static func tooLong(_ path: String, _ found: String, _ most: Int) -> StorageError {
+        StorageError(
+            .malformed, path,
+            "has \(found) bytes where at most \(most) are read; it is damaged, or another file: put the right one in "
+                + "its place")
     }
 
     /// The names in a folder, sorted, without `.` and `..`.

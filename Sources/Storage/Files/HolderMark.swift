@@ -23,7 +23,7 @@ struct HolderMark: Equatable, Sendable {
 
     /// Nil if there is no such file, or one that its writer has not finished.
     init?(at path: String) {
-        guard let bytes = try? Files.read(path) else { return nil }
+        guard let bytes = try? Files.read(path, most: 1 << 12) else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false)
         guard lines.count == 6, let process = Int32(lines[1]) else { return nil }
         self.init(

@@ -97,13 +97,14 @@ final class OpenFile {
         return count
     }
 
-    /// Everything that comes next.
-    func readToEnd() throws -> [UInt8] {
+    /// Everything that comes next; nil where that is more than `most` bytes.
+    func readToEnd(most: Int) throws -> [UInt8]? {
         var bytes: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 1 << 16)
         while true {
             let count = try part.withUnsafeMutableBytes { try readSome(into: $0) }
             if count == 0 { return bytes }
+            if count > most - bytes.count { return nil }
             bytes += part[..<count]
         }
     }

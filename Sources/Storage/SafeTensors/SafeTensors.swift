@@ -67,12 +67,12 @@ public struct SafeTensors {
 
     /// Opens a file and checks its header.
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if the header is damaged or does not fit the
-    ///   file's length.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is not a regular file, or its header is
+    ///   damaged or does not fit its length.
     public static func open(_ path: String) throws -> SafeTensors { try SafeTensors(path) }
 
     private init(_ path: String) throws {
-        let file = try OpenFile(reading: path)
+        let file = try OpenFile(regular: path)
         let header = try SafeTensorsHeader(reading: file)
         self.path = path
         self.file = file

@@ -37,6 +37,9 @@ struct SafeTensorsHeader {
         } catch {
             throw malformed("the safetensors header is damaged: \(Self.reason(error))")
         }
+        if let name = JSONNames.repeated(in: text) {
+            throw malformed("the safetensors header says twice what \(name) is; write the file anew")
+        }
         metadata = parsed.metadata
         entries = try parsed.tensors.reduce(into: [:]) { entries, tensor in
             entries[tensor.key] = try Self.entry(tensor.value) { malformed("tensor \(tensor.key): \($0)") }

@@ -1,4 +1,6 @@
+import Checkpoints
 import Foundation
+import Jobs
 import Storage
 
 /// One line of `metrics.jsonl`. What does not apply to a step is left out; later versions may add keys.
@@ -102,6 +104,33 @@ public final class MetricsWriter {
     /// The lines of a run; those that cannot be understood, such as a last one that a crash cut short, are skipped.
     public static func lines(run: String) throws -> [MetricsLine] {
         try texts(run: run).compactMap { try? JSONDecoder().decode(MetricsLine.self, from: Data($0.utf8)) }
+    }
+
+    /// What a run that goes on from a checkpoint of its own has lost of its metrics; nil where it has lost nothing.
+    ///
+    /// - Throws: `StorageError` if they cannot be read.
+    static func loss(run: String, goingOnFrom checkpoint: CheckpointMetadata) throws -> String? {
+        // Which steps had lines before the latest start, a job may have said that is no longer known.
+        let every = (try? JobConfiguration.recorded(checkpoint.jobYAML, in: run))?.run.metricsEvery ?? 0
+        let due = every > 0 ? checkpoint.step / every * every : 0
+        let isDue = try RunRecord.latestStart(run: run).map { due > $0 } ?? false
+        return try loss(run: run, from: checkpoint.step, due: isDue ? due : nil)
+    }
+
+    /// - Parameters:
+    ///   - step: the step that the run goes on from.
+    ///   - due: one up to it that must have a line; nil where none must.
+    static func loss(run: String, from step: Int, due: Int?) throws -> String? {
+        let lines = try texts(run: run).map(Self.step)
+        // The last may be one that a crash cut short.
+        let unread = lines.dropLast().count { $0 == nil }
+        let latest = lines.compactMap(\.self).filter { $0 <= step }.max()
+        var losses = unread > 0 ? ["lines that are not understood, and left out: \(unread)"] : []
+        if let due, latest ?? 0 < due {
+            losses.append("lines that are missing: those of steps \((latest ?? 0) + 1) to \(due)")
+        }
+        guard !losses.isEmpty else { return nil }
+        return "\(run)/metrics.jsonl: is not as this run wrote it; \(losses.joined(separator: "; "))"
     }
 
     private static func texts(run: String) throws -> [Substring] {

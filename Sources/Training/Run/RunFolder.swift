@@ -1,5 +1,6 @@
 import Checkpoints
 import Glibc
+import Jobs
 import Reporting
 import Storage
 
@@ -79,7 +80,8 @@ public final class RunFolder {
     /// Whether the folder's `job.yaml` was written by a run.
     private func isOurs() throws -> Bool {
         guard try Files.exists(jobFile) else { return false }
-        return String(decoding: try Files.readRegular(jobFile), as: UTF8.self).hasPrefix(Self.mark)
+        return String(decoding: try Files.readRegular(jobFile, most: JobConfiguration.mostBytes), as: UTF8.self)
+            .hasPrefix(Self.mark)
     }
 
     /// Refuses to go on, in this folder, from a checkpoint of another run, or from one that has later ones behind it.

@@ -99,5 +99,17 @@ enum RunRecord {
         try Files.append(line: String(decoding: try encoder.encode(line), as: UTF8.self), to: run + "/runs.jsonl")
     }
 
+    /// Steps that had been done at the latest start; nil where no start is recorded.
+    ///
+    /// - Throws: `StorageError` if the record cannot be read.
+    static func latestStart(run: String) throws -> Int? {
+        struct Event: Decodable { let event: String, step: Int }
+        let path = run + "/runs.jsonl"
+        guard try Files.exists(path) else { return nil }
+        let lines = String(decoding: try Files.readRegular(path), as: UTF8.self).split(whereSeparator: \.isNewline)
+        let events = lines.lazy.reversed().compactMap { try? JSONDecoder().decode(Event.self, from: Data($0.utf8)) }
+        return events.first { $0.event == "start" }?.step
+    }
+
     private static var now: String { Date().ISO8601Format() }
 }

@@ -142,6 +142,12 @@ struct RunStart {
         self.changes = changes
         if let line = running.configuration.idleNote(forRanks: world.size) { note(line) }
         for line in running.configuration.warnings { note(line) }
+        if let checkpoint, !savesFirst {
+            let lost = try world.agree {
+                try world.rank == 0 ? MetricsWriter.loss(run: folder.path, goingOnFrom: checkpoint.metadata) : nil
+            }
+            if let lost { note(lost) }
+        }
         let masks = try runtime.nodeLocal.allGather(ProcessorAffinity.mask)
         if let line = ProcessorAffinity.warning(
             masks: masks, node: .current, isLaunched: LauncherEnvironment.isLaunched)
@@ -157,7 +163,11 @@ struct RunStart {
         guard let checkpoint else {
             switch weights {
             case nil: return trainer.start()
-            case .checkpoint(let reader): return try trainer.state.start(from: reader, world)
+            case .checkpoint(let reader):
+                try world.agree {
+                    try job.model.requireNetwork(recordedIn: reader.metadata.jobYAML, of: reader.path)
+                }
+                return try trainer.state.start(from: reader, world)
             case .file(let file):
                 try world.agree { try job.model.requireNetwork(recordedIn: file.jobYAML, of: file.path) }
                 return try trainer.state.start(from: file, world)

@@ -32,6 +32,21 @@ import Testing
         }
     }
 
+    /// A hole in a file takes no room on the disk, and would take all memory.
+    @Test func aFileBeyondReasonIsFound() throws {
+        let fixture = try CheckpointFixture()
+        let path = try fixture.write(step: 1)
+        for name in try names(in: path) {
+            let file = "\(path)/\(name)"
+            let bytes = try Files.read(file)
+            #expect(truncate(file, 4 << 40) == 0)
+            try checkpointFailure(.damaged, naming: file) { _ = try CheckpointReader.open(path) }
+            #expect(try !CheckpointVerification(path).isValid)
+            try Foundation.Data(bytes).write(to: URL(fileURLWithPath: file))
+        }
+        _ = try CheckpointReader.open(path)
+    }
+
     @Test func aShortenedFileIsFound() throws {
         let fixture = try CheckpointFixture()
         let path = try fixture.write(step: 1)

@@ -39,6 +39,14 @@ import Testing
         #expect(try HDF5File.open(path).attribute("text") == "a text in the heap")
     }
 
+    @Test func aDigestBeyondReasonIsDamage() throws {
+        let own = HDF5Digest.path(for: path)
+        #expect(truncate(own, 3 << 40) == 0)
+        let error = storageError { _ = try digest() }
+        #expect(error?.kind == .malformed && error?.path == own)
+        #expect(error?.message.contains("is not as it was written") == true, "\(error?.message ?? "")")
+    }
+
     @Test func everyFlipIsFound() throws {
         let digest = try digest()
         let bytes = try Files.read(path)

@@ -25,6 +25,40 @@ import Testing
         #expect(try !Files.exists("/nowhere"))
     }
 
+    /// Two that write to one name at once do not write into each other's file; what lies there under another name stays.
+    @Test func wholeOrNotAtAll() throws {
+        let scratch = try TestFolder()
+        func write(_ value: Int, _ meanwhile: () throws -> Void = {}) throws {
+            try HDF5File.write(to: scratch("a.h5")) { file in
+                try file.createDataset("x", .int64, shape: []).write([value])
+                try meanwhile()
+            }
+        }
+        try AtomicFile.createDirectory(scratch("a.h5.partial"))
+        try AtomicFile.write("kept", to: scratch("a.h5.partial/file-of-a-person"))
+        #expect(try failure { try write(1) { try write(2) } }.kind == .exists)
+        #expect(try HDF5File.open(scratch("a.h5")).dataset("x").read(Int.self) == [2])
+        #expect(try Files.names(in: scratch.path) == ["a.h5", "a.h5.partial"])
+        #expect(try Files.names(in: scratch("a.h5.partial")) == ["file-of-a-person"])
+        let error = try failure { try HDF5File.write(to: scratch("none/b.h5")) { _ in } }
+        #expect(error.path == scratch("none/b.h5") && !error.message.contains(".partial"), "\(error)")
+    }
+
+    /// Where this process may mount a small disk; elsewhere this shows nothing.
+    @Test func aFullDiskIsToldInShort() throws {
+        let scratch = try TestFolder()
+        guard try run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", scratch.path]).status == 0 else { return }
+        defer { _ = try? run(["umount", "-l", scratch.path]) }
+        let error = try failure {
+            try HDF5File.write(to: scratch("a.h5")) { file in
+                try file.createDataset("x", .float32, shape: [50_000]).write([Float](repeating: 1, count: 50_000))
+            }
+        }
+        let full = StorageError.system(ENOSPC, "write", scratch("a.h5"))
+        #expect(error == StorageError(.io, scratch("a.h5"), "x: \(full.message)"), "\(error)")
+        #expect(try Files.names(in: scratch.path).isEmpty)
+    }
+
     @Test(arguments: [0.05, 0.5, 0.99])
     func truncatedFiles(part: Double) throws {
         let scratch = try TestFolder()

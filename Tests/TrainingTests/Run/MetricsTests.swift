@@ -1,4 +1,6 @@
+import Checkpoints
 import Foundation
+import Jobs
 import Model
 import Storage
 import TestSupport
@@ -116,6 +118,43 @@ struct MetricsTests {
         try write(folder.path, from: 3, [line(4)])
         #expect(try MetricsWriter.lines(run: folder.path) == [line(1), line(2), line(4)])
         #expect(try text(folder).split(separator: "\n").count == 3)
+    }
+
+    @Test("what was lost of them is told, and what a crash cuts off is not")
+    func lost() throws {
+        let folder = try TestFolder()
+        func loss(_ step: Int, due: Int?) throws -> String? {
+            try MetricsWriter.loss(run: folder.path, from: step, due: due)
+        }
+        #expect(try loss(0, due: nil) == nil)
+        #expect(try loss(4, due: 4)?.contains("of steps 1 to 4") == true)
+        try write(folder.path, from: 0, (1...5).map { line($0) })
+        #expect(try loss(4, due: 4) == nil && loss(5, due: 5) == nil)
+        #expect(try loss(8, due: 8)?.hasSuffix("lines that are missing: those of steps 6 to 8") == true)
+        #expect(try loss(8, due: nil) == nil)
+        try damage(folder("metrics.jsonl")) { $0.removeLast(20) }
+        #expect(try loss(4, due: 4) == nil)
+        try damage(folder("metrics.jsonl")) { $0[0] = 0x78 }
+        #expect(
+            try loss(4, due: 4) == "\(folder("metrics.jsonl")): is not as this run wrote it; lines that are not "
+                + "understood, and left out: 1")
+    }
+
+    @Test("lines are due from the latest start on, as often as the job says", arguments: [1, 3])
+    func due(_ every: Int) throws {
+        let folder = try TestFolder()
+        var job = JobConfiguration()
+        (job.run.directory, job.data.path, job.run.metricsEvery) = (folder.path, "data/x", every)
+        let metadata = CheckpointMetadata(step: 8, jobYAML: job.yaml(), worldSize: 1, hosts: ["node"], version: "0.3")
+        func loss() throws -> String? { try MetricsWriter.loss(run: folder.path, goingOnFrom: metadata) }
+        // By an earlier version, which kept no record of starts.
+        #expect(try loss() == nil)
+        try Files.append(line: #"{"event": "start", "step": 4}"#, to: folder("runs.jsonl"))
+        try Files.append(line: #"{"event": "end", "step": 9}"#, to: folder("runs.jsonl"))
+        #expect(try loss()?.hasSuffix("of steps 1 to \(every == 1 ? 8 : 6)") == true)
+        // Begun from another run's checkpoint, and stopped at once.
+        try Files.append(line: #"{"event": "start", "step": 8}"#, to: folder("runs.jsonl"))
+        #expect(try loss() == nil)
     }
 
     /// A small disk, where this process may mount one; elsewhere this shows nothing.

@@ -124,8 +124,9 @@ extension HDF5Library {
                 "\(place)cannot \(operation): \(openElsewhere); wait or close it. \(reason)")
         }
         if let code = systemCode(in: deepest.text) {
+            // That says it all: HDF5 goes on with addresses and descriptors.
             let system = StorageError.system(code, operation, path)
-            return StorageError(system.kind, path, "\(place)\(system.message). \(reason)")
+            return StorageError(system.kind, path, place + system.message)
         }
         let isTruncated = deepest.text.contains("addr overflow") || deepest.text.hasPrefix("truncated file")
         if isTruncated {
