@@ -13,7 +13,7 @@
 # scripts/setup --tests installs; nothing is installed here.
 #
 # Set from outside: FPDM_CLUSTER, the folder (default: /tmp/fpdm-cluster-UID); FPDM_CLUSTER_PORT, the first of three
-# ports (default: three that are free).
+# ports (default: three that are free); FPDM_CLUSTER_LINES, further lines of slurm.conf (default: none).
 set -euo pipefail
 # Debian keeps daemons where ordinary users do not look.
 PATH=$PATH:/usr/sbin:/sbin
@@ -124,6 +124,7 @@ KillWait=5
 NodeName=n1 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$first $shape
 NodeName=n2 NodeHostname=$(hostname -s) NodeAddr=127.0.0.1 Port=$second $shape
 PartitionName=test Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
+${FPDM_CLUSTER_LINES:-}
 CONF
     # Jobs get it from the shell that submits them. Open MPI names its shared memory by host and local rank, which both
     # nodes have in common here: ranks talk by TCP.

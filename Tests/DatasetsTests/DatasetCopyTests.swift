@@ -30,15 +30,20 @@ import Testing
 
     private func names() throws -> [String] { try Files.names(in: folder("node")).filter { $0.first != "." } }
 
-    @Test func everythingOfItsNameIsCopiedOnce() throws {
+    @Test func itsFilesAreCopiedOnce() throws {
         let set = try pack("a/set")
-        try AtomicFile.write("x", to: folder("a/set-00001-of-00003.h5.more"))
-        try AtomicFile.write("x", to: folder("a/set-other.txt"))
+        let packed = try Files.names(in: folder("a"))
+        // What people leave beside them, under whatever name, is neither copied nor in the way.
+        for name in ["set-00001-of-00003.h5.more", "set.h5.notes", "set-other.txt"] {
+            try AtomicFile.write("x", to: folder("a/\(name)"))
+        }
+        for name in ["set.h5-old", "set-00000-of-00003.h5.d"] { try AtomicFile.createDirectory(folder("a/\(name)")) }
+        #expect(mkfifo(folder("a/set.h5.fifo"), 0o600) == 0)
         let copy = try DatasetCopy(of: set, in: folder("node"))
         let first = try make(copy)
         #expect(first.isNew && first.told.last == copy.bytes && first.told == first.told.sorted())
         let files = try Files.names(in: Files.folder(of: copy.path))
-        #expect(try files == Files.names(in: folder("a")).filter { $0 != "set-other.txt" } && files.count >= 5)
+        #expect(files == packed && files.count == 8)
         for file in files {
             #expect(try Files.read(folder("a/\(file)")) == Files.read("\(Files.folder(of: copy.path))/\(file)"))
         }
@@ -69,6 +74,53 @@ import Testing
         #expect(try make(copy).isNew)
         #expect(try Files.read(shard) == Files.read(DatasetName(folder("a/set")).shard(1, of: 3)))
         #expect(try names().count == 1)
+    }
+
+    /// Found when it is read, since all of it is not read before.
+    @Test func aRottenChunkHasItMadeAnew() throws {
+        let set = try pack("a/set")
+        let copy = try DatasetCopy(of: set, in: folder("node"))
+        _ = try make(copy)
+        let shard = DatasetName(copy.path).shard(0, of: 3)
+        let image = source.stored(0).map { UInt8($0) }
+        try damage(shard) { try $0[#require(position(of: image, in: $0)) + 5] ^= 4 }
+        #expect(try !make(copy).isNew)
+        let failure = try dataFailure { _ = try ShardedDataset(copyOf: set, at: copy.path).allImages() }
+        #expect(failure.kind == .malformed && failure.file == shard)
+        #expect(failure.message.contains("this is the copy of \(set.name.base) that data.stage made: the next start"))
+        #expect(try make(copy).isNew)
+        #expect(try ShardedDataset(copyOf: set, at: copy.path).allImages() == set.allImages())
+        #expect(try !make(copy).isNew && names().count == 1)
+    }
+
+    @Test func aRottenChunkIsFoundInStoredSamplesToo() throws {
+        let set = try pack("a/set")
+        let copy = try DatasetCopy(of: set, in: folder("node"))
+        _ = try make(copy)
+        let image = source.stored(0).map { UInt8($0) }
+        try damage(DatasetName(copy.path).shard(0, of: 3)) {
+            try $0[#require(position(of: image, in: $0)) + 5] ^= 4
+        }
+        // Where nothing can be noted beside it, a person has to remove it.
+        let home = Files.folder(of: copy.path)
+        try AtomicFile.createDirectory("\(Files.folder(of: home))/.damaged-\(Files.lastPart(of: home))")
+        let copied = try ShardedDataset(path: copy.path, mostHeldBytes: 0, copiedFrom: set.name.base)
+        let failure = try dataFailure {
+            try withUnsafeTemporaryAllocation(byteCount: copied.storedImageBytes, alignment: 16) {
+                try copied.readStored([(0, 0)], into: #require($0.baseAddress))
+            }
+        }
+        #expect(failure.message.contains("that data.stage made: remove the folder \(home), and the next start"))
+    }
+
+    @Test func aSoundCopyIsTakenWithoutItsLock() throws {
+        let copy = try DatasetCopy(of: pack("a/set"), in: folder("node"))
+        _ = try make(copy)
+        // As where nothing may be written, which root may everywhere.
+        let lock = "\(folder("node"))/.lock-\(Files.lastPart(of: Files.folder(of: copy.path)))"
+        try AtomicFile.removeTree(lock)
+        try AtomicFile.createDirectory(lock)
+        #expect(try !make(copy).isNew)
     }
 
     @Test func whatAnInterruptedCopyLeftIsRemoved() throws {
@@ -104,5 +156,45 @@ import Testing
         } progress: { _ in
         }
         #expect(isNew && waited == 1)
+    }
+
+    /// Another process's lock is waited for while its copy grows, and no longer.
+    @Test(arguments: [true, false]) func whoStandsStillIsNotWaitedForForEver(_ grows: Bool) async throws {
+        let set = try pack("a/set")
+        let copy = try DatasetCopy(of: set, in: folder("node"))
+        let home = Files.lastPart(of: Files.folder(of: copy.path))
+        let work = "\(folder("node"))/.partial-\(home)"
+        try AtomicFile.createDirectory(work)
+        let path = "\(folder("node"))/.lock-\(home)"
+        try AtomicFile.write("process 7 on elsewhere\n", to: path)
+        var lock = try FileLock(path)
+        #expect(lock != nil)
+        guard grows else {
+            let error = #expect(throws: StorageError.self) {
+                try copy.make(patience: .milliseconds(500)) {
+                } progress: { _ in
+                }
+            }
+            #expect(
+                error?.kind == .exists && error?.message.hasPrefix("process 7 on elsewhere holds this lock") == true)
+            withExtendedLifetime(lock) {}
+            return
+        }
+        let other = Task.detached {
+            for bytes in 1...15 {
+                try AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        let waiting = Task.detached {
+            try copy.make(patience: .milliseconds(500)) {
+            } progress: { _ in
+            }
+        }
+        try await other.value
+        lock = nil
+        #expect(try await waiting.value)
+        let name = try String(decoding: Files.read(path), as: UTF8.self)
+        #expect(name.hasPrefix("process \(getpid()) on "))
     }
 }

@@ -24,11 +24,12 @@ public struct DatasetCopy {
     public init(of dataset: ShardedDataset, in folder: String) throws {
         (self.dataset, self.folder) = (dataset, folder)
         let name = dataset.name
-        // Whatever else belongs to a shard stands beside it, under a longer name.
-        let owners = (dataset.shardPaths + [name.whole]).map(Files.lastPart)
-        files = try Files.names(in: name.folder).filter { file in owners.contains { file.hasPrefix($0) } }.map {
-            ($0, try Files.size(of: "\(name.folder)/\($0)"))
-        }
+        // Whatever else stands beside them, under however similar a name, is a person's.
+        let owned = dataset.shardPaths + [name.whole]
+        let wanted = Set((owned + owned.map(HDF5Digest.path)).map(Files.lastPart))
+        files = try Files.names(in: name.folder).filter {
+            try wanted.contains($0) && !Files.isDirectory("\(name.folder)/\($0)")
+        }.map { ($0, try Files.size(of: "\(name.folder)/\($0)")) }
         bytes = files.reduce(0) { $0 + $1.size }
         let identity =
             "\(try dataset.fingerprint()); \(dataset.layout); "
@@ -38,23 +39,30 @@ public struct DatasetCopy {
         path = "\(folder)/\(home)/\(name.name)"
     }
 
+    private var target: String { "\(folder)/\(home)" }
+    private var work: String { "\(folder)/.partial-\(home)" }
+
     /// Makes the copy, unless it is there; waits for another process that is just making it.
     ///
     /// - Parameters:
+    ///   - patience: how long to wait where that process's copy does not grow.
     ///   - waiting: is called once, if it waits.
     ///   - progress: is told of bytes copied so far.
     /// - Returns: whether anything had to be copied.
-    /// - Throws: `StorageError`: there is not enough space, or files cannot be read or written; then nothing is left.
-    public func make(waiting: () -> Void, progress: (Int) -> Void) throws -> Bool {
+    /// - Throws: `StorageError`: there is not enough space, or files cannot be read or written, or that process stands
+    ///   still (`.exists`); then nothing is left.
+    public func make(
+        patience: Duration = .seconds(600), waiting: () -> Void, progress: (Int) -> Void
+    ) throws -> Bool {
+        // Without the lock, whose file could not be made where nothing may be written: nobody touches a sound copy.
+        if try isThere() { return false }
         try AtomicFile.createDirectory(folder)
-        let lock = try claim(waiting)
+        let lock = try claim(patience, waiting)
         defer { withExtendedLifetime(lock) {} }
-        let target = "\(folder)/\(home)"
-        let work = "\(folder)/.partial-\(home)"
         // The lock is ours: whoever made that is gone.
         try AtomicFile.removeTree(work)
+        if try isThere() { return false }
         if try Files.exists(target) {
-            if isSound { return false }
             try AtomicFile.rename(from: target, to: work)
             try AtomicFile.removeTree(work)
         }
@@ -71,6 +79,7 @@ public struct DatasetCopy {
             try AtomicFile.syncDirectory(work)
             try AtomicFile.rename(from: work, to: target)
             try AtomicFile.syncDirectory(folder)
+            try AtomicFile.removeTree(CopiedFrom.mark(ofCopy: path))
         } catch {
             try? AtomicFile.removeTree(work)
             throw error
@@ -78,20 +87,58 @@ public struct DatasetCopy {
         return true
     }
 
-    private func claim(_ waiting: () -> Void) throws -> FileLock {
-        var isTold = false
-        while true {
-            if let lock = try FileLock("\(folder)/.lock-\(home)") { return lock }
-            if !isTold { waiting() }
-            isTold = true
-            usleep(250_000)
+    private func claim(_ patience: Duration, _ waiting: () -> Void) throws -> FileLock {
+        let path = "\(folder)/.lock-\(home)"
+        func attempt() throws -> FileLock? {
+            let lock = try FileLock(path)
+            if lock != nil { Self.sign(path) }
+            return lock
         }
+        if let lock = try attempt() { return lock }
+        waiting()
+        let clock = ContinuousClock()
+        var (copied, deadline) = (copiedBytes, clock.now + patience)
+        while true {
+            usleep(250_000)
+            if let lock = try attempt() { return lock }
+            guard clock.now >= deadline else { continue }
+            let now = copiedBytes
+            guard now != copied else { break }
+            (copied, deadline) = (now, clock.now + patience)
+        }
+        throw StorageError(
+            .exists, path,
+            "\(Self.holder(of: path)) holds this lock, and its copy of \(dataset.name.base) has not grown for "
+                + "\(patience.components.seconds) s: see what keeps it, or end it, and try again; or choose another folder "
+                + "(data.stage)")
+    }
+
+    /// Of the copy that is just being made.
+    private var copiedBytes: Int { files.reduce(0) { $0 + ((try? Files.size(of: "\(work)/\($1.name)")) ?? 0) } }
+
+    /// Says in the lock's file who holds it, for those who wait for too long.
+    private static func sign(_ path: String) {
+        var host = [CChar](repeating: 0, count: 256)
+        guard gethostname(&host, host.count - 1) == 0, let file = fopen(path, "w") else { return }
+        let name = String(decoding: host.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        fputs("process \(getpid()) on \(name)\n", file)
+        fclose(file)
+    }
+
+    private static func holder(of path: String) -> String {
+        if let holder = FileLock.holder(of: path) { return holder }
+        let text = (try? Files.readRegular(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(separator: "\n").first.map(String.init) ?? "another process"
+    }
+
+    /// Whether the copy can be taken as it is.
+    private func isThere() throws -> Bool {
+        try Files.exists(target) && !Files.exists(CopiedFrom.mark(ofCopy: path)) && isSound
     }
 
     /// Whether all files are there, as long as they should be, and tell of the same samples in the same chunks. The
-    /// samples' own digests are checked when they are read.
+    /// samples' own digests are checked when they are read: a data set for which one has a copy takes minutes to read.
     private var isSound: Bool {
-        let target = "\(folder)/\(home)"
         guard files.allSatisfy({ (try? Files.size(of: "\(target)/\($0.name)")) == $0.size }),
             let copy = try? ShardedDataset(path: path), copy.layout == dataset.layout,
             let fingerprint = try? copy.fingerprint()

@@ -18,9 +18,11 @@ extension ShardedDataset {
     func readStored(_ order: [(row: Int, position: Int)], into target: UnsafeMutableRawPointer) throws {
         func copy<Element>(_ reader: RowReader<Element>) throws {
             let target = target.assumingMemoryBound(to: Element.self)
-            try reader.forEachRow(order) { values, position, _, _ in
-                guard let base = values.baseAddress else { return }
-                (target + position * values.count).update(from: base, count: values.count)
+            try naming {
+                try reader.forEachRow(order) { values, position, _, _ in
+                    guard let base = values.baseAddress else { return }
+                    (target + position * values.count).update(from: base, count: values.count)
+                }
             }
         }
         switch images {
@@ -46,20 +48,22 @@ extension ShardedDataset {
             }
         guard !isFinite else { return }
         let (file, row) = place(of: index)
-        throw notFinite("/images", file, row)
+        try naming { throw notFinite("/images", file, row) }
     }
 
     /// Reads label vectors, of samples in rising order.
     func readVectors(_ order: [(row: Int, position: Int)], into vectors: UnsafeMutablePointer<Float>) throws {
         guard let reader = self.vectors else { preconditionFailure("\(name.base) has no label vectors") }
-        try reader.forEachRow(order) { values, position, shard, row in
-            let target = vectors + position * values.count
-            var largest: UInt32 = 0
-            for index in values.indices {
-                target[index] = values[index]
-                largest = max(largest, values[index].magnitude.bitPattern)
+        try naming {
+            try reader.forEachRow(order) { values, position, shard, row in
+                let target = vectors + position * values.count
+                var largest: UInt32 = 0
+                for index in values.indices {
+                    target[index] = values[index]
+                    largest = max(largest, values[index].magnitude.bitPattern)
+                }
+                if largest >= Float.infinity.bitPattern { throw notFinite("/labels", shardPaths[shard], row) }
             }
-            if largest >= Float.infinity.bitPattern { throw notFinite("/labels", shardPaths[shard], row) }
         }
     }
 }

@@ -36,6 +36,8 @@ public final class ShardedDataset: @unchecked Sendable {
     }
     let images: Images
     let vectors: RowReader<Float>?
+    /// Nil where this is no copy.
+    let copiedFrom: CopiedFrom?
     let files: ShardFiles
     let digests: SampleDigests
     /// Whether every shard holds a digest for each sample, against which samples are held when they are read.
@@ -56,9 +58,12 @@ public final class ShardedDataset: @unchecked Sendable {
         try self.init(path: path, mostHeldBytes: Self.mostHeldBytes)
     }
 
-    /// - Parameter mostHeldBytes: for tests of both ways of reading.
-    init(path: String, mostHeldBytes: Int) throws {
+    /// - Parameters:
+    ///   - mostHeldBytes: for tests of both ways of reading.
+    ///   - original: the base path of the data set that this is a copy of; nil where it is none.
+    init(path: String, mostHeldBytes: Int, copiedFrom original: String? = nil) throws {
         name = DatasetName(path)
+        copiedFrom = original.map { CopiedFrom(original: $0, copy: path) }
         shardPaths = try ShardSurvey(name).paths()
         let first = try Shard(shardPaths[0])
         files = ShardFiles(paths: shardPaths, first: first)
@@ -206,9 +211,11 @@ extension ShardedDataset {
     private func readImages<Element>(
         _ reader: RowReader<Element>, into images: UnsafeMutablePointer<Float>, _ float: (Element) -> Float
     ) throws {
-        try reader.forEachRow(order) { values, position, shard, row in
-            guard convert(values, into: images + position * values.count, float) else {
-                throw notFinite("/images", shardPaths[shard], row)
+        try naming {
+            try reader.forEachRow(order) { values, position, shard, row in
+                guard convert(values, into: images + position * values.count, float) else {
+                    throw notFinite("/images", shardPaths[shard], row)
+                }
             }
         }
     }

@@ -22,7 +22,7 @@ enum Staging {
             return try copy(dataset, to: URL(fileURLWithPath: folder).path, note: note)
         }
         let path = try runtime.nodeLocal.broadcast(made, root: 0)
-        return try runtime.world.agree { try ShardedDataset(path: path) }
+        return try runtime.world.agree { try ShardedDataset(copyOf: dataset, at: path) }
     }
 
     private static func copy(_ dataset: ShardedDataset, to folder: String, note: (String) -> Void) throws -> String {
