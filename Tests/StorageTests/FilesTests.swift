@@ -283,7 +283,9 @@ import Testing
         ]
         for (path, message, call) in calls {
             let error = try failure { try call() }
-            #expect(error.kind == .io && error.path == path && error.message.contains(message), "\(error)")
+            // A link that leads nowhere is what somebody made; the rest is the system's.
+            let kind: StorageTrouble = message.hasPrefix("leads") ? .malformed : .io
+            #expect(error.kind == kind && error.path == path && error.message.contains(message), "\(error)")
         }
         #expect(!AtomicFile.isWritableDirectory(scratch("loop")) && !AtomicFile.isWritableDirectory(long))
     }

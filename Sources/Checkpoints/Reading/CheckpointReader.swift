@@ -36,7 +36,7 @@ public struct CheckpointReader: Sendable {
     /// Checks a checkpoint's folder from `COMMIT` down: the length and CRC-32C of each file, before HDF5 sees it, and then
     /// those of each piece, which were taken before it was written.
     ///
-    /// - Throws: ``CheckpointError``: `.missing` if there is no such folder, `.damaged` with the file and what is wrong,
+    /// - Throws: ``CheckpointError``: `.missing` if nothing is there, `.damaged` with the file and what is wrong,
     ///   `.tooNew`, `.gone`; `StorageError` of kind `.io` if the disk fails.
     public static func open(_ path: String) throws -> CheckpointReader {
         let reader = try CheckpointReader(unchecked: path)
@@ -50,10 +50,9 @@ public struct CheckpointReader: Sendable {
     /// - Throws: as ``open(_:)``.
     public init(unchecked path: String) throws {
         guard try CheckpointError.translating({ try Files.isDirectory(path) }) else {
-            throw CheckpointError(
-                .missing, path,
-                try Files.exists(path) ? "is not the folder of a checkpoint" : "there is no such checkpoint"
-            )
+            throw try Files.exists(path)
+                ? CheckpointError(.damaged, path, "is not the folder of a checkpoint")
+                : CheckpointError(.missing, path, "there is no such checkpoint")
         }
         let (commit, index) = try CheckpointError.noticing(path) {
             let commit = try CheckpointCommit.read(in: path)

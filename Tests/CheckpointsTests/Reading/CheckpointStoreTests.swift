@@ -138,7 +138,7 @@ import Testing
         ]
         for (path, call) in calls {
             let error = storageError { try call() }
-            #expect(error?.kind == .io && error?.path == path, "\(String(describing: error))")
+            #expect([.io, .malformed].contains(error?.kind) && error?.path == path, "\(String(describing: error))")
         }
     }
 }
