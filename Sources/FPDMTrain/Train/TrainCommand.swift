@@ -90,6 +90,8 @@ struct TrainCommand: ParsableCommand {
             case "auto": .auto
             default: .checkpoint(resume)
             }
+        // Until the process is gone: no signal is to change how a run ends that has saved all it had.
+        _ = Unmanaged.passRetained(StopSignals())
         let runtime = try Session.start()
         let reporter = TrainingReporter(speaks: runtime.world.rank == 0)
         let run = try TrainingRun(configuration, options, runtime: runtime, observer: reporter)

@@ -5,21 +5,22 @@ import Reporting
 /// Watches over a run while it trains: hears signals and the clock, so that it is saved before it has to end, and ends it
 /// where it hangs.
 final class RunGuard {
-    /// Steps that take no longer are finished when a wish to stop comes; of longer ones the begun step is dropped.
-    /// Seconds.
-    static let longStep = 5.0
-
     /// What the rank is doing, for its watchdog.
     let heartbeat: Heartbeat
-    private let rank: Int
+    private let world: Communicator
     private let channel: StopChannel
+    private let signals: StopSignals
     /// On rank 0, which decides for all.
     private let deadline: RunDeadline?
     private var clock: RunClock
+    private let pulses: PulseFolder
     private let watchdog: Watchdog?
-    private let caught: [Int32]
     /// This rank's own, once it has one: nothing takes it back.
     private var wish: StopWish.Cause?
+    /// The lowest rank's, once all have heard it.
+    private var heardWish: StopWish?
+    /// What is under way, and since when.
+    private var work = (RunClock.Work.step, since: ContinuousClock.now)
     private var isOver = false
 
     /// Begins to watch. Collective.
@@ -28,66 +29,87 @@ final class RunGuard {
     ///   - hosts: by rank.
     ///   - checkpointBytes: what is saved.
     ///   - spent: seconds since the process began.
-    init(_ job: ResolvedJob, runtime: MPIRuntime, hosts: [String], checkpointBytes: Int, spent: Double) throws {
-        let world = runtime.world
-        rank = world.rank
+    ///   - signals: which are caught already.
+    init(
+        _ job: ResolvedJob, runtime: MPIRuntime, hosts: [String], checkpointBytes: Int, spent: Double,
+        signals: StopSignals
+    ) throws {
+        world = runtime.world
+        self.signals = signals
         channel = try StopChannel(world)
-        deadline = rank == 0 ? RunDeadline(job.run.timeLimit, spent: spent) : nil
+        deadline = world.rank == 0 ? RunDeadline(job.run.timeLimit, spent: spent) : nil
         clock = RunClock(checkpointBytes: checkpointBytes)
         heartbeat = Heartbeat(calls: runtime.calls)
+        pulses = PulseFolder(run: job.run.directory)
         watchdog =
             job.run.watchdog == 0
             ? nil
             : Watchdog(
-                rank: rank, hosts: hosts, limit: Double(job.run.watchdog), heartbeat: heartbeat,
-                run: job.run.directory)
+                rank: world.rank, hosts: hosts, limit: Double(job.run.watchdog), heartbeat: heartbeat, folder: pulses)
+        // Nobody shows a sign of life before there is a place for it.
+        if world.rank == 0, watchdog != nil { pulses.renew() }
+        try world.barrier()
         watchdog?.start()
-        caught = StopSignals.catchAll()
     }
 
     /// Seconds left of the run's time, where it has an end; on rank 0.
     var secondsLeft: Double? { deadline?.left }
 
-    // MARK: - In a step
+    // MARK: - In a step, or a validation
 
-    /// Whether this rank is to leave the rest of a long step out, because some rank wishes to stop. To be asked between
-    /// microbatches, often enough to be the proof that this rank is getting on.
-    func dropsStep() -> Bool {
+    /// Says what is begun.
+    func begin(_ work: RunClock.Work) { self.work = (work, .now) }
+
+    /// Whether this rank is to leave the rest of a long step, or validation, out, because some rank wishes to stop. To be
+    /// asked between microbatches, often enough to be the proof that this rank is getting on.
+    func dropsWork() -> Bool {
         heartbeat.beat()
-        guard isLong else { return false }
+        if let heardWish { return isLong || heardWish.cause == .timeIsUp }
         tell()
         channel.listen()
         return channel.hasSent || channel.isHeard
     }
 
-    /// Tells the others of this rank's wish to stop, if it has one, while they compute a long step.
+    /// Tells the others of this rank's wish to stop, if it has one, while they compute what takes long. Each rank looks
+    /// at its own clock: whoever finds it long first interrupts all.
     func tell() {
-        if isLong, wishes(inStep: true) { channel.send() }
+        if wishes(inWork: true), isLong || wish == .timeIsUp { channel.send() }
     }
 
     /// Adds what this rank has to say at the end of a step.
     func vote(_ ballot: inout StepVote.Ballot) {
-        if wishes(inStep: ballot.isDropped) { ballot.wish = wish.map { StopWish(rank: rank, cause: $0) } }
+        if wishes(inWork: ballot.isDropped) { ballot.wish = ownWish }
         ballot.hasSentWish = channel.hasSent
     }
 
     /// Takes in what all had to say. Collective.
     func heard(_ outcome: StepVote.Outcome) {
-        if outcome.wish != nil { channel.settle(senders: outcome.senders) }
+        guard let wish = outcome.wish else { return }
+        heardWish = wish
+        channel.settle(senders: outcome.senders)
     }
 
-    /// Whether steps take so long that one that was begun is not waited for; as the first one may.
-    private var isLong: Bool { clock.longestStep.map { $0 > Self.longStep } ?? true }
+    /// What all have to say where a validation was dropped, and no vote follows. Collective.
+    func hearAll() throws -> StopWish? {
+        let own = ownWish?.number(ranks: world.size) ?? -.infinity
+        heardWish = StopWish(number: try world.allReduce(own, .max), ranks: world.size)
+        channel.settle()
+        return heardWish
+    }
+
+    private var ownWish: StopWish? { wish.map { StopWish(rank: world.rank, cause: $0) } }
+
+    private var isLong: Bool { clock.isLong(work.0, after: (.now - work.since).seconds) }
 
     /// Whether this rank wishes to stop.
     ///
-    /// - Parameter inStep: whether only what cannot wait for the end of the step counts.
-    private func wishes(inStep: Bool) -> Bool {
+    /// - Parameter inWork: whether only what cannot wait for the end of the step counts.
+    private func wishes(inWork: Bool) -> Bool {
         if wish == nil {
-            if let signal = StopSignals.caught {
+            if let signal = signals.caught {
                 wish = .signal(signal)
             } else if let left = deadline?.left,
-                inStep ? clock.mustSave(left: left) : clock.mustStop(left: left)
+                inWork ? clock.mustSave(left: left) : clock.mustStop(left: left)
             {
                 wish = .timeIsUp
             }
@@ -97,18 +119,17 @@ final class RunGuard {
 
     // MARK: - Between steps
 
-    func measured(step seconds: Double) { clock.measured(step: seconds) }
+    func measured(_ work: RunClock.Work, _ seconds: Double) { clock.measured(work, seconds) }
 
     func measured(save seconds: Double) { clock.measured(save: seconds) }
 
     /// Watches no more. Collective, on all ranks alike; a second call does nothing.
-    ///
-    /// - Parameter keepsSignals: whether signals go on to be caught, since the process is about to end.
-    func end(keepsSignals: Bool) {
+    func end() {
         guard !isOver else { return }
         isOver = true
         channel.settle()
         watchdog?.stop()
-        if !keepsSignals { StopSignals.release(caught) }
+        world.orAbort { try world.barrier() }
+        if world.rank == 0, watchdog != nil { pulses.remove() }
     }
 }

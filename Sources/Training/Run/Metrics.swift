@@ -49,13 +49,16 @@ public struct MetricsLine: Codable, Equatable, Sendable {
 
 /// Appends to a run's `metrics.jsonl`. On resume, lines after the step that the run goes on from are dropped, so
 /// that the file reads as that of a run that was never stopped; those before stay as they are, whichever version of
-/// this program wrote them.
+/// this program wrote them. But for validations: one that a stop left out is made up for once (`makeUp`), and is missing
+/// where it was stopped again, or belongs to the last step of all.
 public final class MetricsWriter {
     private let path: String
-    private let handle: FileHandle
+    private var handle: FileHandle
     private let encoder = JSONEncoder()
     /// Bytes of whole lines in the file.
     private var written: UInt64
+    /// The lines of earlier starts.
+    private let kept: [Substring]
     /// Lines that a disk had no room for so far.
     private var waiting = Data()
 
@@ -64,16 +67,39 @@ public final class MetricsWriter {
     public init(run: String, from step: Int) throws {
         path = run + "/metrics.jsonl"
         encoder.outputFormatting = [.sortedKeys]
-        let kept = try Self.texts(run: run).filter { Self.step(of: $0).map { $0 <= step } ?? false }
-        try AtomicFile.write(kept.map { $0 + "\n" }.joined(), to: path)
+        kept = try Self.texts(run: run).filter { Self.step(of: $0).map { $0 <= step } ?? false }
+        (handle, written) = try Self.write(kept, to: path)
+    }
+
+    /// A file of these lines, open for more, and its length.
+    private static func write(_ lines: [Substring], to path: String) throws -> (FileHandle, UInt64) {
+        try AtomicFile.write(lines.map { $0 + "\n" }.joined(), to: path)
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw StorageError(.io, path, "cannot be opened for writing; check its permissions")
         }
-        self.handle = handle
-        written = try handle.seekToEnd()
+        return (handle, try handle.seekToEnd())
     }
 
     deinit { try? handle.close() }
+
+    /// Whether the last line is of this step, and lacks the loss on held-out data.
+    func lacksValidation(of step: Int) -> Bool {
+        guard let last = kept.last, let line = try? JSONDecoder().decode(MetricsLine.self, from: Data(last.utf8)) else {
+            return false
+        }
+        return line.step == step && line.validationLoss == nil
+    }
+
+    /// Adds that loss to it, before any other line is added.
+    ///
+    /// - Throws: `StorageError` if the file cannot be written: it is then as it was.
+    func makeUp(validationLoss: Double) throws {
+        guard validationLoss.isFinite, let last = kept.last, last.hasSuffix("}") else { return }
+        let line = last.dropLast() + ",\"validationLoss\":\(validationLoss)}"
+        let former = handle
+        (handle, written) = try Self.write(kept.dropLast() + [line], to: path)
+        try? former.close()
+    }
 
     /// Adds a line.
     ///

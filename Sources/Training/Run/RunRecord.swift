@@ -91,6 +91,31 @@ enum RunRecord {
         End(time: now, step: step, code: code, reason: reason)
     }
 
+    /// What a line says of a start, or of an end.
+    private struct Turn: Decodable {
+        let event: String
+        let step: Int
+        let code: Int32?
+    }
+
+    /// How many starts, right before the latest one, began at a step and were stopped there, to be started again.
+    static func idleStarts(run: String, at step: Int) -> Int {
+        guard let data = try? Files.readRegular(run + "/runs.jsonl") else { return 0 }
+        let turns = String(decoding: data, as: UTF8.self).split(whereSeparator: \.isNewline).compactMap {
+            try? JSONDecoder().decode(Turn.self, from: Data($0.utf8))
+        }
+        let earlier = turns.prefix(turns.lastIndex { $0.event == "start" } ?? 0)
+        var count = 0
+        // From the last one back: an end, and the start that it belongs to.
+        for (index, turn) in earlier.reversed().enumerated() {
+            let isEnd = index.isMultiple(of: 2)
+            guard turn.step == step, turn.event == (isEnd ? "end" : "start") else { break }
+            if isEnd, turn.code != Failure.Status.tryAgain.rawValue { break }
+            if !isEnd { count += 1 }
+        }
+        return count
+    }
+
     /// Adds a line to the folder's record.
     /// - Throws: `StorageError` when it cannot be written.
     static func append(_ line: some Encodable, run: String) throws {

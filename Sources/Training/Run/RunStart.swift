@@ -57,14 +57,17 @@ struct RunStart {
     let environment: [String: String]
     let memory: MemoryPlan
 
-    /// - Parameter note: is told on every rank what a person should know.
+    /// - Parameters:
+    ///   - job: the same on all ranks.
+    ///   - heartbeat: is told what takes its time.
+    ///   - note: is told on every rank what a person should know.
     /// - Returns: nil if the run has no steps left to do.
     /// - Throws: `RankFailure`, on all ranks alike.
     init?(
-        _ job: JobConfiguration, _ options: RunOptions, runtime: MPIRuntime, note: (String) -> Void
+        _ job: JobConfiguration, _ options: RunOptions, runtime: MPIRuntime, heartbeat: Heartbeat,
+        note: (String) -> Void
     ) throws {
         let world = runtime.world
-        try RunAgreement.requireOneJob(job, world)
         let folder = RunFolder(job.run.directory)
         self.folder = folder
         let origin = try RunOrigin(options, folder, world, note: note)
@@ -80,74 +83,20 @@ struct RunStart {
         }
         // The job as the run goes on: recorded changes may have other virtual ranks than the job file.
         let running = resumption?.job ?? job.resolved { .keep }
-        try world.agree {
-            if let problem = running.configuration.problems(forRanks: world.size).first {
-                throw Failure(.badData, problem.description)
-            }
-            try MemoryPlan.requireCountable(running)
-        }
+        try Self.requireSound(running, world)
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
-        let engine = try world.agree { try Engine(threads: threads) }
-        self.engine = engine
-        let (found, validation) = try world.agree { try Self.openData(job) }
-        let dataset = try job.data.stage.map { try Staging.stage(found, in: $0, runtime, note: note) } ?? found
-        (self.dataset, self.validation) = (dataset, validation)
-
-        let limit = MemoryLimit.current
-        func plan(_ job: ResolvedJob) -> MemoryPlan {
-            MemoryPlan(
-                job, rank: world.rank, ranks: world.size, threads: threads, dataset: dataset, validation: validation)
-        }
-        // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
-        var resolved =
-            resumption?.job
-            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window) {
-                Self.fittingActivations(job, plan, limit, runtime)
-            }
-        if job.training.activations == nil {
-            let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
-            resolved = resolved.with(activations: keeps ? .keep : .recompute)
-        }
-        self.job = resolved
-        let memory = plan(resolved)
-        self.memory = memory
-        try world.agree {
-            try memory.requireFits(
-                resolved, ranks: runtime.nodeLocal.size, limit: limit, isResumed: checkpoint != nil)
-        }
+        engine = try world.agree { try Engine(threads: threads) }
+        (dataset, validation) = try Self.openData(job, runtime, heartbeat, note: note)
+        (self.job, memory) = try Self.resolve(
+            job, resumption, threads: threads, dataset: dataset, validation: validation, runtime)
 
         fingerprint = try RunAgreement.fingerprint(dataset, runtime)
-        var environment = [
-            "backend": engine.matrix.name, "precision": resolved.training.precision.rawValue,
-            "arithmetic": "\(Engine.arithmetic)", "mpi": runtime.libraryVersion,
-            "threads": String(engine.pool.threadCount),
-        ]
-        // Only there does it decide about bits.
-        if resolved.shuffle == .window { environment["layout"] = dataset.layout.description }
-        self.environment = environment
+        environment = Self.environment(self.job, engine, dataset, runtime)
         let held = try validation.map { try RunAgreement.fingerprint($0, runtime).description }
         try RunAgreement.requireEqualRanks(fingerprint, validation: held ?? "none", environment, world)
-        var changes = resumption?.changes ?? []
-        if let checkpoint {
-            let (fingerprint, environment) = (fingerprint, self.environment)
-            let found = try world.agree {
-                try RunOrigin.differences(
-                    checkpoint, fingerprint, environment, changes: changes, allowing: options.allowingChanges)
-            }
-            for change in found {
-                note("\(change.key): \(change.from) so far, \(change.to) from step \(change.step) on; recorded")
-            }
-            changes += found
-        }
-        self.changes = changes
-        if let line = running.configuration.idleNote(forRanks: world.size) { note(line) }
-        for line in running.configuration.warnings { note(line) }
-        let masks = try runtime.nodeLocal.allGather(ProcessorAffinity.mask)
-        if let line = ProcessorAffinity.warning(
-            masks: masks, node: .current, isLaunched: LauncherEnvironment.isLaunched)
-        {
-            note(line)
-        }
+        changes = try Self.changes(
+            resumption?.changes ?? [], from: checkpoint, fingerprint, environment, options, world, note: note)
+        try Self.tellSettings(running.configuration, runtime, note: note)
     }
 
     /// Brings a trainer to where the run begins. Collective.
@@ -172,14 +121,105 @@ struct RunStart {
             bounds: metadata.grids.map { Int($0) }, virtualRanks: job.training.virtualRanks)
     }
 
-    // MARK: - Data and memory
+    // MARK: - Its parts, collective but for what they say
 
-    private static func openData(_ job: JobConfiguration) throws -> (ShardedDataset, ShardedDataset?) {
-        let dataset = try ShardedDataset(path: job.data.path)
-        try dataset.requireFits(job.model)
-        let validation = try job.validation.path.map { try ShardedDataset(path: $0) }
-        try validation?.requireFits(job.model)
-        return (dataset, validation)
+    private static func requireSound(_ job: ResolvedJob, _ world: Communicator) throws {
+        try world.agree {
+            if let problem = job.configuration.problems(forRanks: world.size).first {
+                throw Failure(.badData, problem.description)
+            }
+            try MemoryPlan.requireCountable(job)
+        }
+    }
+
+    /// The data to train on, on the node's own disk where the job says so, and those held out.
+    private static func openData(
+        _ job: JobConfiguration, _ runtime: MPIRuntime, _ heartbeat: Heartbeat, note: (String) -> Void
+    ) throws -> (ShardedDataset, ShardedDataset?) {
+        let (found, validation) = try runtime.world.agree {
+            let dataset = try ShardedDataset(path: job.data.path)
+            try dataset.requireFits(job.model)
+            let validation = try job.validation.path.map { try ShardedDataset(path: $0) }
+            try validation?.requireFits(job.model)
+            return (dataset, validation)
+        }
+        guard let folder = job.data.stage else { return (found, validation) }
+        heartbeat.enter(.staging)
+        defer { heartbeat.enter(.starting) }
+        return (try Staging.stage(found, in: folder, runtime, note: note), validation)
+    }
+
+    /// The job with nothing left to choose, and what it takes of memory, which is there.
+    private static func resolve(
+        _ job: JobConfiguration, _ resumption: JobResumption?, threads: Int, dataset: ShardedDataset,
+        validation: ShardedDataset?, _ runtime: MPIRuntime
+    ) throws -> (ResolvedJob, MemoryPlan) {
+        let world = runtime.world
+        let limit = MemoryLimit.current
+        func plan(_ job: ResolvedJob) -> MemoryPlan {
+            MemoryPlan(
+                job, rank: world.rank, ranks: world.size, threads: threads, dataset: dataset, validation: validation)
+        }
+        var resolved =
+            resumption?.job
+            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window) {
+                fittingActivations(job, plan, limit, runtime)
+            }
+        // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
+        if job.training.activations == nil {
+            let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
+            resolved = resolved.with(activations: keeps ? .keep : .recompute)
+        }
+        let memory = plan(resolved)
+        let job = resolved
+        try world.agree {
+            try memory.requireFits(
+                job, ranks: runtime.nodeLocal.size, limit: limit, isResumed: resumption != nil)
+        }
+        return (job, memory)
+    }
+
+    private static func environment(
+        _ job: ResolvedJob, _ engine: Engine, _ dataset: ShardedDataset, _ runtime: MPIRuntime
+    ) -> [String: String] {
+        var environment = [
+            "backend": engine.matrix.name, "precision": job.training.precision.rawValue,
+            "arithmetic": "\(Engine.arithmetic)", "mpi": runtime.libraryVersion,
+            "threads": String(engine.pool.threadCount),
+        ]
+        // Only there does it decide about bits.
+        if job.shuffle == .window { environment["layout"] = dataset.layout.description }
+        return environment
+    }
+
+    /// All deliberate changes so far, with those of data, kernels and arithmetic that this start brings.
+    private static func changes(
+        _ recorded: [JobChange], from checkpoint: CheckpointReader?, _ fingerprint: DatasetFingerprint,
+        _ environment: [String: String], _ options: RunOptions, _ world: Communicator, note: (String) -> Void
+    ) throws -> [JobChange] {
+        guard let checkpoint else { return recorded }
+        let found = try world.agree {
+            try RunOrigin.differences(
+                checkpoint, fingerprint, environment, changes: recorded, allowing: options.allowingChanges)
+        }
+        for change in found {
+            note("\(change.key): \(change.from) so far, \(change.to) from step \(change.step) on; recorded")
+        }
+        return recorded + found
+    }
+
+    /// What is allowed, and perhaps not meant.
+    private static func tellSettings(
+        _ job: JobConfiguration, _ runtime: MPIRuntime, note: (String) -> Void
+    ) throws {
+        if let line = job.idleNote(forRanks: runtime.world.size) { note(line) }
+        for line in job.warnings { note(line) }
+        let masks = try runtime.nodeLocal.allGather(ProcessorAffinity.mask)
+        if let line = ProcessorAffinity.warning(
+            masks: masks, node: .current, isLaunched: LauncherEnvironment.isLaunched)
+        {
+            note(line)
+        }
     }
 
     /// Activations are kept where they take no more than a quarter of a rank's share of the node.

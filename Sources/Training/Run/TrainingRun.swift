@@ -51,6 +51,8 @@ public final class TrainingRun {
     private let metrics: MetricsWriter?
     private var stragglers: Stragglers
     private let began = ContinuousClock.now
+    /// Caught from the start on: one that comes before the first step is honoured there.
+    private let signals: StopSignals
     /// Whether lines of metrics wait for a disk to have room.
     private var metricsWait = false
 
@@ -62,7 +64,14 @@ public final class TrainingRun {
         _ job: JobConfiguration, _ options: RunOptions = .init(), runtime: MPIRuntime, observer: Observer
     ) throws {
         let world = runtime.world
-        guard let start = try RunStart(job, options, runtime: runtime, note: observer.note) else { return nil }
+        signals = StopSignals()
+        try RunAgreement.requireOneJob(job, world)
+        let hosts = try world.allGather(runtime.hostName)
+        let startGuard = try StartGuard(job, runtime: runtime, hosts: hosts)
+        guard
+            let start = try RunStart(
+                job, options, runtime: runtime, heartbeat: startGuard.heartbeat, note: observer.note)
+        else { return nil }
         let trainer = try world.agree {
             try Trainer(start.job, dataset: start.dataset, communicator: world, engine: start.engine)
         }
@@ -86,7 +95,7 @@ public final class TrainingRun {
                 job: start.job.yaml(), exclusive: options.resume == .never, note: observer.note)
             return try MetricsWriter(run: start.folder.path, from: firstStep)
         }
-        hosts = try world.allGather(runtime.hostName)
+        self.hosts = hosts
         (self.job, self.trainer, self.firstStep, self.saver) = (start.job, trainer, firstStep, saver)
         (engine, memory) = (start.engine, start.memory)
         (self.start, self.runtime, communicator) = (start, runtime, world)
@@ -97,6 +106,7 @@ public final class TrainingRun {
         try world.agree {
             if world.rank == 0 { try RunRecord.append(record, run: start.folder.path) }
         }
+        try startGuard.end()
     }
 
     /// Trains until the job's steps are done, or a signal or the clock asks for an end; saves every `checkpoint.every`
@@ -106,20 +116,20 @@ public final class TrainingRun {
         observer.began(self)
         let runGuard = try RunGuard(
             job, runtime: runtime, hosts: hosts, checkpointBytes: TrainingState.bytes(trainer.state.table),
-            spent: (.now - began).seconds)
+            spent: (.now - began).seconds, signals: signals)
         trainer.runGuard = runGuard
         if let left = runGuard.secondsLeft {
             observer.note("\(Int(left)) s are left; the run is saved before they are over")
         }
         do {
             let (ending, reason) = try train(observer, runGuard)
-            runGuard.end(keepsSignals: ending == .stopped)
+            runGuard.end()
             recordEnd(ending.exitCode, reason, observer)
             return ending
         } catch let failure as RankFailure {
             // All ranks are here, and what is being saved is sound.
             tell(try saver.finish(), observer, andThen: "")
-            runGuard.end(keepsSignals: false)
+            runGuard.end()
             recordEnd(failure.code, failure.description, observer)
             throw failure
         } catch {
@@ -130,10 +140,16 @@ public final class TrainingRun {
 
     private func train(_ observer: Observer, _ runGuard: RunGuard) throws -> (Ending, reason: String) {
         if start.savesFirst { try saveAndWait(observer) }
+        // Starts before this one that came no further than to this step.
+        let idle = try communicator.broadcast(
+            [communicator.rank == 0 ? RunRecord.idleStarts(run: start.folder.path, at: firstStep) : 0], root: 0)[0]
+        if idle == 0 { try makeUpValidation(observer, runGuard) }
+        if let wish = trainer.wish { return (.stopped, try stop(wish, observer)) }
         while trainer.state.step < job.training.steps {
             try step(observer, runGuard)
             if let wish = trainer.wish, trainer.state.step < job.training.steps {
-                return (.stopped, try stop(wish, runGuard, observer))
+                try requireProgress(wish, idleStarts: idle)
+                return (.stopped, try stop(wish, observer))
             }
         }
         try writeMetrics()
@@ -146,12 +162,12 @@ public final class TrainingRun {
         guard let report = try trainer.step(after: start.folder.requireClaim) else { return }
         let seconds = (clock.now - begin).seconds
         tell(try saver.advance(report.saving), observer)
-        let loss = try validationLoss(after: report.step)
-        runGuard.measured(step: (clock.now - begin).seconds)
+        runGuard.measured(.step, (clock.now - begin).seconds)
+        let loss = isDue(report.step, every: job.validation.every) ? try validationLoss(runGuard) : nil
         record(report, validationLoss: loss, seconds: seconds, observer)
         observer.stepped(report, validationLoss: loss, seconds: seconds)
         try trainer.requireFewSkipped(report)
-        for finding in stragglers.add(report.computeSeconds) { tell(finding, runGuard, observer) }
+        for finding in stragglers.add(report.computeSeconds) { tell(finding, observer) }
         if report.step == job.training.steps {
             try saveAndWait(observer)
         } else if isDue(report.step, every: job.checkpoint.every) {
@@ -159,26 +175,41 @@ public final class TrainingRun {
         }
     }
 
+    /// Refuses to stop for being started again where that would go on for ever.
+    ///
+    /// - Parameter idleStarts: starts before this one that came no further than to where it began.
+    /// - Throws: `RankFailure`, on all ranks alike.
+    private func requireProgress(_ wish: StopWish, idleStarts: Int) throws {
+        guard trainer.state.step == firstStep else { return }
+        let what: String
+        switch wish.cause {
+        case .timeIsUp:
+            what =
+                "in the time that the run has (run.timeLimit, or what Slurm gives the job), with what saving takes of it"
+        // One that comes early may be chance; Slurm's, before its time limit, comes as early each time.
+        case .signal where idleStarts >= 2:
+            what = "before \(wish.description(host: hosts[wish.rank])), nor in the two starts before this one"
+        case .signal: return
+        }
+        throw RankFailure(
+            rank: wish.rank, host: hosts[wish.rank], code: Failure.Status.badData.rawValue,
+            message: "no step could be done \(what); give it more time (in Slurm --time, or a later --signal), or "
+                + "smaller steps: more ranks, a smaller training.globalBatch, or training.activations: keep")
+    }
+
     /// Saves at a wish to stop.
     /// - Returns: why, for the record.
-    private func stop(_ wish: StopWish, _ runGuard: RunGuard, _ observer: Observer) throws -> String {
+    private func stop(_ wish: StopWish, _ observer: Observer) throws -> String {
         let step = trainer.state.step
         let reason = wish.description(host: hosts[wish.rank])
-        guard wish.cause != .timeIsUp || step > firstStep else {
-            // Started again, it would come no further than this time.
-            throw RankFailure(
-                rank: wish.rank, host: hosts[wish.rank], code: Failure.Status.badData.rawValue,
-                message: "no step could be done in the time that the run has (run.timeLimit, or what Slurm gives the "
-                    + "job), with what saving takes of it; give it more time, or smaller steps")
-        }
         let isSaved = saver.latestStep == step
-        observer.note("\(reason): \(isSaved ? "step \(step) is saved" : "saving at step \(step), then") exit code 75")
+        observer.note("\(reason): \(isSaved ? "step \(step) is saved;" : "saving at step \(step), then") exit code 75")
         try saveAndWait(observer)
         try writeMetrics()
         return reason
     }
 
-    private func tell(_ finding: Stragglers.Finding, _ runGuard: RunGuard, _ observer: Observer) {
+    private func tell(_ finding: Stragglers.Finding, _ observer: Observer) {
         let factor = (10 * finding.factor).rounded() / 10
         observer.note(
             "rank \(finding.rank) on \(hosts[finding.rank]) takes \(factor) times as long for a virtual rank as the "
@@ -197,15 +228,35 @@ public final class TrainingRun {
         step == job.training.steps || (every > 0 && step % every == 0)
     }
 
-    private func validationLoss(after step: Int) throws -> Double? {
-        guard let validation, isDue(step, every: job.validation.every) else { return nil }
-        return try trainer.validate(validation)
+    /// The loss on held-out data, where there are any; nil where a wish to stop came first. Collective.
+    private func validationLoss(_ runGuard: RunGuard) throws -> Double? {
+        guard let validation else { return nil }
+        let clock = ContinuousClock()
+        let begin = clock.now
+        let loss = try trainer.validate(validation)
+        if loss != nil { runGuard.measured(.validation, (clock.now - begin).seconds) }
+        return loss
+    }
+
+    /// Measures what a stop left out after the step that the run goes on from. Once only: a run that is stopped in it
+    /// again and again is to come further all the same. Collective.
+    private func makeUpValidation(_ observer: Observer, _ runGuard: RunGuard) throws {
+        guard validation != nil, firstStep > 0, isDue(firstStep, every: job.validation.every) else { return }
+        let isMissing = try communicator.broadcast([metrics?.lacksValidation(of: firstStep) == true ? 1 : 0], root: 0)
+        guard isMissing == [1], let loss = try validationLoss(runGuard) else { return }
+        observer.note("validation loss after step \(firstStep), made up: \((1e4 * loss).rounded() / 1e4)")
+        do {
+            try metrics?.makeUp(validationLoss: loss)
+        } catch {
+            observer.note("\(error); training goes on without it")
+        }
     }
 
     /// A disk without room for a line stops no training: the line waits.
     private func record(_ report: StepReport, validationLoss: Double?, seconds: Double, _ observer: Observer) {
-        guard let metrics,
-            isDue(report.step, every: job.run.metricsEvery) || validationLoss != nil || report.skipped != nil
+        // A step whose validation was left out has a line, too, to be completed.
+        let isValidated = validation != nil && isDue(report.step, every: job.validation.every)
+        guard let metrics, isDue(report.step, every: job.run.metricsEvery) || isValidated || report.skipped != nil
         else { return }
         do {
             try metrics.append(

@@ -16,7 +16,7 @@ public final class Trainer {
 
     /// Hears of wishes to stop, where there is one.
     var runGuard: RunGuard?
-    /// The wish that the last step brought to light; nil if no rank has one.
+    /// The wish that the last step or validation brought to light; nil if no rank has one.
     private(set) var wish: StopWish?
     /// How far this rank is with what it writes in the background: asked at the end of a step, for all to know.
     var saving: () -> StepVote.Saving = { .done }
@@ -76,6 +76,7 @@ public final class Trainer {
     /// - Returns: nil for a step that was dropped because a rank wishes to stop: everything is as before it.
     /// - Throws: `RankFailure`, on all ranks alike, when any cannot read its samples.
     public func step(after before: () throws -> Void = {}) throws -> StepReport? {
+        runGuard?.begin(.step)
         runGuard?.heartbeat.enter(.reading, step: state.step + 1)
         let (samples, waitSeconds) = try vote.open {
             try before()
@@ -130,8 +131,12 @@ public final class Trainer {
 
     /// The present weights' loss on held-out data; nil where a wish to stop came first. Collective.
     func validate(_ validation: Validation) throws -> Double? {
+        runGuard?.begin(.validation)
         runGuard?.heartbeat.enter(.validating)
-        return try validation.loss(accumulator, weights: state.weights) { runGuard?.dropsStep() ?? false }
+        let loss = try validation.loss(accumulator, weights: state.weights) { runGuard?.dropsWork() ?? false }
+        // Who wishes to stop does not wait for the next step.
+        if loss == nil { wish = try runGuard?.hearAll() }
+        return loss
     }
 
     private var checksWeights: Bool { job.training.checkWeightsEvery > 0 }
@@ -161,7 +166,7 @@ public final class Trainer {
         sum.begin(grids)
         computing: for virtualRank in own {
             for positions in plan.microbatches(virtualRank) {
-                if runGuard?.dropsStep() == true {
+                if runGuard?.dropsWork() == true {
                     // This rank goes on to where the others wait for it, and all hear there that nothing counts.
                     ballot.isDropped = true
                     sum.drop()

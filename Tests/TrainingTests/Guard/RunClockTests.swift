@@ -19,12 +19,29 @@ import Testing
         var clock = RunClock(checkpointBytes: 0)
         // Before the first step nothing is known of steps.
         #expect(!clock.mustStop(left: 10.5) && clock.mustStop(left: 9.5))
-        clock.measured(step: 4)
-        clock.measured(step: 40)
-        clock.measured(step: 4)
+        clock.measured(.step, 4)
+        clock.measured(.step, 40)
+        clock.measured(.step, 4)
+        // No step waits for a validation.
+        clock.measured(.validation, 400)
         #expect(!clock.mustStop(left: 60.5) && clock.mustStop(left: 59.5))
         #expect(!clock.mustSave(left: 59.5))
         #expect(clock.mustStop(left: -1) && clock.mustSave(left: -1))
+    }
+
+    @Test func whatTakesLongIsNotWaitedFor() {
+        var clock = RunClock(checkpointBytes: 0)
+        // The first step may take any time; validations are few.
+        #expect(clock.isLong(.step, after: 0))
+        #expect(!clock.isLong(.validation, after: 4.9) && clock.isLong(.validation, after: 5.1))
+        clock.measured(.step, 0.01)
+        #expect(!clock.isLong(.step, after: 4.9))
+        // Whatever those before it took.
+        #expect(clock.isLong(.step, after: 5.1))
+        clock.measured(.validation, 60)
+        #expect(clock.isLong(.validation, after: 0) && !clock.isLong(.step, after: 0))
+        clock.measured(.step, 6)
+        #expect(clock.isLong(.step, after: 0))
     }
 
     @Test func slurmTellsWhatIsLeft() {

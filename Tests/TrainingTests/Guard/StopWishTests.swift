@@ -50,40 +50,55 @@ import Testing
 
     @Test func theFirstSignalIsKeptAndThenForgotten() {
         for number in [SIGUSR1, SIGUSR2, SIGTERM, SIGHUP, SIGINT] {
-            let caught = StopSignals.catchAll()
-            defer { StopSignals.release(caught) }
-            #expect(StopSignals.caught == nil)
+            let signals = StopSignals()
+            #expect(signals.caught == nil)
             send(number)
-            #expect(StopSignals.caught == number)
+            #expect(signals.caught == number)
             send(number == SIGUSR1 ? SIGUSR2 : SIGUSR1)
-            #expect(StopSignals.caught == number)
+            #expect(signals.caught == number)
         }
     }
 
     @Test func whatIsIgnoredStaysSo() {
         let former = signal(SIGHUP, SIG_IGN)
         defer { signal(SIGHUP, former) }
-        let caught = StopSignals.catchAll()
-        #expect(!caught.contains(SIGHUP) && caught.contains(SIGTERM))
+        let signals = StopSignals()
         send(SIGHUP)
-        #expect(StopSignals.caught == nil)
-        StopSignals.release(caught)
+        #expect(signals.caught == nil)
+        send(SIGTERM)
+        #expect(signals.caught == SIGTERM)
     }
 
     @Test func signalsDoAgainWhatTheyDid() {
         signal(SIGUSR2, SIG_DFL)
-        StopSignals.release(StopSignals.catchAll())
-        var present = sigaction()
-        sigaction(SIGUSR2, nil, &present)
-        #expect(unsafeBitCast(present.__sigaction_handler.sa_handler, to: Int.self) == 0)
+        func isCaught() -> Bool {
+            var present = sigaction()
+            sigaction(SIGUSR2, nil, &present)
+            return unsafeBitCast(present.__sigaction_handler.sa_handler, to: Int.self) != 0
+        }
+        // One run after another in a process; and one inside of what catches them for all of it, which hears what came
+        // before the run.
+        for _ in 0..<2 {
+            var outer: StopSignals? = StopSignals()
+            send(SIGUSR2)
+            do {
+                let inner = StopSignals()
+                #expect(inner.caught == SIGUSR2)
+            }
+            #expect(outer != nil && isCaught())
+            outer = nil
+            #expect(!isCaught())
+        }
+        let next = StopSignals()
+        #expect(next.caught == nil)
     }
 
     @Test func aSecondInterruptIsNotCaught() {
-        let caught = StopSignals.catchAll()
-        defer { StopSignals.release(caught) }
+        let signals = StopSignals()
         send(SIGINT)
         var present = sigaction()
         sigaction(SIGINT, nil, &present)
+        #expect(signals.caught == SIGINT)
         #expect(unsafeBitCast(present.__sigaction_handler.sa_handler, to: Int.self) == 0)
     }
 }

@@ -107,6 +107,24 @@ struct MetricsTests {
         #expect(try MetricsWriter.lines(run: folder.path) == lines)
     }
 
+    @Test("a validation that was left out is added to the last line")
+    func madeUp() throws {
+        let folder = try TestFolder()
+        try write(folder.path, from: 0, [line(1), line(2, validationLoss: 0.5), line(3), line(4)])
+        #expect(try !MetricsWriter(run: folder.path, from: 2).lacksValidation(of: 2))
+        try write(folder.path, from: 2, [line(3), line(4)])
+        let writer = try MetricsWriter(run: folder.path, from: 3)
+        #expect(writer.lacksValidation(of: 3) && !writer.lacksValidation(of: 4))
+        try writer.makeUp(validationLoss: .infinity)
+        #expect(try MetricsWriter.lines(run: folder.path).last == line(3))
+        try writer.makeUp(validationLoss: 1e-7)
+        try writer.append(line(4))
+        #expect(
+            try MetricsWriter.lines(run: folder.path)
+                == [line(1), line(2, validationLoss: 0.5), line(3, validationLoss: 1e-7), line(4)])
+        #expect(try !MetricsWriter(run: folder.path, from: 3).lacksValidation(of: 3))
+    }
+
     @Test("a last line that was cut short is skipped, and gone after a resume", arguments: [1, 20, 60])
     func torn(_ missing: Int) throws {
         let folder = try TestFolder()

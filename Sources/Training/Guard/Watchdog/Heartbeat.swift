@@ -5,6 +5,8 @@ import Synchronization
 final class Heartbeat: Sendable {
     /// What a rank does between two meetings with the others.
     enum Phase: String, CaseIterable, Codable, Sendable {
+        case starting
+        case staging = "copying data"
         case reading = "reading samples"
         case computing
         case exchanging = "exchanging gradients"
@@ -15,10 +17,24 @@ final class Heartbeat: Sendable {
         /// Whether reading and writing files is progress.
         var isOnFiles: Bool {
             switch self {
-            case .reading, .validating, .saving: true
+            case .starting, .staging, .reading, .validating, .saving: true
             case .computing, .exchanging, .updating: false
             }
         }
+
+        /// Times the watchdog's limit that a rank may show no progress outside of MPI: what is synced, or waits for a lock
+        /// (`RunFolder.claim`: a minute), moves nothing that could be seen; and what another job copies may take any time.
+        func patience(limit: Double) -> Double {
+            switch self {
+            case .starting: max(Suspicion.slowness, 120 / limit)
+            case .saving: Suspicion.slowness
+            case .staging: .infinity
+            case .reading, .computing, .exchanging, .updating, .validating: 1
+            }
+        }
+
+        /// Whether there are no steps yet.
+        var isBeforeSteps: Bool { self == .starting || self == .staging }
 
         fileprivate var number: Int { Self.allCases.firstIndex(of: self) ?? 0 }
     }
