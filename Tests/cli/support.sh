@@ -24,12 +24,12 @@ die() {
     exit 1
 }
 
-# ranks COUNT COMMAND ...: under mpirun, ended after a while; its exit code.
+# ranks COUNT COMMAND ...: under mpirun, ended after $patience seconds (120); its exit code.
 ranks() {
     local count=$1 spin=()
     shift
     if [ "$count" -gt "$(nproc)" ]; then spin=(--mca mpi_yield_when_idle 1); fi
-    timeout --kill-after=5 120 mpirun -n "$count" --oversubscribe --bind-to none ${spin[@]+"${spin[@]}"} "$@" </dev/null
+    timeout --kill-after=5 "${patience:-120}" mpirun -n "$count" --oversubscribe --bind-to none ${spin[@]+"${spin[@]}"} "$@" </dev/null
 }
 
 # train COUNT RUN ARGUMENT ...: the small job on some ranks, in folder RUN of the work folder.
