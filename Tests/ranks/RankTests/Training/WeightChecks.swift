@@ -77,13 +77,13 @@ func weightChecks() -> [Check] {
 /// - Parameter seed: the same on all ranks.
 /// - Throws: `Unmet` for one that was not found, was blamed on another rank, or left a trace.
 func flipWeights(_ count: Int, seed: UInt64, _ world: Communicator) throws {
-    var random = SplitMix(state: seed)
     let (trainer, undisturbed) = (try trainer(world, checking: 1), try trainer(world, checking: 0))
     // The first step takes the first checksums.
     for trainer in [trainer, undisturbed] { _ = try trainer.step() }
     for flip in 0..<count {
-        let (odd, bit) = (Int(random.next() % UInt64(world.size)), random.next() % 32)
-        let place = Int(random.next() % UInt64(trainer.state.weights.count))
+        let random = RandomStream(seed: seed, purpose: 0, step: flip)
+        let (odd, bit) = (random.integer(0, below: world.size), random.integer(1, below: 32))
+        let place = random.integer(2, below: trainer.state.weights.count)
         if world.rank == odd {
             trainer.state.weights[place] = Float(bitPattern: trainer.state.weights[place].bitPattern ^ 1 << bit)
         }
@@ -95,17 +95,5 @@ func flipWeights(_ count: Int, seed: UInt64, _ world: Communicator) throws {
         }
         try expect(
             trainer.state.weights.array.map(\.bitPattern), equals: undisturbed.state.weights.array.map(\.bitPattern))
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
     }
 }
