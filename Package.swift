@@ -60,6 +60,7 @@ let package = Package(
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
+        .target(name: "COneDNN", path: "Sources/COneDNN", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
         .target(name: "Reporting", swiftSettings: strict),
 
@@ -68,7 +69,9 @@ let package = Package(
         .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "CPlatform", "Reporting"], swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
-        .target(name: "Compute", dependencies: ["COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic),
+        .target(
+            name: "Compute", dependencies: ["COneDNN", "COpenBLAS", "CPlatform", "Reporting"], swiftSettings: arithmetic
+        ),
 
         // 3: what is trained, and towards what.
         .target(name: "Model", dependencies: ["Compute"], swiftSettings: strict),
@@ -110,8 +113,8 @@ let package = Package(
         .executableTarget(
             name: "FPDMTrain",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Distributed", "Evaluation", "Jobs", "Model", "Reporting",
-                "Sampling", "Storage", "Training", logging,
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Evaluation", "Jobs", "Model",
+                "Reporting", "Sampling", "Storage", "Training", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict,

@@ -1,3 +1,4 @@
+import Compute
 import Diffusion
 import Model
 
@@ -30,6 +31,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var seed = 0
         /// Worker threads of a rank; 0: the cores of the affinity mask over the node's ranks.
         public var threads = 0
+        /// Who multiplies matrices.
+        public var gemm = MatrixLibrary.auto
         /// Steps between progress lines.
         public var logEvery = 10
         /// Steps between lines of `metrics.jsonl`.
@@ -76,11 +79,6 @@ public struct JobConfiguration: Equatable, Sendable {
 
     /// How a step is made.
     public struct Training: Equatable, Sendable {
-        /// Number format of activations and products.
-        public enum Precision: String, CaseIterable, Sendable {
-            case float32
-        }
-
         /// A random stream numbers its steps with 32 bits.
         public static let stepsLimit = 1...4_294_967_295
         /// Far beyond use; keeps what is computed from it within an Int.
@@ -95,14 +93,16 @@ public struct JobConfiguration: Equatable, Sendable {
         /// Equal parts of the global batch, each computed alone by one of up to as many ranks; the sum of their
         /// gradients is the same bits however they are spread over ranks. Divides `globalBatch`.
         public var virtualRanks = 8
-        /// Samples that pass through the network at once; 0: those of a whole virtual rank.
+        /// Samples that pass through the network at once, which changes no bits; 0: those of a whole virtual rank.
         /// `ResolvedJob.microbatchSize` has the choice made.
         public var microbatch = 0
         /// n: FPDM iterations before those that are differentiated.
         public var iterationsWithoutGradient = IterationRange(0, 12)
         /// m: the last FPDM iterations, which are differentiated.
         public var iterationsWithGradient = IterationRange(1, 12)
-        public var precision = Precision.float32
+        /// Number format of products and of what is kept for the backward pass; nil: what all ranks' processors are
+        /// faster with. `ResolvedJob.precision` has the choice made.
+        public var precision: Precision? = .float32
         /// What happens to the activations of the gradient iterations between forward and backward; nil: kept if
         /// they fit into memory. `ResolvedJob.activations` has the choice made.
         public var activations: ActivationMode?
@@ -115,8 +115,6 @@ public struct JobConfiguration: Equatable, Sendable {
 
         /// Samples of one virtual rank; meaningful once the job has no problems.
         public var virtualRankSize: Int { virtualRanks > 0 ? globalBatch / virtualRanks : 0 }
-        /// Samples of a microbatch; the last one of a virtual rank may be smaller.
-        public var microbatchSize: Int { microbatch == 0 ? virtualRankSize : microbatch }
     }
 
     /// AdamW (arXiv 1711.05101), and its learning rate over the steps.

@@ -4,8 +4,8 @@ import Model
 
 /// Draws images from a network: a sampler's steps, with guidance and the reuse of fixed-point solutions.
 ///
-/// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing. Its
-/// position in the batch can change last bits with OpenBLAS's AVX2 kernels (`Tiling`).
+/// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing with oneDNN.
+/// With OpenBLAS its last bits may depend on its position in the batch, and on how many share it (`Product`).
 public final class ImageSampler {
     /// How to sample, beyond the sampler's own settings.
     public struct Options: Equatable, Sendable {
@@ -30,6 +30,7 @@ public final class ImageSampler {
 
     private let engine: Engine
     private let network: Network
+    private var loaded: FloatBuffer?
     private let arena: Arena
     private let images: FloatBuffer  // [2 B, C, S, S] with guidance, else [B, C, S, S]
     private let noise: FloatBuffer  // [B, C, S, S]
@@ -74,6 +75,10 @@ public final class ImageSampler {
         onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
     ) {
         precondition(count >= 1 && count <= capacity, "more images than planned")
+        if loaded?.base != weights.base {
+            network.load(weights)
+            loaded = weights
+        }
         let c = network.configuration
         let doubled = options.isGuided ? 2 * count : count
         let both = options.isGuided ? Self.joined(labels, unconditional) : labels
@@ -91,7 +96,7 @@ public final class ImageSampler {
                 timesteps: [Int](repeating: sampler.originalTimestep(at: index), count: doubled), labels: both)
             let iterations = c.fixedPoint ? options.iterations[position] : 0
             network.forward(
-                input, weights: weights, iterations: Iterations(withoutGradient: iterations, withGradient: 0),
+                input, iterations: Iterations(withoutGradient: iterations, withGradient: 0),
                 initial: hasSolution ? solution.slice(0, solutionCount) : nil
             ) { newest in
                 guard self.options.reuseSolution else { return }

@@ -21,6 +21,7 @@ public enum NetworkOutputs {
     ) throws {
         let capacity = min(batch, inputs.count)
         let network = Network(model, engine: engine, capacity: capacity, use: .inference)
+        network.load(weights)
         let (arena, images) = Arena.build("inputs") { $0.take(capacity * model.imageValues) }
         try HDF5File.write(to: path) { file in
             let shape = [model.outputChannels, model.imageSize, model.imageSize]
@@ -28,7 +29,7 @@ public enum NetworkOutputs {
             for first in stride(from: 0, to: inputs.count, by: capacity) {
                 let range = first..<min(first + capacity, inputs.count)
                 network.forward(
-                    try inputs.read(range, into: images), weights: weights,
+                    try inputs.read(range, into: images),
                     iterations: Iterations(withoutGradient: iterations, withGradient: 0))
                 try output.write(
                     network.output.slice(0, range.count * model.outputValues).readable,

@@ -9,6 +9,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vectors.h"
+
 /// Tells the processor that this is a spin-wait loop.
 static inline void fpdm_pause(void) {
 #if defined(__x86_64__)
@@ -32,22 +34,15 @@ static inline void fpdm_futex_wake_all(const void *word) {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, (void *)0, (void *)0, 0);
 }
 
-/// Replaces sixteen floats by their square roots, in one instruction or two where the processor has them: Swift takes
-/// them one by one. Rounded correctly, so the bits are those of any other way.
-static inline void fpdm_square_root16(float *values) {
-    typedef float vector __attribute__((vector_size(64)));
-    vector x;
-    __builtin_memcpy(&x, values, sizeof x);
-    x = __builtin_elementwise_sqrt(x);
-    __builtin_memcpy(values, &x, sizeof x);
-}
-
 // The processor as CPUID describes it; zeros on other architectures.
 int fpdm_processor_is_amd(void);
 int fpdm_processor_family(void);
 int fpdm_processor_model(void);
 /// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
 int fpdm_processor_has_avx512(void);
+/// Dot products of bfloat16 pairs: AVX512_BF16; and tiles of them: AMX_BF16.
+int fpdm_processor_has_avx512_bfloat16(void);
+int fpdm_processor_has_amx_bfloat16(void);
 
 int fpdm_processor_has_crc32c(void);
 /// CRC-32C by the processor's instruction, where it has one: the state (complement of the checksum) after further bytes.

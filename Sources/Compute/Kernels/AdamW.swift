@@ -42,7 +42,7 @@ public struct AdamW: Equatable, Sendable {
         precondition(step >= 1, "steps count from 1")
         let c1 = 1 - powi(beta1, step)
         let c2 = 1 - powi(beta2, step)
-        let decay = Vector(repeating: Float(1 - learningRate * weightDecay))
+        let decay = Vector(repeating: Float(-learningRate * weightDecay))
         let (b1, a1) = (Vector(repeating: Float(beta1)), Vector(repeating: Float(1 - beta1)))
         let (b2, a2) = (Vector(repeating: Float(beta2)), Vector(repeating: Float(1 - beta2)))
         let rate = Vector(repeating: Float(-learningRate / c1))
@@ -60,7 +60,8 @@ public struct AdamW: Equatable, Sendable {
             let m = multiplyAdd(b1, m, a1 * g)
             let v = multiplyAdd(b2, v, a2 * g * g)
             let denominator = multiplyAdd(squareRoot(v), secondScale, epsilons)
-            let w = multiplyAdd(rate, m / denominator, w * decay)
+            // Not w * (1 - rate * decay): that factor is a multiple of 6e-8.
+            let w = multiplyAdd(rate, m / denominator, multiplyAdd(decay, w, w))
             // Not decay * average + e * w: Float(0.9999) + Float(0.0001) is 1 - 1.7e-8, which the average would show
             // 10,000 times over.
             return (w, m, v, multiplyAdd(e, w - average, average))
@@ -71,20 +72,13 @@ public struct AdamW: Equatable, Sendable {
             let (g, w) = (gradient.base + start, state.weights.base + start)
             let (m, v) = (state.firstMoment.base + start, state.secondMoment.base + start)
             let average = state.ema.base + start
-            forEachVector(range.count) { i in
-                let new = update(load(g + i), load(w + i), load(m + i), load(v + i), load(average + i))
-                store(new.0, w + i)
-                store(new.1, m + i)
-                store(new.2, v + i)
-                store(new.3, average + i)
-            } part: { i, n in
+            forEachVector(range.count) { i, n in
                 let new = update(
-                    loadPart(g + i, n), loadPart(w + i, n), loadPart(m + i, n), loadPart(v + i, n),
-                    loadPart(average + i, n))
-                storePart(new.0, w + i, n)
-                storePart(new.1, m + i, n)
-                storePart(new.2, v + i, n)
-                storePart(new.3, average + i, n)
+                    load(g + i, n), load(w + i, n), load(m + i, n), load(v + i, n), load(average + i, n))
+                store(new.0, w + i, n)
+                store(new.1, m + i, n)
+                store(new.2, v + i, n)
+                store(new.3, average + i, n)
             }
         }
     }

@@ -1,96 +1,257 @@
-/// Multi-head softmax attention, forward beside backward. B samples, T tokens, H heads of width d, D = H d.
+/// Multi-head softmax attention, forward beside backward. S samples, T tokens, H heads of width d, D = H d.
 ///
-/// Scores exist for one block of queries of one head at a time, in scratch memory of the thread at work; the
-/// backward pass forms them again.
-public struct Attention: Sendable {
-    public let tokens: Int
-    public let heads: Int
-    public let headWidth: Int
+/// A task is one head of one sample, or several where they are small; it goes through its queries in blocks, whose scores
+/// [queries, T] stay in the cache. The forward pass keeps the logarithm of each row's sum, with which the backward pass
+/// has the probabilities again at once (as in FlashAttention-2, arXiv 2307.08691, section 3.1).
+public final class Attention: @unchecked Sendable {
+    public let heads: Heads
+    private let engine: Engine
+    private let element: Element
+    private let queryBlock: Int
+    private let headsPerTask: Int
+    private var products: [Key: Products] = [:]
+    private let scratch: [Scratch]
 
-    public init(tokens: Int, heads: Int, headWidth: Int) {
-        self.tokens = tokens
+    /// A block of queries: of so many heads at once, so many of each.
+    private struct Key: Hashable { let batch, queries: Int }
+
+    private struct Products {
+        let scores, output: Product
+        var probabilityGradient, queryGradient: Product?
+        /// The first block's, and those added to it.
+        var keyGradient: [Product] = []
+    }
+
+    /// What a thread works on meanwhile.
+    private struct Scratch {
+        let scores, gradient: FloatBuffer  // [heads, queries, T]
+        let probabilities, scoreGradient: Matrix  // the same, as products read them
+        let output: FloatBuffer  // [heads, queries, d]
+        let keyGradient, valueGradient: FloatBuffer  // [heads, T, d]
+        let inner: FloatBuffer  // [heads, queries]
+    }
+
+    /// Scores of one task's block at most, where heads are put together.
+    private static let scoresPerTask = 16_384
+
+    /// - Parameter training: whether a backward pass will follow.
+    public init(_ engine: Engine, _ arena: Arena, _ heads: Heads, training: Bool) {
+        self.engine = engine
         self.heads = heads
-        self.headWidth = headWidth
+        element = engine.precision.element
+        let (tokens, width) = (heads.tokens, heads.headWidth)
+        queryBlock = min(tokens, 128)
+        headsPerTask = tokens > 128 ? 1 : max(1, Self.scoresPerTask / (tokens * tokens))
+        let (batch, queries, element) = (headsPerTask, queryBlock, element)
+        scratch = (0..<engine.pool.threadCount).map { _ in
+            let scores = arena.take(batch * queries * tokens)
+            let gradient = arena.take(training ? batch * queries * tokens : 0)
+            // Where products read floats, they read them where the softmax has left them.
+            func operand(_ floats: FloatBuffer) -> Matrix {
+                element == .float32
+                    ? Matrix(floats, columns: tokens)
+                    : arena.take(rows: floats.count / tokens, columns: tokens, element)
+            }
+            return Scratch(
+                scores: scores, gradient: gradient, probabilities: operand(scores), scoreGradient: operand(gradient),
+                output: arena.take(batch * queries * width),
+                keyGradient: arena.take(training ? batch * tokens * width : 0),
+                valueGradient: arena.take(training ? batch * tokens * width : 0),
+                inner: arena.take(training ? batch * queries : 0))
+        }
+        self.training = training
     }
 
-    /// Queries handled at once; fixed by shape, so that results are.
-    private var queryBlock: Int { min(tokens, 128) }
-    private var scale: Float { 1 / Float(headWidth).squareRoot() }
-    private var width: Int { heads * headWidth }
+    private let training: Bool
+    private var scale: Float { 1 / Float(heads.headWidth).squareRoot() }
 
-    /// Floats of scratch memory for each thread.
-    public var scratchPerThread: Int { 2 * queryBlock * tokens }
+    /// Tasks of one pass over so many samples.
+    public func tasks(samples: Int) -> Int { (samples * heads.heads + headsPerTask - 1) / headsPerTask }
 
-    /// output [B T, D] from qkv [B T, 3 D], whose columns are (query, key, value) by head.
-    public func forward(_ engine: Engine, qkv: FloatBuffer, output: FloatBuffer, scratch: FloatBuffer, samples: Int) {
-        precondition(scratch.count >= scratchPerThread * engine.pool.threadCount, "too little attention scratch")
-        let stride = 3 * width
-        engine.pool.parallelFor(samples * heads) { task, worker in
-            let (sample, head) = (task / heads, task % heads)
-            let query = qkv.base + sample * tokens * stride + head * headWidth
-            let (key, value) = (query + width, query + 2 * width)
-            let result = output.base + sample * tokens * width + head * headWidth
-            let scores = scratch.base + worker * scratchPerThread
-            forEachQueryBlock { first, count in
-                engine.matrix.multiply(
-                    transposeA: false, transposeB: true, m: count, n: tokens, k: headWidth, alpha: 1,
-                    a: query + first * stride, lda: stride, b: key, ldb: stride, beta: 0, c: scores, ldc: tokens)
-                Softmax.forward(scores, rows: count, columns: tokens, scale: scale)
-                engine.matrix.multiply(
-                    transposeA: false, transposeB: false, m: count, n: headWidth, k: tokens, alpha: 1,
-                    a: scores, lda: tokens, b: value, ldb: stride, beta: 0, c: result + first * width, ldc: width)
+    /// Prepares the products of a pass over so many samples. To be called while none runs.
+    public func prepare(samples: Int) {
+        let all = samples * heads.heads
+        for batch in Set([min(headsPerTask, all), all % headsPerTask]) where batch > 0 {
+            for queries in Set([queryBlock, heads.tokens % queryBlock]) where queries > 0 {
+                let key = Key(batch: batch, queries: queries)
+                if products[key] == nil { products[key] = make(key) }
             }
         }
     }
 
-    /// qkvGradient [B T, 3 D] from outputGradient [B T, D]; overwritten.
-    public func backward(
-        _ engine: Engine, qkv: FloatBuffer, outputGradient: FloatBuffer, qkvGradient: FloatBuffer,
-        scratch: FloatBuffer, samples: Int
+    private func make(_ key: Key) -> Products {
+        let (batch, queries, tokens, width) = (key.batch, key.queries, heads.tokens, heads.headWidth)
+        func product(
+            _ rows: Int, _ columns: Int, _ depth: Int, a: ProductShape.Layout? = nil, b: ProductShape.Layout? = nil,
+            adds: Bool = false
+        ) -> Product {
+            engine.products(
+                ProductShape(
+                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, element, accumulates: adds))
+        }
+        let scores = product(queries, tokens, width, b: .columns(stride: width))
+        var made = Products(scores: scores, output: product(queries, width, tokens))
+        if training {
+            made.probabilityGradient = scores
+            made.queryGradient = made.output
+            made.keyGradient = [false, true].map {
+                product(tokens, width, queries, a: .columns(stride: tokens), adds: $0)
+            }
+        }
+        return made
+    }
+
+    /// The operands of a pass; sample s of it stands at s in each.
+    public struct Pass {
+        /// Three parts of [S, H, T, d], `partElements` apart: queries, keys, values.
+        public let qkv: Matrix
+        public let partElements: Int
+        /// [S T, D]
+        public let attended: Matrix
+        /// [S, H, T], kept for the backward pass.
+        public let logSums: FloatBuffer?
+        public let samples: Int
+
+        public init(qkv: Matrix, partElements: Int, attended: Matrix, logSums: FloatBuffer?, samples: Int) {
+            self.qkv = qkv
+            self.partElements = partElements
+            self.attended = attended
+            self.logSums = logSums
+            self.samples = samples
+        }
+    }
+
+    /// One task of `tasks`: writes `attended`.
+    public func forward(_ pass: Pass, task: Int, worker: Int) {
+        switch element {
+        case .float32: forward(StoredFloat32.self, pass, task, worker)
+        case .bfloat16: forward(StoredBFloat16.self, pass, task, worker)
+        }
+    }
+
+    private func forward<E: StoredElement>(_: E.Type, _ pass: Pass, _ task: Int, _ worker: Int) {
+        let own = headsOf(task, pass.samples)
+        let (tokens, width, s) = (heads.tokens, heads.headWidth, scratch[worker])
+        let bytes = element.bytes
+        let query = pass.qkv.base + own.lowerBound * heads.headElements * bytes
+        let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
+        for first in stride(from: 0, to: tokens, by: queryBlock) {
+            let count = min(queryBlock, tokens - first)
+            let products = products(own.count, count)
+            products.scores.run(query + first * width * bytes, key, into: s.scores.base, worker: worker)
+            Softmax.forward(
+                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: bytes,
+                logSums: pass.logSums.map { $0.base + own.lowerBound * tokens + first }, rows: own.count * count,
+                columns: tokens, scale: scale)
+            products.output.run(s.probabilities.base, value, into: s.output.base, worker: worker)
+            for (index, head) in own.enumerated() {
+                place(
+                    E.self, s.output.base + index * count * width, count, pass.attended, head: head, first: first,
+                    column: 0)
+            }
+        }
+    }
+
+    /// One task of `tasks`: writes the gradient of queries, keys and values.
+    ///
+    /// - Parameters:
+    ///   - gradient: of `attended`, as [S, H, T, d].
+    ///   - qkvGradient: [S T, 3 D]
+    public func backward(_ pass: Pass, gradient: Matrix, qkvGradient: Matrix, task: Int, worker: Int) {
+        switch element {
+        case .float32: backward(StoredFloat32.self, pass, gradient, qkvGradient, task, worker)
+        case .bfloat16: backward(StoredBFloat16.self, pass, gradient, qkvGradient, task, worker)
+        }
+    }
+
+    private func backward<E: StoredElement>(
+        _: E.Type, _ pass: Pass, _ gradient: Matrix, _ qkvGradient: Matrix, _ task: Int, _ worker: Int
     ) {
-        precondition(scratch.count >= scratchPerThread * engine.pool.threadCount, "too little attention scratch")
-        let stride = 3 * width
-        engine.pool.parallelFor(samples * heads) { task, worker in
-            let (sample, head) = (task / heads, task % heads)
-            let offset = sample * tokens * stride + head * headWidth
-            let query = qkv.base + offset
-            let (key, value) = (query + width, query + 2 * width)
-            let queryGradient = qkvGradient.base + offset
-            let (keyGradient, valueGradient) = (queryGradient + width, queryGradient + 2 * width)
-            let gradient = outputGradient.base + sample * tokens * width + head * headWidth
-            let p = scratch.base + worker * scratchPerThread
-            let s = p + queryBlock * tokens
-            forEachQueryBlock { first, count in
-                let sumSoFar: Float = first == 0 ? 0 : 1
-                engine.matrix.multiply(
-                    transposeA: false, transposeB: true, m: count, n: tokens, k: headWidth, alpha: 1,
-                    a: query + first * stride, lda: stride, b: key, ldb: stride, beta: 0, c: p, ldc: tokens)
-                Softmax.forward(p, rows: count, columns: tokens, scale: scale)
-                engine.matrix.multiply(
-                    transposeA: true, transposeB: false, m: tokens, n: headWidth, k: count, alpha: 1,
-                    a: p, lda: tokens, b: gradient + first * width, ldb: width, beta: sumSoFar,
-                    c: valueGradient, ldc: stride)
-                engine.matrix.multiply(
-                    transposeA: false, transposeB: true, m: count, n: tokens, k: headWidth, alpha: 1,
-                    a: gradient + first * width, lda: width, b: value, ldb: stride, beta: 0, c: s, ldc: tokens)
-                Softmax.backward(p, gradient: s, rows: count, columns: tokens, scale: scale)
-                engine.matrix.multiply(
-                    transposeA: false, transposeB: false, m: count, n: headWidth, k: tokens, alpha: 1,
-                    a: s, lda: tokens, b: key, ldb: stride, beta: 0, c: queryGradient + first * stride, ldc: stride)
-                engine.matrix.multiply(
-                    transposeA: true, transposeB: false, m: tokens, n: headWidth, k: count, alpha: 1,
-                    a: s, lda: tokens, b: query + first * stride, ldb: stride, beta: sumSoFar,
-                    c: keyGradient, ldc: stride)
+        guard let logSums = pass.logSums else { preconditionFailure("a forward pass that kept nothing") }
+        let own = headsOf(task, pass.samples)
+        let (tokens, width, s) = (heads.tokens, heads.headWidth, scratch[worker])
+        let bytes = element.bytes
+        let start = own.lowerBound * heads.headElements * bytes
+        let query = pass.qkv.base + start
+        let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
+        let output = gradient.base + start
+        for first in stride(from: 0, to: tokens, by: queryBlock) {
+            let count = min(queryBlock, tokens - first)
+            let products = products(own.count, count)
+            guard let probabilityGradient = products.probabilityGradient, let queryGradient = products.queryGradient
+            else { preconditionFailure("attention for inference has no backward pass") }
+            let block = first * width * bytes
+            products.scores.run(query + block, key, into: s.scores.base, worker: worker)
+            probabilityGradient.run(output + block, value, into: s.gradient.base, worker: worker)
+            for (index, head) in own.enumerated() {
+                inner(
+                    E.self, output + block + index * heads.headElements * bytes, pass.attended, head: head,
+                    first: first, count: count, into: s.inner.base + index * count)
             }
+            Softmax.backward(
+                E.self, s.scores.base, logSums: logSums.base + own.lowerBound * tokens + first,
+                gradient: s.gradient.base, inner: s.inner.base, probabilities: s.probabilities.base,
+                scoreGradient: s.scoreGradient.base, bytes: bytes, rows: own.count * count, columns: tokens,
+                scale: scale)
+            let sums = products.keyGradient[first == 0 ? 0 : 1]
+            sums.run(s.probabilities.base, output + block, into: s.valueGradient.base, worker: worker)
+            sums.run(s.scoreGradient.base, query + block, into: s.keyGradient.base, worker: worker)
+            queryGradient.run(s.scoreGradient.base, key, into: s.output.base, worker: worker)
+            for (index, head) in own.enumerated() {
+                place(
+                    E.self, s.output.base + index * count * width, count, qkvGradient, head: head, first: first,
+                    column: 0)
+            }
+        }
+        for (index, head) in own.enumerated() {
+            let offset = index * heads.headElements
+            place(
+                E.self, s.keyGradient.base + offset, tokens, qkvGradient, head: head, first: 0, column: heads.width)
+            place(
+                E.self, s.valueGradient.base + offset, tokens, qkvGradient, head: head, first: 0,
+                column: 2 * heads.width)
         }
     }
 
-    @inline(__always)
-    private func forEachQueryBlock(_ body: (_ first: Int, _ count: Int) -> Void) {
-        var first = 0
-        while first < tokens {
-            body(first, min(queryBlock, tokens - first))
-            first += queryBlock
+    /// Heads of a task, counted over all samples.
+    private func headsOf(_ task: Int, _ samples: Int) -> Range<Int> {
+        task * headsPerTask..<min((task + 1) * headsPerTask, samples * heads.heads)
+    }
+
+    private func products(_ batch: Int, _ queries: Int) -> Products {
+        guard let products = products[Key(batch: batch, queries: queries)] else {
+            preconditionFailure("attention over another number of samples than was prepared")
+        }
+        return products
+    }
+
+    /// Puts [count, d] of one head to its columns of a matrix with a row for each token.
+    private func place<E: StoredElement>(
+        _: E.Type, _ values: UnsafePointer<Float>, _ count: Int, _ matrix: Matrix, head: Int, first: Int, column: Int
+    ) {
+        let (sample, own) = head.quotientAndRemainder(dividingBy: heads.heads)
+        let width = heads.headWidth
+        let target = matrix.from(sample * heads.tokens + first)
+        for row in 0..<count {
+            let y = target.row(row) + (column + own * width) * matrix.element.bytes
+            forEachVector(width) { i, n in E.store(load(values + row * width + i, n), y, i, n) }
+        }
+    }
+
+    /// The sum over a row of p * (gradient of p), which is that of output * (gradient of output).
+    private func inner<E: StoredElement>(
+        _: E.Type, _ gradient: UnsafeRawPointer, _ attended: Matrix, head: Int, first: Int, count: Int,
+        into sums: UnsafeMutablePointer<Float>
+    ) {
+        let (sample, own) = head.quotientAndRemainder(dividingBy: heads.heads)
+        let (width, bytes) = (heads.headWidth, element.bytes)
+        let output = attended.from(sample * heads.tokens + first)
+        for row in 0..<count {
+            let y = output.row(row) + own * width * bytes
+            let dy = gradient + row * width * bytes
+            var sum = Vector()
+            forEachVector(width) { i, n in sum = multiplyAdd(E.load(y, i, n), E.load(dy, i, n), sum) }
+            sums[row] = lanesSum(sum)
         }
     }
 }

@@ -12,22 +12,7 @@ public enum Elementwise {
 
     /// target [count] += source [count], on the calling thread.
     public static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
-        forEachVector(count) { i in
-            store(load(target + i) + load(source + i), target + i)
-        } part: { i, n in
-            storePart(loadPart(target + i, n) + loadPart(source + i, n), target + i, n)
-        }
-    }
-
-    /// target [rows, columns] += source [period, columns], repeated down the rows: row r takes row r mod period.
-    public static func addRows(
-        _ engine: Engine, _ source: FloatBuffer, period: Int, to target: FloatBuffer, rows: Int, columns: Int
-    ) {
-        engine.pool.parallelRanges(rows, grain: 64) { range, _ in
-            for row in range {
-                add(source.base + row % period * columns, to: target.base + row * columns, count: columns)
-            }
-        }
+        forEachVector(count) { i, n in store(load(target + i, n) + load(source + i, n), target + i, n) }
     }
 
     public static func zero(_ engine: Engine, _ target: FloatBuffer) {

@@ -4,40 +4,110 @@ public enum GELU {
     private static let twiceC: Float = 2 * 0.797_884_560_8
     private static let k: Float = 0.044_715
 
-    /// 0.5 x (1 + tanh u) = x / (1 + exp(-2u))
+    /// s = 1 / (1 + exp(-2u)), and x^2. Beyond 1e6 nothing changes any more, and x^3 would overflow.
     @inline(__always)
-    static func value(_ x: Vector) -> Vector {
-        let u = x * multiplyAdd(x * x, Vector(repeating: twiceC * k), Vector(repeating: twiceC))
-        return x / (Vector(repeating: 1) + exponential(-u))
-    }
-
-    /// With s = 1 / (1 + exp(-2u)): s + x s (1 - s) d(2u)/dx
-    @inline(__always)
-    static func derivative(_ x: Vector) -> Vector {
+    private static func logistic(_ argument: Vector) -> (s: Vector, square: Vector) {
+        let x = smaller(larger(argument, Vector(repeating: -1e6)), Vector(repeating: 1e6))
         let square = x * x
         let u = x * multiplyAdd(square, Vector(repeating: twiceC * k), Vector(repeating: twiceC))
-        let s = Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-u))
+        let one = Vector(repeating: 1)
+        return (one / (one + exponential(-u)), square)
+    }
+
+    /// 0.5 x (1 + tanh u) = x s
+    @inline(__always)
+    static func value(_ x: Vector) -> Vector { x * logistic(x).s }
+
+    /// x s, and its derivative s + x s (1 - s) d(2u)/dx, of one exponential.
+    @inline(__always)
+    static func valueAndDerivative(_ x: Vector) -> (value: Vector, derivative: Vector) {
+        let (s, square) = logistic(x)
+        let value = x * s
         let slope = multiplyAdd(square, Vector(repeating: 3 * twiceC * k), Vector(repeating: twiceC))
-        return multiplyAdd(x * s * (Vector(repeating: 1) - s), slope, s)
+        return (value, multiplyAdd(value * (Vector(repeating: 1) - s), slope, s))
     }
 
     /// output [count] = gelu(input [count]); may be in place.
     public static func forward(_ input: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, count: Int) {
-        forEachVector(count) { i in
-            store(value(load(input + i)), output + i)
-        } part: { i, n in
-            storePart(value(loadPart(input + i, n)), output + i, n)
-        }
+        forEachVector(count) { i, n in store(value(load(input + i, n)), output + i, n) }
     }
 
     /// gradient [count] *= gelu'(input [count])
     public static func backward(
         input: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, count: Int
     ) {
-        forEachVector(count) { i in
-            store(load(gradient + i) * derivative(load(input + i)), gradient + i)
-        } part: { i, n in
-            storePart(loadPart(gradient + i, n) * derivative(loadPart(input + i, n)), gradient + i, n)
+        forEachVector(count) { i, n in
+            store(load(gradient + i, n) * valueAndDerivative(load(input + i, n)).derivative, gradient + i, n)
+        }
+    }
+
+    // MARK: - Of a layer's rows
+
+    /// activated [rows, N] = gelu(hidden), hidden = product + addend + bias, kept where it will be asked for.
+    ///
+    /// - Parameters:
+    ///   - product: float32; not changed.
+    ///   - addend: float32 [rows, N].
+    ///   - bias: [N].
+    public static func forward(
+        _ product: Matrix, addend: Matrix? = nil, bias: UnsafePointer<Float>? = nil, hidden: Matrix?,
+        activated: Matrix, rows: Int
+    ) {
+        switch activated.element {
+        case .float32: forward(StoredFloat32.self, product, addend, bias, hidden, activated, rows)
+        case .bfloat16: forward(StoredBFloat16.self, product, addend, bias, hidden, activated, rows)
+        }
+    }
+
+    private static func forward<E: StoredElement>(
+        _: E.Type, _ product: Matrix, _ addend: Matrix?, _ bias: UnsafePointer<Float>?, _ hidden: Matrix?,
+        _ activated: Matrix, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let (x, y) = (product.floats(row), activated.row(row))
+            let (added, kept) = (addend?.floats(row), hidden?.row(row))
+            forEachVector(product.columns) { i, n in
+                var v = load(x + i, n)
+                if let added { v += load(added + i, n) }
+                if let bias { v += load(bias + i, n) }
+                if let kept { E.store(v, kept, i, n) }
+                E.store(value(v), y, i, n)
+            }
+        }
+    }
+
+    /// The backward pass of the same: gradient [rows, N] = product * gelu'(hidden), and gelu(hidden) once more.
+    ///
+    /// - Parameters:
+    ///   - product: float32, the gradient of `activated`; not changed.
+    ///   - activated, gradient: overwritten.
+    ///   - columnSums: [N], the gradient's column sums are added to it.
+    ///   - sum: float32 [rows, N], the gradient is added to it.
+    public static func backward(
+        _ product: Matrix, hidden: Matrix, activated: Matrix, gradient: Matrix,
+        columnSums: UnsafeMutablePointer<Float>? = nil, sum: Matrix? = nil, rows: Int
+    ) {
+        switch hidden.element {
+        case .float32: backward(StoredFloat32.self, product, hidden, activated, gradient, columnSums, sum, rows)
+        case .bfloat16: backward(StoredBFloat16.self, product, hidden, activated, gradient, columnSums, sum, rows)
+        }
+    }
+
+    private static func backward<E: StoredElement>(
+        _: E.Type, _ product: Matrix, _ hidden: Matrix, _ activated: Matrix, _ gradient: Matrix,
+        _ columnSums: UnsafeMutablePointer<Float>?, _ sum: Matrix?, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let (dy, x) = (product.floats(row), hidden.row(row))
+            let (y, dx, total) = (activated.row(row), gradient.row(row), sum?.floats(row))
+            forEachVector(product.columns) { i, n in
+                let (value, derivative) = valueAndDerivative(E.load(x, i, n))
+                let d = load(dy + i, n) * derivative
+                E.store(value, y, i, n)
+                E.store(d, dx, i, n)
+                if let columnSums { store(load(columnSums + i, n) + d, columnSums + i, n) }
+                if let total { store(load(total + i, n) + d, total + i, n) }
+            }
         }
     }
 }

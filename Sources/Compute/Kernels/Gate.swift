@@ -1,72 +1,72 @@
-/// x + gate * branch, the gate one vector for each sample: the residual connection of adaLN-Zero, forward beside
-/// backward. Shapes as in `ModulatedNorm`.
-public struct Gate: Sendable {
-    public let width: Int
-    public let tokens: Int
-    public let modulationStride: Int
-
-    public init(width: Int, tokens: Int, modulationStride: Int) {
-        self.width = width
-        self.tokens = tokens
-        self.modulationStride = modulationStride
+/// x + gate * branch, the gate one vector for each sample: the residual connection of adaLN-Zero (arXiv 2212.09748, 3.2),
+/// forward beside backward.
+public enum Gate {
+    /// stream [rows, D] += gate * branch, branch = product + bias.
+    ///
+    /// - Parameters:
+    ///   - stream, product: float32.
+    ///   - branch: takes the branch, where it will be asked for.
+    ///   - copy: takes the new stream, rounded, where a product reads it next.
+    ///   - state: float32, takes the new stream, where it is to be kept.
+    public static func forward(
+        stream: Matrix, product: Matrix, bias: UnsafePointer<Float>, gate: SampleVectors, branch: Matrix?,
+        copy: Matrix? = nil, state: Matrix? = nil, rows: Int
+    ) {
+        switch branch?.element ?? copy?.element ?? .float32 {
+        case .float32: forward(StoredFloat32.self, stream, product, bias, gate, branch, copy, state, rows)
+        case .bfloat16: forward(StoredBFloat16.self, stream, product, bias, gate, branch, copy, state, rows)
+        }
     }
 
-    /// output [R, D] = input + gate * branch; may be in place.
-    public func forward(
-        _ engine: Engine, input: FloatBuffer, gate: FloatBuffer, branch: FloatBuffer, output: FloatBuffer, rows: Int
+    private static func forward<E: StoredElement>(
+        _: E.Type, _ stream: Matrix, _ product: Matrix, _ bias: UnsafePointer<Float>, _ gate: SampleVectors,
+        _ branch: Matrix?, _ copy: Matrix?, _ state: Matrix?, _ rows: Int
     ) {
-        engine.pool.parallelRanges(rows, grain: 32) { range, _ in
-            for row in range {
-                Self.addRow(
-                    input.base + row * width, gate: gate.base + row / tokens * modulationStride,
-                    branch: branch.base + row * width, into: output.base + row * width, count: width)
+        for row in 0..<rows {
+            let (x, p, g) = (stream.floats(row), product.floats(row), gate[row])
+            let (kept, copied, stated) = (branch?.row(row), copy?.row(row), state?.floats(row))
+            forEachVector(stream.columns) { i, n in
+                let b = load(p + i, n) + load(bias + i, n)
+                let sum = multiplyAdd(load(g + i, n), b, load(x + i, n))
+                store(sum, x + i, n)
+                if let kept { E.store(b, kept, i, n) }
+                if let copied { E.store(sum, copied, i, n) }
+                if let stated { store(sum, stated + i, n) }
             }
         }
     }
 
-    /// branchGradient [R, D] = gate * outputGradient; gateGradient += the sum over tokens of outputGradient * branch.
-    public func backward(
-        _ engine: Engine, outputGradient: FloatBuffer, gate: FloatBuffer, branch: FloatBuffer,
-        gateGradient: FloatBuffer, branchGradient: FloatBuffer, samples: Int
+    /// branchGradient [rows, D] = gate * gradient; gateGradient += gradient * branch, summed over a sample's rows.
+    ///
+    /// - Parameters:
+    ///   - gradient: float32, of the stream.
+    ///   - columnSums: [D], those of branchGradient are added to it: the gradient of the branch's bias.
+    public static func backward(
+        gradient: Matrix, gate: SampleVectors, branch: Matrix, gateGradient: SampleVectors, branchGradient: Matrix,
+        columnSums: UnsafeMutablePointer<Float>, rows: Int
     ) {
-        engine.pool.parallelFor(samples) { sample, _ in
-            let modulation = sample * modulationStride
-            for row in sample * tokens..<(sample + 1) * tokens {
-                Self.backwardRow(
-                    outputGradient.base + row * width, gate: gate.base + modulation, branch: branch.base + row * width,
-                    gateGradient: gateGradient.base + modulation, branchGradient: branchGradient.base + row * width,
-                    count: width)
+        switch branch.element {
+        case .float32:
+            backward(StoredFloat32.self, gradient, gate, branch, gateGradient, branchGradient, columnSums, rows)
+        case .bfloat16:
+            backward(StoredBFloat16.self, gradient, gate, branch, gateGradient, branchGradient, columnSums, rows)
+        }
+    }
+
+    private static func backward<E: StoredElement>(
+        _: E.Type, _ gradient: Matrix, _ gate: SampleVectors, _ branch: Matrix, _ gateGradient: SampleVectors,
+        _ branchGradient: Matrix, _ columnSums: UnsafeMutablePointer<Float>, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let (dy, g, b) = (gradient.floats(row), gate[row], branch.row(row))
+            let (dg, db) = (gateGradient[row], branchGradient.row(row))
+            forEachVector(gradient.columns) { i, n in
+                let d = load(dy + i, n)
+                store(multiplyAdd(d, E.load(b, i, n), load(dg + i, n)), dg + i, n)
+                let own = d * load(g + i, n)
+                E.store(own, db, i, n)
+                store(load(columnSums + i, n) + own, columnSums + i, n)
             }
-        }
-    }
-
-    @inline(__always)
-    static func addRow(
-        _ input: UnsafePointer<Float>, gate: UnsafePointer<Float>, branch: UnsafePointer<Float>,
-        into output: UnsafeMutablePointer<Float>, count: Int
-    ) {
-        forEachVector(count) { i in
-            store(multiplyAdd(load(gate + i), load(branch + i), load(input + i)), output + i)
-        } part: { i, n in
-            storePart(
-                multiplyAdd(loadPart(gate + i, n), loadPart(branch + i, n), loadPart(input + i, n)), output + i, n)
-        }
-    }
-
-    @inline(__always)
-    static func backwardRow(
-        _ outputGradient: UnsafePointer<Float>, gate: UnsafePointer<Float>, branch: UnsafePointer<Float>,
-        gateGradient: UnsafeMutablePointer<Float>, branchGradient: UnsafeMutablePointer<Float>, count: Int
-    ) {
-        forEachVector(count) { i in
-            let gradient = load(outputGradient + i)
-            store(multiplyAdd(gradient, load(branch + i), load(gateGradient + i)), gateGradient + i)
-            store(gradient * load(gate + i), branchGradient + i)
-        } part: { i, n in
-            let gradient = loadPart(outputGradient + i, n)
-            storePart(
-                multiplyAdd(gradient, loadPart(branch + i, n), loadPart(gateGradient + i, n)), gateGradient + i, n)
-            storePart(gradient * loadPart(gate + i, n), branchGradient + i, n)
         }
     }
 }

@@ -15,50 +15,49 @@ public struct Patches: Sendable {
 
     private var grid: Int { side / patch }
 
-    /// tokens [T, C P P] of one image [C, S, S].
+    /// The pixel at which a token's patch starts, in one channel.
+    private func corner(_ token: Int) -> Int {
+        let (row, column) = token.quotientAndRemainder(dividingBy: grid)
+        return (row * side + column) * patch
+    }
+
+    /// One token's values [C P P] of an image [C, S, S].
     public func split(
-        _ image: UnsafePointer<Float>, channels: Int, into tokens: UnsafeMutablePointer<Float>
+        _ image: UnsafePointer<Float>, channels: Int, token: Int, into values: UnsafeMutablePointer<Float>
     ) {
-        var output = tokens
-        for row in 0..<grid {
-            for column in 0..<grid {
-                for channel in 0..<channels {
-                    let corner = image + (channel * side + row * patch) * side + column * patch
-                    for line in 0..<patch {
-                        output.update(from: corner + line * side, count: patch)
-                        output += patch
-                    }
-                }
+        var output = values
+        for channel in 0..<channels {
+            let start = image + channel * side * side + corner(token)
+            for line in 0..<patch {
+                output.update(from: start + line * side, count: patch)
+                output += patch
             }
         }
     }
 
-    /// One image [O, S, S] from tokens [T, P P O].
+    /// Puts one token's values [P P O] into an image [O, S, S].
     public func join(
-        _ tokens: UnsafePointer<Float>, channels: Int, into image: UnsafeMutablePointer<Float>
+        _ values: UnsafePointer<Float>, channels: Int, token: Int, into image: UnsafeMutablePointer<Float>
     ) {
-        forEachValue(channels) { token, pixel in image[pixel] = tokens[token] }
+        forEachValue(channels, token) { value, pixel in image[pixel] = values[value] }
     }
 
-    /// The gradient of `join`: tokens [T, P P O] from the image's [O, S, S].
+    /// The gradient of `join`: a token's values [P P O] from the image's [O, S, S].
     public func joinBackward(
-        _ image: UnsafePointer<Float>, channels: Int, into tokens: UnsafeMutablePointer<Float>
+        _ image: UnsafePointer<Float>, channels: Int, token: Int, into values: UnsafeMutablePointer<Float>
     ) {
-        forEachValue(channels) { token, pixel in tokens[token] = image[pixel] }
+        forEachValue(channels, token) { value, pixel in values[value] = image[pixel] }
     }
 
     @inline(__always)
-    private func forEachValue(_ channels: Int, _ body: (_ token: Int, _ pixel: Int) -> Void) {
-        var token = 0
-        for row in 0..<grid {
-            for column in 0..<grid {
-                for line in 0..<patch {
-                    for dot in 0..<patch {
-                        for channel in 0..<channels {
-                            body(token, (channel * side + row * patch + line) * side + column * patch + dot)
-                            token += 1
-                        }
-                    }
+    private func forEachValue(_ channels: Int, _ token: Int, _ body: (_ value: Int, _ pixel: Int) -> Void) {
+        let start = corner(token)
+        var value = 0
+        for line in 0..<patch {
+            for dot in 0..<patch {
+                for channel in 0..<channels {
+                    body(value, channel * side * side + start + line * side + dot)
+                    value += 1
                 }
             }
         }

@@ -14,22 +14,15 @@ public enum SiLU {
     /// output [count] = silu(input [count]); may be in place.
     public static func forward(_ input: FloatBuffer, into output: FloatBuffer, count: Int) {
         let (x, y) = (input.base, output.base)
-        forEachVector(count) { i in
-            let v = load(x + i)
-            store(v * logistic(v), y + i)
-        } part: { i, n in
-            let v = loadPart(x + i, n)
-            storePart(v * logistic(v), y + i, n)
+        forEachVector(count) { i, n in
+            let v = load(x + i, n)
+            store(v * logistic(v), y + i, n)
         }
     }
 
     /// gradient [count] *= silu'(input [count])
     public static func backward(input: FloatBuffer, gradient: FloatBuffer, count: Int) {
         let (x, g) = (input.base, gradient.base)
-        forEachVector(count) { i in
-            store(load(g + i) * derivative(load(x + i)), g + i)
-        } part: { i, n in
-            storePart(loadPart(g + i, n) * derivative(loadPart(x + i, n)), g + i, n)
-        }
+        forEachVector(count) { i, n in store(load(g + i, n) * derivative(load(x + i, n)), g + i, n) }
     }
 }

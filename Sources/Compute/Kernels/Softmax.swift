@@ -1,57 +1,77 @@
-/// Softmax of the rows of a small matrix in place, forward beside backward.
+/// Softmax of the rows of a small matrix, forward beside backward. Scores are float32, probabilities of either type.
 enum Softmax {
-    /// matrix [rows, columns] = softmax(scale * matrix) along each row.
-    static func forward(_ matrix: UnsafeMutablePointer<Float>, rows: Int, columns: Int, scale: Float) {
-        let scales = Vector(repeating: scale)
-        for row in 0..<rows {
-            let x = matrix + row * columns
-            var maxima = Vector(repeating: -.greatestFiniteMagnitude)
-            forEachVector(columns) { i in
-                maxima = larger(maxima, load(x + i))
-            } part: { i, n in
-                for j in i..<i + n { maxima[0] = max(maxima[0], x[j]) }
-            }
-            let maximum = Vector(repeating: lanesMaximum(maxima) * scale)
-            var sum = Vector()
-            forEachVector(columns) { i in
-                let e = exponential(multiplyAdd(load(x + i), scales, -maximum))
-                sum += e
-                store(e, x + i)
-            } part: { i, n in
-                var e = exponential(multiplyAdd(loadPart(x + i, n), scales, -maximum))
-                for lane in n..<16 { e[lane] = 0 }
-                sum += e
-                storePart(e, x + i, n)
-            }
-            let reciprocal = Vector(repeating: 1 / lanesSum(sum))
-            forEachVector(columns) { i in
-                store(load(x + i) * reciprocal, x + i)
-            } part: { i, n in
-                storePart(loadPart(x + i, n) * reciprocal, x + i, n)
-            }
-        }
-    }
-
-    /// gradient = scale * p * (gradient - sum over the row of p * gradient), both [rows, columns].
-    static func backward(
-        _ p: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, rows: Int, columns: Int, scale: Float
+    /// probabilities [rows, columns] = softmax(scale * scores) along each row; may be in place.
+    ///
+    /// - Parameter logSums: [rows], takes log(sum of exp(scale * scores)), which gives the probabilities again.
+    static func forward<E: StoredElement>(
+        _: E.Type, _ scores: UnsafeMutablePointer<Float>, probabilities: UnsafeMutableRawPointer, bytes: Int,
+        logSums: UnsafeMutablePointer<Float>?, rows: Int, columns: Int, scale: Float
     ) {
         let scales = Vector(repeating: scale)
         for row in 0..<rows {
-            let probability = p + row * columns
-            let g = gradient + row * columns
-            var products = Vector()
-            forEachVector(columns) { i in
-                products = multiplyAdd(load(probability + i), load(g + i), products)
-            } part: { i, n in
-                products = multiplyAdd(loadPart(probability + i, n), loadPart(g + i, n), products)
+            let x = scores + row * columns
+            let p = probabilities + row * columns * bytes
+            var maxima = Vector(repeating: -.greatestFiniteMagnitude)
+            var i = 0
+            while i + 16 <= columns {
+                maxima = larger(maxima, load(x + i, 16))
+                i += 16
             }
-            let sum = Vector(repeating: lanesSum(products))
-            forEachVector(columns) { i in
-                store(load(probability + i) * (load(g + i) - sum) * scales, g + i)
-            } part: { i, n in
-                storePart(loadPart(probability + i, n) * (loadPart(g + i, n) - sum) * scales, g + i, n)
+            while i < columns {
+                maxima[0] = max(maxima[0], x[i])
+                i += 1
+            }
+            let largest = lanesMaximum(maxima) * scale
+            let maximum = Vector(repeating: largest)
+            var sum = Vector()
+            forEachVector(columns) { i, n in
+                let e = first(n, of: exponential(multiplyAdd(load(x + i, n), scales, -maximum)))
+                sum += e
+                store(e, x + i, n)
+            }
+            let total = lanesSum(sum)
+            let reciprocal = Vector(repeating: 1 / total)
+            forEachVector(columns) { i, n in E.store(load(x + i, n) * reciprocal, p, i, n) }
+            logSums?[row] = largest + logarithm(total)
+        }
+    }
+
+    /// The probabilities of `forward` again, and scoreGradient = scale * p * (gradient - inner), inner the sum over the
+    /// row of p * gradient.
+    ///
+    /// - Parameters:
+    ///   - gradient: [rows, columns], of the probabilities; not changed.
+    ///   - inner: [rows]
+    static func backward<E: StoredElement>(
+        _: E.Type, _ scores: UnsafePointer<Float>, logSums: UnsafePointer<Float>, gradient: UnsafePointer<Float>,
+        inner: UnsafePointer<Float>, probabilities: UnsafeMutableRawPointer,
+        scoreGradient: UnsafeMutableRawPointer, bytes: Int, rows: Int, columns: Int, scale: Float
+    ) {
+        let scales = Vector(repeating: scale)
+        for row in 0..<rows {
+            let (x, g) = (scores + row * columns, gradient + row * columns)
+            let (p, s) = (probabilities + row * columns * bytes, scoreGradient + row * columns * bytes)
+            let logSum = Vector(repeating: -logSums[row])
+            let mean = Vector(repeating: inner[row])
+            forEachVector(columns) { i, n in
+                let probability = exponential(multiplyAdd(load(x + i, n), scales, logSum))
+                let d = load(g + i, n)
+                E.store(probability, p, i, n)
+                E.store(probability * (d - mean) * scales, s, i, n)
             }
         }
     }
+}
+
+/// The natural logarithm of a normal positive number, of float's precision: the same bits everywhere, unlike a
+/// mathematical library's.
+private func logarithm(_ x: Float) -> Float {
+    // x = 2^e f with f in [2/3, 4/3); log f by the series of 2 atanh((f - 1) / (f + 1)).
+    var (e, f) = (Double(x.exponent), Double(x.significand))
+    if f > 4.0 / 3 { (e, f) = (e + 1, f / 2) }
+    let z = (f - 1) / (f + 1)
+    let square = z * z
+    var series = 1.0 / 13
+    for k in [11.0, 9, 7, 5, 3, 1] { series = series * square + 1 / k }
+    return Float(e * 0.693_147_180_559_945_3 + 2 * z * series)
 }

@@ -6,43 +6,57 @@ import CPlatform
 /// functions here do without them.
 package typealias Vector = SIMD16<Float>
 
+/// Runs `body` over 0 ..< `count` in vectors of sixteen, of which the last may be shorter.
 @inline(__always)
-func load(_ pointer: UnsafePointer<Float>) -> Vector {
-    UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
-}
-
-@inline(__always)
-func load(_ pointer: UnsafeMutablePointer<Float>) -> Vector {
-    UnsafeRawPointer(pointer).loadUnaligned(as: Vector.self)
-}
-
-@inline(__always)
-func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>) {
-    UnsafeMutableRawPointer(pointer).storeBytes(of: vector, as: Vector.self)
-}
-
-/// The first `count` elements (below 16); the rest is zero.
-@inline(never)
-func loadPart(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector {
-    var vector = Vector()
-    for i in 0..<count { vector[i] = pointer[i] }
-    return vector
-}
-
-@inline(never)
-func storePart(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
-    for i in 0..<count { pointer[i] = vector[i] }
-}
-
-/// Runs `full` over whole vectors of 0 ..< `count` and `part` over what is left, if anything is.
-@inline(__always)
-func forEachVector(_ count: Int, full: (_ start: Int) -> Void, part: (_ start: Int, _ length: Int) -> Void) {
+func forEachVector(_ count: Int, _ body: (_ start: Int, _ length: Int) -> Void) {
     var i = 0
-    while i + 16 <= count {
-        full(i)
+    while i < count {
+        body(i, count - i)
         i += 16
     }
-    if i < count { part(i, count - i) }
+}
+
+/// Up to sixteen floats from `pointer` on; zeros behind the first `count`.
+@inline(__always)
+func load(_ pointer: UnsafePointer<Float>, _ count: Int) -> Vector { fpdm_load16(pointer, Int64(count)) }
+
+@inline(__always)
+func load(_ pointer: UnsafeMutablePointer<Float>, _ count: Int) -> Vector { fpdm_load16(pointer, Int64(count)) }
+
+@inline(__always)
+func store(_ vector: Vector, _ pointer: UnsafeMutablePointer<Float>, _ count: Int) {
+    fpdm_store16(pointer, vector, Int64(count))
+}
+
+/// How numbers of one element type lie in memory; arithmetic is in float32.
+protocol StoredElement {
+    /// Elements from index `i` on, up to sixteen; zeros behind the first `count`.
+    static func load(_ base: UnsafeRawPointer, _ i: Int, _ count: Int) -> Vector
+    static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int)
+}
+
+enum StoredFloat32: StoredElement {
+    @inline(__always)
+    static func load(_ base: UnsafeRawPointer, _ i: Int, _ count: Int) -> Vector {
+        fpdm_load16(base.assumingMemoryBound(to: Float.self) + i, Int64(count))
+    }
+
+    @inline(__always)
+    static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
+        fpdm_store16(base.assumingMemoryBound(to: Float.self) + i, vector, Int64(count))
+    }
+}
+
+enum StoredBFloat16: StoredElement {
+    @inline(__always)
+    static func load(_ base: UnsafeRawPointer, _ i: Int, _ count: Int) -> Vector {
+        fpdm_load_bfloat16(base.assumingMemoryBound(to: UInt16.self) + i, Int64(count))
+    }
+
+    @inline(__always)
+    static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
+        fpdm_store_bfloat16(base.assumingMemoryBound(to: UInt16.self) + i, vector, Int64(count))
+    }
 }
 
 /// a * b + c, rounded once.
@@ -51,12 +65,15 @@ func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProd
 
 /// The square root of each lane.
 @inline(__always)
-func squareRoot(_ v: Vector) -> Vector {
-    var root = v
-    withUnsafeMutablePointer(to: &root) {
-        $0.withMemoryRebound(to: Float.self, capacity: 16) { fpdm_square_root16($0) }
-    }
-    return root
+func squareRoot(_ v: Vector) -> Vector { fpdm_square_root16(v) }
+
+/// The lanes before `count`, and zeros.
+@inline(__always)
+func first(_ count: Int, of v: Vector) -> Vector {
+    guard count < 16 else { return v }
+    var part = v
+    for lane in count..<16 { part[lane] = 0 }
+    return part
 }
 
 /// The sum of the lanes, in a fixed order.

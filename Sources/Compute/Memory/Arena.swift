@@ -46,6 +46,9 @@ public final class Arena: @unchecked Sendable {
 
     public var bytes: Int { capacity * MemoryLayout<Float>.stride }
 
+    /// Whether it only counts.
+    public var isMeasuring: Bool { base == nil && capacity == .max }
+
     /// Takes the next `count` floats; they are zero.
     public func take(_ count: Int) -> FloatBuffer {
         precondition(count >= 0, "negative size")

@@ -1,41 +1,42 @@
-/// Who multiplies matrices: one narrow protocol, so that a backend or a precision is one file.
-public protocol MatrixBackend: Sendable {
+/// Who multiplies matrices.
+public enum MatrixBackend: Sendable {
+    case openBLAS(OpenBLAS)
+    case oneDNN(OneDNN)
+
     /// As a report names it, with the kernels in use.
-    var name: String { get }
-
-    /// C [m, n] = alpha op(A) op(B) + beta C, row-major, on the calling thread; safe on several threads at once.
-    /// `lda`, `ldb`, `ldc` are row strides of the matrices as stored.
-    func multiply(
-        transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Float, a: UnsafePointer<Float>, lda: Int,
-        b: UnsafePointer<Float>, ldb: Int, beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int)
-}
-
-extension OpenBLAS: MatrixBackend {
-    public var name: String { "OpenBLAS \(version) \(coreName)" }
-
-    public func multiply(
-        transposeA: Bool, transposeB: Bool, m: Int, n: Int, k: Int, alpha: Float, a: UnsafePointer<Float>, lda: Int,
-        b: UnsafePointer<Float>, ldb: Int, beta: Float, c: UnsafeMutablePointer<Float>, ldc: Int
-    ) {
-        sgemm(transposeA, transposeB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+    func name(_ precision: Precision) -> String {
+        switch self {
+        case .openBLAS(let blas): blas.name
+        case .oneDNN(let library): library.name(precision)
+        }
     }
 }
 
-/// What kernels run on: threads and a matrix backend.
-public struct Engine: Sendable {
-    public let pool: WorkerPool
-    public let matrix: any MatrixBackend
-
-    public init(pool: WorkerPool, matrix: any MatrixBackend) {
-        self.pool = pool
-        self.matrix = matrix
+extension MatrixBackend {
+    /// Whether products of bfloat16 are faster than those of float32, by what the processor has.
+    public var prefersBFloat16: Bool {
+        switch self {
+        case .openBLAS: false
+        case .oneDNN: Processor.current.prefersBFloat16
+        }
     }
+}
 
-    /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
-    public static let arithmetic = 2
+/// The backend that a job asks for.
+public enum MatrixLibrary: String, CaseIterable, Sendable {
+    /// oneDNN where it is installed, else OpenBLAS.
+    case auto
+    case onednn
+    case openblas
 
-    /// OpenBLAS on `threads` threads.
-    public init(threads: Int) throws {
-        self.init(pool: WorkerPool(threads: threads), matrix: try OpenBLAS.load())
+    /// Loads it.
+    public func load() throws -> MatrixBackend {
+        switch self {
+        case .openblas: return .openBLAS(try OpenBLAS.load())
+        case .onednn: return .oneDNN(try OneDNN.load())
+        case .auto:
+            if let library = try? OneDNN.load() { return .oneDNN(library) }
+            return .openBLAS(try OpenBLAS.load())
+        }
     }
 }

@@ -7,12 +7,6 @@ import Reporting
 /// OpenBLAS picks its kernels when it loads. Up to 0.3.21 it takes AVX2 ones for AMD processors that it does not
 /// know, though they run its AVX-512 ones; `OPENBLAS_CORETYPE` corrects it, and a value that the user has set stands.
 public struct OpenBLAS: Sendable {
-    /// Why a BLAS could not be used.
-    public struct LoadError: Reportable {
-        public var exitCode: Int32 { Failure.Status.software.rawValue }
-        public let description: String
-    }
-
     /// Library that is loaded unless `FPDM_OPENBLAS` names another.
     public static let defaultLibrary = "libopenblas.so.0"
 
@@ -23,7 +17,7 @@ public struct OpenBLAS: Sendable {
     }
 
     /// The process's OpenBLAS, or why there is none.
-    private static let loaded: Result<OpenBLAS, LoadError> = {
+    private static let loaded: Result<OpenBLAS, LibraryError> = {
         if getenv("OPENBLAS_CORETYPE") == nil, let core = preferredCore(Processor.current) {
             setenv("OPENBLAS_CORETYPE", core, 1)
         }
@@ -33,7 +27,7 @@ public struct OpenBLAS: Sendable {
         var functions = fpdm_openblas()
         if let problem = fpdm_openblas_load(library, &functions) {
             return .failure(
-                LoadError(
+                LibraryError(
                     description: "cannot load OpenBLAS from \(library): \(String(cString: problem)); "
                         + "install libopenblas0 (Debian), or set FPDM_OPENBLAS to the library's path"))
         }
@@ -41,6 +35,7 @@ public struct OpenBLAS: Sendable {
     }()
 
     /// Loads the library if need be.
+    /// - Throws: `LibraryError`
     public static func load() throws -> OpenBLAS { try loaded.get() }
 
     /// The kernels to ask for where OpenBLAS would choose slower ones.
@@ -60,18 +55,28 @@ public struct OpenBLAS: Sendable {
     /// Version and build options in OpenBLAS's words.
     public var configuration: String { String(cString: table.functions.configuration()!) }
 
-    /// C [m, n] = alpha op(A) op(B) + beta C, row-major, on the calling thread.
-    @inline(__always)
-    func sgemm(
-        _ transposeA: Bool, _ transposeB: Bool, _ m: Int, _ n: Int, _ k: Int, _ alpha: Float,
-        _ a: UnsafePointer<Float>, _ lda: Int, _ b: UnsafePointer<Float>, _ ldb: Int, _ beta: Float,
-        _ c: UnsafeMutablePointer<Float>, _ ldc: Int
+    public var name: String { "OpenBLAS \(version) \(coreName)" }
+
+    /// A product of float32, on the calling thread.
+    func run(
+        _ shape: ProductShape, _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, _ c: UnsafeMutablePointer<Float>
     ) {
-        let none = Int32(fpdm_no_transpose)
-        let transposed = Int32(fpdm_transpose)
-        table.functions.sgemm(
-            Int32(fpdm_row_major), transposeA ? transposed : none, transposeB ? transposed : none,
-            Int32(m), Int32(n), Int32(k), alpha, a, Int32(lda), b, Int32(ldb), beta, c, Int32(ldc))
+        func layout(_ layout: ProductShape.Layout) -> (transposed: Int32, stride: Int32) {
+            switch layout {
+            case .rows(let stride): (Int32(fpdm_no_transpose), Int32(stride))
+            case .columns(let stride): (Int32(fpdm_transpose), Int32(stride))
+            case .packed: preconditionFailure("OpenBLAS packs nothing")
+            }
+        }
+        let (left, right) = (layout(shape.a), layout(shape.b))
+        for index in 0..<shape.batch {
+            table.functions.sgemm(
+                Int32(fpdm_row_major), left.transposed, right.transposed, Int32(shape.rows), Int32(shape.columns),
+                Int32(shape.depth), 1,
+                a.assumingMemoryBound(to: Float.self) + index * shape.rows * shape.depth, left.stride,
+                b.assumingMemoryBound(to: Float.self) + index * shape.depth * shape.columns, right.stride,
+                shape.accumulates ? 1 : 0, c + index * shape.rows * shape.columns, Int32(shape.cStride))
+        }
     }
 
     /// Eigenvalues, ascending, and eigenvectors of a symmetric matrix (LAPACK `dsyev`).

@@ -1,4 +1,5 @@
 import Compute
+import Model
 
 /// How fast the kernels are on this machine, as training calls them.
 public struct KernelBench {
@@ -31,6 +32,13 @@ public struct KernelBench {
         for line in elementwise(rows: 4096, width: 384) { report(line) }
     }
 
+    /// FLOP/s of the best product with packed weights among those of a network of this width.
+    public func bestProduct(width: Int) -> Double {
+        [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
+            linear(rows: 2048, inputs: inputs, outputs: outputs).prefix(2).map { $0.value * 1e9 }
+        }.max() ?? 0
+    }
+
     private func peak() -> Line {
         let rounds = 2_000_000
         var sink: Float = 0
@@ -41,17 +49,30 @@ public struct KernelBench {
             shape: "\(engine.pool.threadCount) threads", value: operations / time / 1e9, unit: "GFLOP/s")
     }
 
+    /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
     private func linear(rows: Int, inputs: Int, outputs: Int) -> [Line] {
-        let layer = Linear(inputs: inputs, outputs: outputs)
-        let padded = Tiling.tokens.padded(rows)
+        let element = engine.precision.element
+        let panel = PackedWeight.typicalRows
+        let width = TiledRows.width(columns: outputs, depth: inputs)
         let (arena, b) = Arena.build("bench") { arena in
             (
-                x: arena.take(padded * inputs), w: arena.take(outputs * inputs), y: arena.take(padded * outputs),
-                dw: arena.take(outputs * inputs)
+                x: arena.take(rows: rows, columns: inputs, element), w: arena.take(outputs * inputs),
+                y: arena.take(rows * outputs), dx: arena.take(rows * inputs),
+                dy: TiledRows(arena, rows: rows, columns: outputs, width: width, element),
+                gradient: arena.take(rows: rows, columns: outputs, element), dw: arena.take(outputs * inputs),
+                forward: PackedWeight(
+                    engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: inputs),
+                backward: PackedWeight(
+                    engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: inputs)
             )
         }
-        fill(b.x)
         fill(b.w)
+        for weight in [b.forward, b.backward] {
+            weight.prepare(rows: panel)
+            weight.load(b.w.base)
+        }
+        let sums = WeightGradient.products(engine, columns: outputs, depth: inputs, width: width, rows: rows)
+        let gradient = WeightGradient(b.dy, b.x)
         let work = 2 * Double(rows) * Double(inputs) * Double(outputs)
         func line(_ kernel: String, _ body: () -> Void) -> Line {
             Line(
@@ -60,62 +81,81 @@ public struct KernelBench {
         }
         return withExtendedLifetime(arena) {
             [
-                line("sgemm, linear forward") {
-                    layer.forward(engine, input: b.x, weight: b.w, output: b.y, rows: rows)
+                line("product, linear forward") {
+                    engine.pool.parallelFor(rows / panel) { task, worker in
+                        b.forward.multiply(
+                            b.x.from(task * panel),
+                            into: Matrix(b.y, columns: outputs).from(task * panel), rows: panel, worker: worker)
+                    }
                 },
-                line("sgemm, linear input gradient") {
-                    layer.backwardInput(engine, outputGradient: b.y, weight: b.w, inputGradient: b.x, rows: rows)
+                line("product, linear input gradient") {
+                    engine.pool.parallelFor(rows / panel) { task, worker in
+                        b.backward.multiply(
+                            b.gradient.from(task * panel),
+                            into: Matrix(b.dx, columns: inputs).from(task * panel), rows: panel, worker: worker)
+                    }
                 },
-                line("sgemm, linear weight gradient") {
-                    layer.backwardWeight(engine, input: b.x, outputGradient: b.y, weightGradient: b.dw, rows: rows)
+                line("product, linear weight gradient") {
+                    engine.pool.parallelFor(gradient.tasks) { task, worker in
+                        gradient.run(sums, into: b.dw, task: task, worker: worker)
+                    }
                 },
             ]
         }
     }
 
     private func attention(samples: Int, tokens: Int, heads: Int, headWidth: Int) -> [Line] {
-        let attention = Attention(tokens: tokens, heads: heads, headWidth: headWidth)
         let width = heads * headWidth
+        let (rows, part) = (samples * tokens, samples * tokens * width)
+        let element = engine.precision.element
         let (arena, b) = Arena.build("bench") { arena in
             (
-                qkv: arena.take(samples * tokens * 3 * width), output: arena.take(samples * tokens * width),
-                gradient: arena.take(samples * tokens * 3 * width),
-                scratch: arena.take(attention.scratchPerThread * engine.pool.threadCount)
+                attention: Attention(
+                    engine, arena, Heads(tokens: tokens, heads: heads, headWidth: headWidth), training: true),
+                qkv: arena.take(rows: rows, columns: 3 * width, element),
+                output: arena.take(rows: rows, columns: width, element),
+                gradient: arena.take(rows: rows, columns: width, element),
+                qkvGradient: arena.take(rows: rows, columns: 3 * width, element),
+                logSums: arena.take(rows * heads), values: arena.take(3 * part)
             )
         }
-        fill(b.qkv)
+        fill(b.values)
+        Rows.copy(Matrix(b.values, columns: 3 * width), to: b.qkv, rows: rows)
+        b.attention.prepare(samples: samples)
+        let pass = Attention.Pass(
+            qkv: b.qkv, partElements: part, attended: b.output, logSums: b.logSums, samples: samples)
         let products = 2 * Double(samples * heads) * Double(tokens * tokens) * Double(headWidth)
-        func line(_ kernel: String, _ count: Double, _ body: () -> Void) -> Line {
-            Line(
+        func line(_ kernel: String, _ count: Double, _ body: (_ task: Int, _ worker: Int) -> Void) -> Line {
+            let tasks = b.attention.tasks(samples: samples)
+            return Line(
                 kernel: kernel, shape: "\(samples) x \(tokens) tokens x \(heads) heads of \(headWidth)",
-                value: count * products / best(body) / 1e9, unit: "GFLOP/s")
+                value: count * products / best { engine.pool.parallelFor(tasks, body) } / 1e9, unit: "GFLOP/s")
         }
         return withExtendedLifetime(arena) {
             [
-                line("attention forward", 2) {
-                    attention.forward(engine, qkv: b.qkv, output: b.output, scratch: b.scratch, samples: samples)
-                },
+                line("attention forward", 2) { b.attention.forward(pass, task: $0, worker: $1) },
                 line("attention backward", 5) {
-                    attention.backward(
-                        engine, qkv: b.qkv, outputGradient: b.output, qkvGradient: b.gradient, scratch: b.scratch,
-                        samples: samples)
+                    b.attention.backward(
+                        pass, gradient: b.gradient, qkvGradient: b.qkvGradient, task: $0, worker: $1)
                 },
             ]
         }
     }
 
     private func elementwise(rows: Int, width: Int) -> [Line] {
-        let samples = rows / 256
-        let norm = ModulatedNorm(width: width, tokens: 256, modulationStride: 6 * width)
+        let (panel, element) = (BatchCut.panelRows, engine.precision.element)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),
-                u: arena.take(rows * width), v: arena.take(rows * width), modulation: arena.take(samples * 6 * width),
-                statistics: arena.take(2 * rows), sums: arena.takeDoubles(rows * width)
+                u: arena.take(rows * width), v: arena.take(rows * width), vectors: arena.take(6 * width),
+                statistics: arena.take(2 * rows), sums: arena.takeDoubles(rows * width), row: arena.take(width),
+                input: arena.take(rows: rows, columns: width, element),
+                output: arena.take(rows: rows, columns: width, element)
             )
         }
         fill(b.x)
         fill(b.y)
+        Rows.copy(Matrix(b.x, columns: width), to: b.input, rows: rows)
         let whole = 0..<rows * width
         let stretches = OrderFreeSum.stretches(of: [whole])
         var maxima = [Float](repeating: 0, count: stretches.count)
@@ -124,25 +164,39 @@ public struct KernelBench {
                 kernel: kernel, shape: "\(rows) x \(width)", value: best(body) / Double(rows * width) * 1e9,
                 unit: "ns/element")
         }
+        func panels(_ body: (_ row: Int) -> Void) {
+            engine.pool.parallelFor(rows / panel) { task, _ in body(task * panel) }
+        }
+        func matrix(_ buffer: FloatBuffer, _ row: Int) -> Matrix { Matrix(buffer, columns: width).from(row) }
+        let vectors = (0..<6).map { SampleVectors(b.vectors.base + $0 * width, stride: 0, rowsPerSample: rows) }
         let adam = AdamW(
             learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, emaDecay: 0.999)
         return withExtendedLifetime(arena) {
             [
                 line("modulated LayerNorm forward") {
-                    norm.forward(
-                        engine, input: b.x, shift: b.modulation, scale: b.modulation, statistics: b.statistics,
-                        output: b.y, rows: rows)
+                    panels { row in
+                        ModulatedNorm.forward(
+                            matrix(b.x, row), shift: vectors[0], scale: vectors[1],
+                            statistics: b.statistics.base + 2 * row, output: b.output.from(row), rows: panel)
+                    }
                 },
-                line("modulated LayerNorm backward") {
-                    norm.backward(
-                        engine, input: b.x, statistics: b.statistics, scale: b.modulation, outputGradient: b.y,
-                        inputGradient: b.z, shiftGradient: b.modulation, scaleGradient: b.modulation,
-                        samples: samples)
+                line("modulated LayerNorm backward, one thread") {
+                    ModulatedNorm.backward(
+                        .init(b.input), statistics: b.statistics.base, shift: vectors[0], scale: vectors[1],
+                        outputGradient: matrix(b.y, 0), gradient: matrix(b.z, 0), shiftGradient: vectors[2],
+                        scaleGradient: vectors[3], output: b.output, scratch: b.row.base, rows: rows)
                 },
-                line("tanh-GELU") {
-                    engine.pool.parallelRanges(rows * width, grain: 8_192) { range, _ in
+                line("tanh-GELU forward") {
+                    panels { row in
                         GELU.forward(
-                            b.x.base + range.lowerBound, into: b.y.base + range.lowerBound, count: range.count)
+                            matrix(b.x, row), hidden: b.input.from(row), activated: b.output.from(row), rows: panel)
+                    }
+                },
+                line("tanh-GELU backward") {
+                    panels { row in
+                        GELU.backward(
+                            matrix(b.y, row), hidden: b.input.from(row), activated: b.output.from(row),
+                            gradient: b.output.from(row), rows: panel)
                     }
                 },
                 line("order-free sum of gradients") {

@@ -24,8 +24,9 @@ extension ReferenceCase {
         let weights = buffer(table.flatCount)
         let gradients = buffer(table.flatCount)
         try readWeights("weights", table, into: weights)
+        loss.load(weights)
         let losses = loss.losses(
-            batch, weights: weights, iterations: iterations, scale: 1 / Double(timesteps.count), gradients: gradients)
+            batch, iterations: iterations, scale: 1 / Double(timesteps.count), gradients: gradients)
 
         var results = [
             Comparison.of(
@@ -78,9 +79,10 @@ extension ReferenceCase {
             var values: [Objective.Loss] = []
             func add() {
                 sum.begin(grids)
+                loss.load(state.weights)
                 values = (0..<samples).flatMap { sample in
                     let values = loss.losses(
-                        batch.sample(sample, of: model), weights: state.weights, iterations: iterations,
+                        batch.sample(sample, of: model), iterations: iterations,
                         scale: 1 / Double(samples), gradients: sum.gradient)
                     _ = sum.add()
                     return values

@@ -71,7 +71,7 @@ struct ApplyCommand: ParsableCommand {
         let engine = try engine.makeEngine()
         var attributes = [
             "source": source.path, "inputs": inputs.path, "job": job.yaml(), "version": ProgramVersion.current,
-            "backend": engine.matrix.name,
+            "backend": engine.name,
         ]
         attributes["weights"] = kind
         attributes["step"] = source.step.map { String($0) }

@@ -6,7 +6,7 @@ import Foundation
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure how fast this machine is.",
-        subcommands: [Kernels.self, Exchange.self, IO.self])
+        subcommands: [Kernels.self, Step.self, Sample.self, Exchange.self, IO.self])
 
     /// `fpdm bench kernels`
     struct Kernels: ParsableCommand {
@@ -35,7 +35,7 @@ struct BenchCommand: ParsableCommand {
             try Session.requireOneProcess("bench kernels")
             let engine = try engine.makeEngine()
             var lines: [KernelBench.Line] = []
-            if !json { print("\(engine.matrix.name), \(engine.pool.threadCount) threads") }
+            if !json { print("\(engine.name), \(engine.pool.threadCount) threads") }
             KernelBench(engine: engine, seconds: seconds).run { line in
                 lines.append(line)
                 if !json {

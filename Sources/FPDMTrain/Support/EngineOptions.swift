@@ -7,7 +7,18 @@ struct EngineOptions: ParsableArguments {
     @Option(name: .long, help: "Threads; as many as this process has cores if not given.")
     var threads: Int?
 
+    @Option(
+        name: .long,
+        help: "What products multiply: float32 or bf16 (with sums in float32), or auto, the faster one here.")
+    var precision = "float32"
+
+    @Option(name: .long, help: "Who multiplies matrices: onednn or openblas; auto takes oneDNN where it is installed.")
+    var gemm = MatrixLibrary.auto
+
     func validate() throws {
+        guard precision == "auto" || Precision(rawValue: precision) != nil else {
+            throw ValidationError("--precision must be float32, bf16 or auto, is '\(precision)'")
+        }
         guard let threads else { return }
         let limit = WorkerPool.threadsLimit
         guard limit ~= threads else {
@@ -15,5 +26,11 @@ struct EngineOptions: ParsableArguments {
         }
     }
 
-    func makeEngine() throws -> Engine { try Engine(threads: threads ?? ProcessorAffinity.coreCount) }
+    func makeEngine() throws -> Engine {
+        let backend = try gemm.load()
+        let own = Precision(rawValue: precision) ?? (backend.prefersBFloat16 ? .bf16 : .float32)
+        return try Engine(threads: threads ?? ProcessorAffinity.coreCount, backend, own)
+    }
 }
+
+extension MatrixLibrary: ExpressibleByArgument {}

@@ -1,3 +1,4 @@
+import Compute
 import Diffusion
 import Model
 import Yams
@@ -186,7 +187,8 @@ extension DiffusionConfiguration.Schedule: JobChoice {}
 extension DiffusionConfiguration.Target: JobChoice {}
 extension DiffusionConfiguration.Weighting: JobChoice {}
 extension JobConfiguration.Data.Shuffle: JobChoice {}
-extension JobConfiguration.Training.Precision: JobChoice {}
+extension Precision: JobChoice {}
+extension MatrixLibrary: JobChoice {}
 extension JobConfiguration.Optimizer.Schedule: JobChoice {}
 extension SamplerKind: JobChoice {}
 extension IterationAllocation: JobChoice {}

@@ -44,6 +44,10 @@ extension JobConfiguration {
             "run", "threads", \.run.threads.orAutomatic,
             "Worker threads of a rank; auto: the cores it may use over the node's ranks. Changes speed only.",
             .upTo(WorkerPool.threadsLimit.upperBound), onResume: .free),
+        JobField(
+            "run", "gemm", \.run.gemm,
+            "The library that multiplies matrices, part of what decides about bits. auto: oneDNN where it is installed.",
+            onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),
         JobField(
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
@@ -159,8 +163,9 @@ extension JobConfiguration {
                 + "Divides `globalBatch`.", .within(Training.virtualRanksLimit)),
         JobField(
             "training", "microbatch", \.training.microbatch.orAutomatic,
-            "Samples in the network at once, at most those of a virtual rank; fewer take less memory. auto: all of those.",
-            .notNegative),
+            "Samples in the network at once, at most those of a virtual rank; fewer take less memory. Rounded up to whole "
+                + "groups of 2,048 tokens; changes no bits. auto: all of those.",
+            .notNegative, onResume: .free),
         JobField(
             "training", "iterationsWithoutGradient", \.training.iterationsWithoutGradient,
             "FPDM: range of n, the iterations that only approach the fixed point; drawn once a step.",
@@ -169,7 +174,10 @@ extension JobConfiguration {
             "training", "iterationsWithGradient", \.training.iterationsWithGradient,
             "FPDM: range of m, the last iterations, which are differentiated; drawn once a step.",
             .within(1...ModelConfiguration.solveIterationsLimit.upperBound)),
-        JobField("training", "precision", \.training.precision, "Number format of the network's arithmetic."),
+        JobField(
+            "training", "precision", \.training.precision.orAutomatic,
+            "Number format of products: float32, or bf16 with sums in float32 (needs oneDNN and a processor that has it). "
+                + "auto: bf16 where all ranks' processors are faster with it."),
         JobField(
             "training", "activations", \.training.activations.orAutomatic,
             "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0.",

@@ -1,3 +1,4 @@
+import Compute
 import Model
 import Reporting
 
@@ -14,19 +15,23 @@ public struct ResolvedJob: Equatable, Sendable {
     public let activations: ActivationMode
     /// The order of samples.
     public let shuffle: JobConfiguration.Data.Shuffle
+    /// Number format of products.
+    public let precision: Precision
 
     fileprivate init(
         _ configuration: JobConfiguration, microbatch: Int, activations: ActivationMode,
-        shuffle: JobConfiguration.Data.Shuffle
+        shuffle: JobConfiguration.Data.Shuffle, precision: Precision
     ) {
         var configuration = configuration
         configuration.training.microbatch = microbatch
         configuration.training.activations = activations
         configuration.data.shuffle = shuffle
+        configuration.training.precision = precision
         self.configuration = configuration
         microbatchSize = microbatch
         self.activations = activations
         self.shuffle = shuffle
+        self.precision = precision
     }
 
     public subscript<Value>(dynamicMember path: KeyPath<JobConfiguration, Value>) -> Value {
@@ -43,29 +48,37 @@ extension JobConfiguration {
     /// - Parameters:
     ///   - recorded: the job of the run that goes on; nil for a new run.
     ///   - shuffle: the order of samples, where neither this job nor a recorded one tells.
+    ///   - precision: likewise.
     ///   - activations: chooses, where neither this job nor a recorded one has; both modes give the same bits, so
     ///     it is a matter of memory alone.
     public func resolved(
-        recorded: ResolvedJob? = nil, shuffle: Data.Shuffle = .full, activations: () throws -> ActivationMode
+        recorded: ResolvedJob? = nil, shuffle: Data.Shuffle = .full, precision: Precision = .float32,
+        activations: () throws -> ActivationMode
     ) rethrows -> ResolvedJob {
         ResolvedJob(
             self, microbatch: microbatch(recorded: recorded),
             activations: try training.activations ?? recorded?.activations ?? activations(),
-            shuffle: data.shuffle ?? recorded?.shuffle ?? shuffle)
+            shuffle: data.shuffle ?? recorded?.shuffle ?? shuffle,
+            precision: training.precision ?? recorded?.precision ?? precision)
     }
 
-    /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one.
+    /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one. Others are
+    /// whole groups, so that their size changes no bits.
     private func microbatch(recorded: ResolvedJob?) -> Int {
-        if training.microbatch > 0 { return training.microbatch }
         let size = training.virtualRankSize
-        guard let recorded, recorded.microbatchSize < recorded.training.virtualRankSize else { return size }
-        return min(recorded.microbatchSize, size)
+        var wanted = training.microbatch > 0 ? training.microbatch : size
+        if training.microbatch == 0, let recorded, recorded.microbatchSize < recorded.training.virtualRankSize {
+            wanted = recorded.microbatchSize
+        }
+        let group = BatchCut.groupSamples(tokens: model.tokens)
+        return min((wanted + group - 1) / group * group, size)
     }
 }
 
 extension ResolvedJob {
     /// The same job with the other choice about activations, which changes no bits.
     public func with(activations: ActivationMode) -> ResolvedJob {
-        ResolvedJob(configuration, microbatch: microbatchSize, activations: activations, shuffle: shuffle)
+        ResolvedJob(
+            configuration, microbatch: microbatchSize, activations: activations, shuffle: shuffle, precision: precision)
     }
 }

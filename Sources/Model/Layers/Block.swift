@@ -1,156 +1,240 @@
 import Compute
 
-/// What a block's forward pass leaves for its backward pass.
+/// What a block's forward pass leaves for its backward pass, of the samples of a window.
 struct BlockActivations {
-    let statistics1, statistics2: FloatBuffer  // [R, 2]
-    let normal1, normal2: FloatBuffer  // [R, D]
-    let qkv: FloatBuffer  // [R, 3 D]
-    let attended: FloatBuffer  // [R, D]
-    let branch1, branch2: FloatBuffer  // [R, D], the branches before their gates
-    let middle: FloatBuffer  // [R, D], after the first residual
-    let hidden: FloatBuffer  // [R, F], before GELU
-    let activated: FloatBuffer  // [R, F]
+    /// Queries, keys and values by head: three parts of [S, H, T, d], rounded.
+    let qkv: Matrix
+    let attended: Matrix  // [R, D], rounded
+    let kept: Kept?
 
-    /// - Parameter training: false if no backward pass will follow; then buffers are shared where possible.
-    init(_ arena: Arena, _ c: ModelConfiguration, rows: Int, training: Bool) {
-        let rows = Tiling.tokens.padded(rows)
-        statistics1 = arena.take(rows * 2)
-        statistics2 = arena.take(rows * 2)
-        normal1 = arena.take(rows * c.width)
-        normal2 = training ? arena.take(rows * c.width) : normal1
-        qkv = arena.take(rows * 3 * c.width)
-        attended = arena.take(rows * c.width)
-        branch1 = arena.take(rows * c.width)
-        branch2 = training ? arena.take(rows * c.width) : branch1
-        middle = arena.take(rows * c.width)
-        hidden = arena.take(rows * c.mlpWidth)
-        activated = training ? arena.take(rows * c.mlpWidth) : hidden
+    /// What only the backward pass asks for; rounded where not said otherwise.
+    struct Kept {
+        let input: Matrix  // [R, D]
+        let branch1, branch2: Matrix  // [R, D], the branches before their gates
+        let hidden: Matrix  // [R, F], before GELU
+        let statistics1, statistics2: FloatBuffer  // [R, 2], float32
+        let logSums: FloatBuffer  // [S, H, T], float32
+    }
+
+    init(_ arena: Arena, _ c: ModelConfiguration, _ element: Element, samples: Int, keeping: Bool) {
+        let rows = samples * c.tokens
+        func take(_ columns: Int) -> Matrix { arena.take(rows: rows, columns: columns, element) }
+        qkv = take(3 * c.width)
+        attended = take(c.width)
+        kept =
+            keeping
+            ? Kept(
+                input: take(c.width), branch1: take(c.width), branch2: take(c.width), hidden: take(c.mlpWidth),
+                statistics1: arena.take(rows * 2), statistics2: arena.take(rows * 2),
+                logSums: arena.take(rows * c.heads)) : nil
     }
 }
 
-/// What the backward pass of any block needs meanwhile.
+/// What the backward pass of any block works on: a group's operands of weight gradients, rounded.
 struct BlockScratch {
-    let wide: FloatBuffer  // [R, max(F, 2 D)], gradient of a hidden layer
-    let narrow: FloatBuffer  // [R, D], gradient of a branch
-    let normal: FloatBuffer  // [R, D], gradient of a norm's output
-    let qkv: FloatBuffer  // [R, 3 D]
+    let branch1, branch2: TiledRows  // [R, D], gradients of the branches
+    let activated: Matrix  // [R, F]
+    let hidden: TiledRows  // [R, F], gradient before GELU
+    let normal1, normal2: Matrix  // [R, D], the norms' outputs
+    let attended: Matrix  // [S, H, T, d], gradient of attention's output
+    let qkv: Matrix  // [R, 3 D], gradient
+    let qkvTiles: TiledRows
 
-    init(_ arena: Arena, _ c: ModelConfiguration, rows: Int) {
-        let rows = Tiling.tokens.padded(rows)
-        wide = arena.take(rows * max(c.mlpWidth, 2 * c.width))
-        narrow = arena.take(rows * c.width)
-        normal = arena.take(rows * c.width)
-        qkv = arena.take(rows * 3 * c.width)
+    init(_ arena: Arena, _ block: Block, _ c: ModelConfiguration, _ element: Element, group: Int) {
+        let rows = group * c.tokens
+        func take(_ columns: Int) -> Matrix { arena.take(rows: rows, columns: columns, element) }
+        func tiles(_ layer: DenseLayer) -> TiledRows {
+            TiledRows(arena, rows: rows, columns: layer.outputs, width: layer.gradientWidth, element)
+        }
+        branch1 = tiles(block.projection)
+        branch2 = tiles(block.fc2)
+        activated = take(c.mlpWidth)
+        hidden = tiles(block.fc1)
+        normal1 = take(c.width)
+        normal2 = take(c.width)
+        attended = take(c.width)
+        qkv = take(3 * c.width)
+        qkvTiles = tiles(block.qkv)
     }
 }
 
-/// The six vectors that condition a block, for each sample: [B, 6 D], and their gradient.
-struct Modulation {
-    let values: FloatBuffer
-    let gradient: FloatBuffer
-    let width: Int
+/// An adaLN-Zero transformer block (arXiv 2212.09748, 3.2): x + gate1 * attention(norm(x)), then + gate2 * mlp(norm(.)).
+/// Forward beside backward, each in what precedes attention and what follows it.
+final class Block {
+    let qkv, projection, fc1, fc2: DenseLayer
+    let modulation: Modulation
 
-    /// Order of the parts, as published.
-    enum Part: Int {
-        case shift1, scale1, gate1, shift2, scale2, gate2
-    }
-
-    init(_ arena: Arena, parts: Int, width: Int, samples: Int, training: Bool) {
-        let rows = Tiling.samples.padded(samples)
-        values = arena.take(rows * parts * width)
-        gradient = training ? arena.take(rows * parts * width) : values
-        self.width = width
-    }
-
-    subscript(part: Part) -> FloatBuffer { values.slice(part.rawValue * width, values.count - part.rawValue * width) }
-
-    func gradient(_ part: Part) -> FloatBuffer {
-        gradient.slice(part.rawValue * width, gradient.count - part.rawValue * width)
-    }
-}
-
-/// An adaLN-Zero transformer block (arXiv 2212.09748, 3.2), forward beside backward:
-/// x + gate1 * attention(norm(x)), then + gate2 * mlp(norm(.)).
-struct Block: Sendable {
-    let qkv, projection, fc1, fc2, modulation: LinearLayer
-    let norm: ModulatedNorm
-    let gate: Gate
-    let attention: Attention
-
-    init(_ ranges: BlockRanges, _ c: ModelConfiguration) {
+    init(
+        _ engine: Engine, _ arena: Arena, _ ranges: BlockRanges, _ c: ModelConfiguration, _ modulation: Modulation,
+        training: Bool, groupPanels: Int
+    ) {
         let d = c.width
-        qkv = LinearLayer(ranges.qkv, inputs: d, outputs: 3 * d)
-        projection = LinearLayer(ranges.projection, inputs: d, outputs: d)
-        fc1 = LinearLayer(ranges.fc1, inputs: d, outputs: c.mlpWidth)
-        fc2 = LinearLayer(ranges.fc2, inputs: c.mlpWidth, outputs: d)
-        modulation = LinearLayer(ranges.modulation, inputs: d, outputs: 6 * d, tiling: .samples)
-        norm = ModulatedNorm(width: d, tokens: c.tokens, modulationStride: 6 * d)
-        gate = Gate(width: d, tokens: c.tokens, modulationStride: 6 * d)
-        attention = Attention(tokens: c.tokens, heads: c.heads, headWidth: c.headWidth)
+        func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int) -> DenseLayer {
+            DenseLayer(
+                engine, arena, ranges, inputs: inputs, outputs: outputs, training: training, groupPanels: groupPanels)
+        }
+        qkv = layer(ranges.qkv, d, 3 * d)
+        projection = layer(ranges.projection, d, d)
+        fc1 = layer(ranges.fc1, d, c.mlpWidth)
+        fc2 = layer(ranges.fc2, c.mlpWidth, d)
+        self.modulation = modulation
     }
 
-    /// output [R, D] from input [R, D]; may be in place where no backward pass follows.
-    func forward(
-        _ pass: Pass, input: FloatBuffer, modulation m: Modulation, saving a: BlockActivations,
-        attentionScratch: FloatBuffer, output: FloatBuffer
+    var layers: [DenseLayer] { [qkv, projection, fc1, fc2] }
+
+    // MARK: - Forward
+
+    /// From a block's input to its queries, keys and values, of one panel.
+    ///
+    /// - Parameter stream: [P, D], float32: the panel's rows of the input.
+    func enter(
+        _ pass: Pass, _ attention: Attention, stream: Matrix, _ a: BlockActivations, _ window: Window,
+        _ panel: BatchCut.Panel, _ worker: Int
     ) {
-        let (engine, rows) = (pass.engine, pass.rows)
-        norm.forward(
-            engine, input: input, shift: m[.shift1], scale: m[.scale1], statistics: a.statistics1, output: a.normal1,
-            rows: rows)
-        qkv.forward(pass, a.normal1, into: a.qkv, rows: rows)
-        attention.forward(engine, qkv: a.qkv, output: a.attended, scratch: attentionScratch, samples: pass.samples)
-        projection.forward(pass, a.attended, into: a.branch1, rows: rows)
-        norm.forward(
-            engine, input: input, residual: .init(gate: m[.gate1], branch: a.branch1, sum: a.middle),
-            shift: m[.shift2], scale: m[.scale2], statistics: a.statistics2, output: a.normal2, rows: rows)
-        fc1.forward(pass, a.normal2, into: a.hidden, activated: a.activated, rows: rows)
-        fc2.forward(pass, a.activated, into: a.branch2, rows: rows)
-        gate.forward(engine, input: a.middle, gate: m[.gate2], branch: a.branch2, output: output, rows: rows)
+        let s = pass.scratch[worker]
+        let row = window.row(panel)
+        if let kept = a.kept { Rows.copy(stream, to: kept.input.from(row), rows: panel.rows) }
+        ModulatedNorm.forward(
+            stream, shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel),
+            statistics: a.kept.map { $0.statistics1.base + 2 * row }, output: s.normal, rows: panel.rows)
+        let product = s.product(qkv.outputs)
+        qkv.multiply(s.normal, into: product, panel, worker)
+        attention.heads.split(
+            product, bias: qkv.biasPointer, into: a.qkv, partElements: window.partElements(attention),
+            firstRow: row, rows: panel.rows)
     }
 
-    /// Turns `gradient` [R, D] of the output into that of the input; adds to the gradients of the parameters and
-    /// of the modulation.
-    func backward(
-        _ pass: Pass, _ gradients: FloatBuffer, input: FloatBuffer, modulation m: Modulation,
-        saved a: BlockActivations, scratch: BlockScratch, attentionScratch: FloatBuffer, gradient: FloatBuffer
+    /// From what attention made to a block's output, which takes the place of its input in `stream`.
+    func leave(
+        _ pass: Pass, stream: Matrix, _ a: BlockActivations, _ window: Window, _ panel: BatchCut.Panel, _ worker: Int
     ) {
-        let (engine, rows, samples) = (pass.engine, pass.rows, pass.samples)
-        gate.backward(
-            engine, outputGradient: gradient, gate: m[.gate2], branch: a.branch2, gateGradient: m.gradient(.gate2),
-            branchGradient: scratch.narrow, samples: samples)
-        fc2.backward(
-            pass, gradients, input: a.activated, outputGradient: scratch.narrow, inputGradient: scratch.wide,
-            rows: rows)
-        multiplyByGELUDerivative(engine, input: a.hidden, gradient: scratch.wide, count: rows * fc1.linear.outputs)
-        fc1.backward(
-            pass, gradients, input: a.normal2, outputGradient: scratch.wide, inputGradient: scratch.normal, rows: rows)
-        norm.backward(
-            engine, input: a.middle, statistics: a.statistics2, scale: m[.scale2], outputGradient: scratch.normal,
-            inputGradient: gradient, shiftGradient: m.gradient(.shift2), scaleGradient: m.gradient(.scale2),
-            residual: .init(
-                gate: m[.gate1], branch: a.branch1, gateGradient: m.gradient(.gate1),
-                branchGradient: scratch.narrow),
-            samples: samples)
-        projection.backward(
-            pass, gradients, input: a.attended, outputGradient: scratch.narrow, inputGradient: scratch.normal,
-            rows: rows)
-        attention.backward(
-            engine, qkv: a.qkv, outputGradient: scratch.normal, qkvGradient: scratch.qkv, scratch: attentionScratch,
-            samples: samples)
-        qkv.backward(
-            pass, gradients, input: a.normal1, outputGradient: scratch.qkv, inputGradient: scratch.normal, rows: rows)
-        norm.backward(
-            engine, input: input, statistics: a.statistics1, scale: m[.scale1], outputGradient: scratch.normal,
-            inputGradient: gradient, shiftGradient: m.gradient(.shift1), scaleGradient: m.gradient(.scale1),
-            samples: samples)
+        let s = pass.scratch[worker]
+        let row = window.row(panel)
+        let narrow = s.product(projection.outputs)
+        projection.multiply(a.attended.from(row), into: narrow, panel, worker)
+        Gate.forward(
+            stream: stream, product: narrow, bias: projection.biasPointer, gate: modulation.part(.gate1, panel),
+            branch: a.kept?.branch1.from(row), rows: panel.rows)
+        ModulatedNorm.forward(
+            stream, shift: modulation.part(.shift2, panel), scale: modulation.part(.scale2, panel),
+            statistics: a.kept.map { $0.statistics2.base + 2 * row }, output: s.normal, rows: panel.rows)
+        let wide = s.product(fc1.outputs)
+        let activated = s.rounded(fc1.outputs)
+        fc1.multiply(s.normal, into: wide, panel, worker)
+        GELU.forward(
+            wide, bias: fc1.biasPointer, hidden: a.kept?.hidden.from(row), activated: activated, rows: panel.rows)
+        fc2.multiply(activated, into: narrow, panel, worker)
+        Gate.forward(
+            stream: stream, product: narrow, bias: fc2.biasPointer, gate: modulation.part(.gate2, panel),
+            branch: a.kept?.branch2.from(row), rows: panel.rows)
+    }
+
+    // MARK: - Backward
+
+    /// From the gradient of a block's output to that of attention's, of one panel.
+    ///
+    /// - Parameters:
+    ///   - gradient: [P, D], float32: becomes the gradient after the first residual.
+    ///   - window: of the group, whose rows all buffers hold.
+    func backwardLeave(
+        _ pass: Pass, _ attention: Attention, gradient: Matrix, _ a: BlockActivations.Kept, at keptRow: Int,
+        _ w: BlockScratch, _ window: Window, _ panel: BatchCut.Panel, _ worker: Int
+    ) {
+        let s = pass.scratch[worker]
+        let (row, rows) = (window.row(panel), panel.rows)
+        let branch2 = w.branch2.target(row, s.normal)
+        Gate.backward(
+            gradient: gradient, gate: modulation.part(.gate2, panel), branch: a.branch2.from(keptRow),
+            gateGradient: modulation.gradient(.gate2, panel, window), branchGradient: branch2,
+            columnSums: fc2.biasSums(panel, window), rows: rows)
+        w.branch2.store(branch2, at: row, count: rows)
+        let wide = s.product(fc2.inputs)
+        fc2.multiplyBack(branch2, into: wide, panel, worker)
+        let hidden = w.hidden.target(row, s.rounded(fc1.outputs))
+        GELU.backward(
+            wide, hidden: a.hidden.from(keptRow), activated: w.activated.from(row), gradient: hidden,
+            columnSums: fc1.biasSums(panel, window), rows: rows)
+        w.hidden.store(hidden, at: row, count: rows)
+        let narrow = s.product(fc1.inputs)
+        fc1.multiplyBack(hidden, into: narrow, panel, worker)
+        ModulatedNorm.backward(
+            .init(
+                a.input.from(keptRow), branch: a.branch1.from(keptRow), gate: modulation.part(.gate1, panel)),
+            statistics: a.statistics2.base + 2 * keptRow, shift: modulation.part(.shift2, panel),
+            scale: modulation.part(.scale2, panel), outputGradient: narrow, gradient: gradient,
+            shiftGradient: modulation.gradient(.shift2, panel, window),
+            scaleGradient: modulation.gradient(.scale2, panel, window), output: w.normal2.from(row),
+            scratch: s.row.base, rows: rows)
+        let branch1 = w.branch1.target(row, s.normal)
+        Gate.backward(
+            gradient: gradient, gate: modulation.part(.gate1, panel), branch: a.branch1.from(keptRow),
+            gateGradient: modulation.gradient(.gate1, panel, window), branchGradient: branch1,
+            columnSums: projection.biasSums(panel, window), rows: rows)
+        w.branch1.store(branch1, at: row, count: rows)
+        projection.multiplyBack(branch1, into: narrow, panel, worker)
+        attention.heads.split(
+            narrow, bias: nil, into: w.attended, partElements: 0, firstRow: row, rows: rows)
+    }
+
+    /// From the gradient of queries, keys and values to that of a block's input, which `gradient` becomes.
+    ///
+    /// - Parameters:
+    ///   - rounded: takes the new gradient, where a product reads it next.
+    ///   - columnSums: [D], the new gradient's column sums are added to it.
+    func backwardEnter(
+        _ pass: Pass, gradient: Matrix, rounded: Matrix? = nil, columnSums: UnsafeMutablePointer<Float>? = nil,
+        _ a: BlockActivations.Kept, at keptRow: Int, _ w: BlockScratch, _ window: Window, _ panel: BatchCut.Panel,
+        _ worker: Int
+    ) {
+        let s = pass.scratch[worker]
+        let (row, rows) = (window.row(panel), panel.rows)
+        let own = w.qkv.from(row)
+        Rows.addColumns(own, to: qkv.biasSums(panel, window), rows: rows)
+        w.qkvTiles.store(own, at: row, count: rows)
+        let narrow = s.product(qkv.inputs)
+        qkv.multiplyBack(own, into: narrow, panel, worker)
+        ModulatedNorm.backward(
+            .init(a.input.from(keptRow)), statistics: a.statistics1.base + 2 * keptRow,
+            shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel), outputGradient: narrow,
+            gradient: gradient, shiftGradient: modulation.gradient(.shift1, panel, window),
+            scaleGradient: modulation.gradient(.scale1, panel, window), output: w.normal1.from(row),
+            rounded: rounded, columnSums: columnSums, scratch: s.row.base, rows: rows)
+    }
+
+    /// What is summed over a group's rows, once its panels are done.
+    func weightGradients(_ a: BlockActivations, _ w: BlockScratch, attended: Matrix) -> [LayerGradient] {
+        [
+            LayerGradient(fc2, w.branch2, w.activated), LayerGradient(fc1, w.hidden, w.normal2),
+            LayerGradient(qkv, w.qkvTiles, w.normal1), LayerGradient(projection, w.branch1, attended),
+        ]
     }
 }
 
-/// gradient [count] *= gelu'(input [count]), on all threads.
-func multiplyByGELUDerivative(_ engine: Engine, input: FloatBuffer, gradient: FloatBuffer, count: Int) {
-    engine.pool.parallelRanges(count, grain: 8_192) { range, _ in
-        GELU.backward(
-            input: input.base + range.lowerBound, gradient: gradient.base + range.lowerBound, count: range.count)
+extension Window {
+    /// Elements between queries, keys and values of the window's samples.
+    func partElements(_ attention: Attention) -> Int {
+        samples.count * attention.heads.heads * attention.heads.headElements
+    }
+}
+
+/// A layer's weight gradient over a group.
+struct LayerGradient {
+    let layer: DenseLayer
+    let gradient: WeightGradient
+
+    init(_ layer: DenseLayer, _ outputGradient: TiledRows, _ input: Matrix) {
+        self.layer = layer
+        gradient = WeightGradient(outputGradient, input)
+    }
+
+    /// Adds them to the flat vector, all of them in one piece of work.
+    static func run(_ all: [LayerGradient], _ g: GroupPass) {
+        let products = all.map { $0.layer.gradientProducts(g.window) }
+        let targets = all.map { $0.layer.weightGradient(g.gradients) }
+        let tasks = all.enumerated().flatMap { index, one in (0..<one.gradient.tasks).map { (index, $0) } }
+        g.pass.engine.pool.parallelFor(tasks.count) { task, worker in
+            let (index, tile) = tasks[task]
+            all[index].gradient.run(products[index], into: targets[index], task: tile, worker: worker)
+        }
     }
 }

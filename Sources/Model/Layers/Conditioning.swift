@@ -14,15 +14,15 @@ struct TimestepEmbedding {
     /// Width of the fixed features, as published.
     static let features = 256
 
-    let layer1, layer2: LinearLayer
+    let layer1, layer2: ConditioningLayer
     let features: FloatBuffer  // [B, 256]
     let hidden, activated: FloatBuffer  // [B, D]
     let output: FloatBuffer  // [B, D]
 
     init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let rows = Tiling.samples.padded(samples)
-        layer1 = LinearLayer(ranges.timestep1, inputs: Self.features, outputs: c.width, tiling: .samples)
-        layer2 = LinearLayer(ranges.timestep2, inputs: c.width, outputs: c.width, tiling: .samples)
+        let rows = Linear.padded(samples)
+        layer1 = ConditioningLayer(ranges.timestep1, inputs: Self.features, outputs: c.width)
+        layer2 = ConditioningLayer(ranges.timestep2, inputs: c.width, outputs: c.width)
         features = arena.take(rows * Self.features)
         hidden = arena.take(rows * c.width)
         activated = arena.take(rows * c.width)
@@ -40,14 +40,21 @@ struct TimestepEmbedding {
     }
 
     /// - Parameters:
-    ///   - gradient: of the output, [B, D].
-    ///   - scratch: [B, D]
-    func backward(_ pass: Pass, _ gradients: FloatBuffer, gradient: FloatBuffer, scratch: FloatBuffer) {
+    ///   - gradient: of the group's outputs, [G, D].
+    ///   - scratch: [G, D]
+    func backward(
+        _ pass: Pass, _ gradients: FloatBuffer, _ group: Range<Int>, gradient: FloatBuffer, scratch: FloatBuffer
+    ) {
+        let width = layer1.linear.outputs
         layer2.backward(
-            pass, gradients, input: activated, outputGradient: gradient, inputGradient: scratch, rows: pass.samples)
-        SiLU.backward(input: hidden, gradient: scratch, count: pass.samples * layer1.linear.outputs)
+            pass, gradients, input: activated, first: group.lowerBound, outputGradient: gradient,
+            inputGradient: scratch, rows: group.count)
+        SiLU.backward(
+            input: hidden.slice(group.lowerBound * width, group.count * width), gradient: scratch,
+            count: group.count * width)
         layer1.backward(
-            pass, gradients, input: features, outputGradient: scratch, inputGradient: nil, rows: pass.samples)
+            pass, gradients, input: features, first: group.lowerBound, outputGradient: scratch, inputGradient: nil,
+            rows: group.count)
     }
 }
 
@@ -55,7 +62,7 @@ struct TimestepEmbedding {
 struct LabelEmbedding {
     enum Kind {
         case table(Range<Int>, classes: Int)
-        case projection(LinearLayer, vectors: FloatBuffer)
+        case projection(ConditioningLayer, vectors: FloatBuffer)
         case none
     }
 
@@ -64,7 +71,7 @@ struct LabelEmbedding {
     let output: FloatBuffer  // [B, D]
 
     init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let rows = Tiling.samples.padded(samples)
+        let rows = Linear.padded(samples)
         width = c.width
         output = arena.take(rows * c.width)
         switch ranges.label {
@@ -72,7 +79,7 @@ struct LabelEmbedding {
             kind = .table(range, classes: c.classes)
         case .projection(let ranges):
             kind = .projection(
-                LinearLayer(ranges, inputs: c.classes, outputs: c.width, tiling: .samples),
+                ConditioningLayer(ranges, inputs: c.classes, outputs: c.width),
                 vectors: arena.take(rows * c.classes))
         case .none:
             kind = .none
@@ -102,18 +109,22 @@ struct LabelEmbedding {
         }
     }
 
-    /// - Parameter gradient: of the output, [B, D].
-    func backward(_ pass: Pass, _ gradients: FloatBuffer, labels: Labels, drop: [Bool]?, gradient: FloatBuffer) {
+    /// - Parameter gradient: of the group's outputs, [G, D].
+    func backward(
+        _ pass: Pass, _ gradients: FloatBuffer, _ group: Range<Int>, labels: Labels, drop: [Bool]?,
+        gradient: FloatBuffer
+    ) {
         switch (kind, labels) {
         case (.table(let range, let classes), .classes(let labels)):
             let table = gradients[range]
-            for sample in 0..<pass.samples {
+            for (index, sample) in group.enumerated() {
                 let row = Self.row(labels, drop, sample, classes)
-                Elementwise.add(gradient.base + sample * width, to: table.base + row * width, count: width)
+                Elementwise.add(gradient.base + index * width, to: table.base + row * width, count: width)
             }
         case (.projection(let layer, let vectors), _):
             layer.backward(
-                pass, gradients, input: vectors, outputGradient: gradient, inputGradient: nil, rows: pass.samples)
+                pass, gradients, input: vectors, first: group.lowerBound, outputGradient: gradient,
+                inputGradient: nil, rows: group.count)
         default:
             break
         }

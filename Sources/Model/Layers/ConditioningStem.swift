@@ -10,25 +10,26 @@ struct ConditioningStem {
     let separateOuter: Bool
     let full: Source
     let outer: Source
-    private let scratch: FloatBuffer  // [B, D]
+    private let scratch: FloatBuffer  // [G, D]
     private let width: Int
 
-    /// A conditioning vector [B, D] before and after SiLU, and the gradient of the latter.
+    /// A conditioning vector [B, D] before and after SiLU, and the gradient of the latter, of a group [G, D].
     struct Source {
         let sum, activated, gradient: FloatBuffer
     }
 
-    init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let floats = Tiling.samples.padded(samples) * c.width
+    init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int, group: Int) {
+        let floats = Linear.padded(samples) * c.width
         width = c.width
         timestep = TimestepEmbedding(arena, ranges, c, samples: samples)
         label = LabelEmbedding(arena, ranges, c, samples: samples)
         separateOuter = c.fixedPoint && !c.prePostTimestepConditioning
-        full = Source(sum: arena.take(floats), activated: arena.take(floats), gradient: arena.take(floats))
+        let gradient = group * c.width
+        full = Source(sum: arena.take(floats), activated: arena.take(floats), gradient: arena.take(gradient))
         outer =
             separateOuter
-            ? Source(sum: label.output, activated: arena.take(floats), gradient: arena.take(floats)) : full
-        scratch = arena.take(floats)
+            ? Source(sum: label.output, activated: arena.take(floats), gradient: arena.take(gradient)) : full
+        scratch = arena.take(gradient)
     }
 
     func forward(_ pass: Pass, timesteps: [Int], labels: Labels, drop: [Bool]?) {
@@ -41,40 +42,20 @@ struct ConditioningStem {
         if separateOuter { SiLU.forward(outer.sum, into: outer.activated, count: count) }
     }
 
-    /// To be called before the blocks' backward passes, which add to the sources' gradients.
-    func clearGradients() {
+    /// Before a group's backward pass, in which modulators add to the sources' gradients.
+    func beginGroup() {
         full.gradient.fill(0)
         outer.gradient.fill(0)
     }
 
-    func backward(_ pass: Pass, _ gradients: FloatBuffer, labels: Labels, drop: [Bool]?) {
-        let count = pass.samples * width
-        SiLU.backward(input: full.sum, gradient: full.gradient, count: count)
-        timestep.backward(pass, gradients, gradient: full.gradient, scratch: scratch)
+    func backward(_ pass: Pass, _ gradients: FloatBuffer, _ group: Range<Int>, labels: Labels, drop: [Bool]?) {
+        let (first, count) = (group.lowerBound * width, group.count * width)
+        SiLU.backward(input: full.sum.slice(first, count), gradient: full.gradient, count: count)
+        timestep.backward(pass, gradients, group, gradient: full.gradient, scratch: scratch)
         if separateOuter {
-            SiLU.backward(input: outer.sum, gradient: outer.gradient, count: count)
+            SiLU.backward(input: outer.sum.slice(first, count), gradient: outer.gradient, count: count)
             Elementwise.add(outer.gradient.base, to: full.gradient.base, count: count)
         }
-        label.backward(pass, gradients, labels: labels, drop: drop, gradient: full.gradient)
-    }
-}
-
-/// A linear layer that turns a conditioning vector into a block's modulation, with the memory of both.
-struct Modulator {
-    let layer: LinearLayer
-    let modulation: Modulation
-    let source: ConditioningStem.Source
-
-    func forward(_ pass: Pass) {
-        layer.forward(pass, source.activated, into: modulation.values, rows: pass.samples)
-    }
-
-    /// To be called before the blocks' backward passes, which add to the modulation's gradient.
-    func clearGradient() { modulation.gradient.fill(0) }
-
-    func backward(_ pass: Pass, _ gradients: FloatBuffer) {
-        layer.backward(
-            pass, gradients, input: source.activated, outputGradient: modulation.gradient,
-            inputGradient: source.gradient, rows: pass.samples, accumulate: true)
+        label.backward(pass, gradients, group, labels: labels, drop: drop, gradient: full.gradient)
     }
 }

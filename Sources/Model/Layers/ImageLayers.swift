@@ -1,93 +1,161 @@
 import Compute
 
 /// Images to tokens: a convolution whose stride is its kernel, plus fixed positions.
-struct PatchEmbedding {
-    let layer: LinearLayer
-    let patches: Patches
-    let channels: Int
-    let values: FloatBuffer  // [R, C P P]
-    let positions: FloatBuffer  // [T, D]
+final class PatchEmbedding {
+    let layer: DenseLayer
+    private let patches: Patches
+    private let channels: Int
+    private let positions: Matrix  // [T, D], float32
+    private let workspace: Workspace
+    /// Operands of the weight's gradient, of a group, rounded.
+    private let operands: (values: Matrix, gradient: TiledRows)?  // [G T, C P P], [G T, D]
 
-    init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, rows: Int) {
-        layer = LinearLayer(ranges.patches, inputs: c.patchValues, outputs: c.width)
+    init(_ w: Workspace, _ ranges: LinearRanges) {
+        let c = w.configuration
+        workspace = w
+        layer = w.layer(ranges, inputs: c.patchValues, outputs: c.width, needsInputGradient: false)
         patches = Patches(side: c.imageSize, patch: c.patchSize)
         channels = c.channels
-        values = arena.take(Tiling.tokens.padded(rows) * c.patchValues)
-        positions = arena.take(c.tokens * c.width)
+        positions = w.arena.take(rows: c.tokens, columns: c.width, .float32)
+        let rows = w.group * c.tokens
+        operands =
+            w.use.isTraining
+            ? (
+                w.arena.take(rows: rows, columns: c.patchValues, w.element),
+                TiledRows(w.arena, rows: rows, columns: c.width, width: layer.gradientWidth, w.element)
+            ) : nil
     }
 
     /// - Parameter values: [T, D]
-    func setPositions(_ values: [Float]) { positions.copy(from: values) }
+    func setPositions(_ values: [Float]) { positions.floats().update(from: values, count: values.count) }
 
-    /// output [R, D] from images [B, C, S, S].
-    func forward(_ pass: Pass, images: FloatBuffer, output: FloatBuffer) {
-        let perImage = channels * patches.side * patches.side
-        pass.engine.pool.parallelFor(pass.samples) { sample, _ in
-            patches.split(images.base + sample * perImage, channels: channels, into: values.base + sample * perImage)
+    /// Begins the residual stream from images [B, C, S, S].
+    func forward(_ pass: Pass, _ chain: PanelChain, images: FloatBuffer) {
+        chain.panels { [self] panel, worker in
+            let s = pass.scratch[worker]
+            let values = s.rounded(layer.inputs)
+            split(images, s, panel, into: values)
+            let stream = workspace.stream.from(panel.firstRow)
+            layer.multiply(values, into: stream, panel, worker)
+            Rows.add(
+                stream, bias: layer.biasPointer, addend: (positions, panel.firstRow, pass.cut.tokens),
+                stream: stream, output: nil, rows: panel.rows)
         }
-        layer.forward(pass, values, into: output, rows: pass.rows)
-        Elementwise.addRows(
-            pass.engine, positions, period: pass.tokens, to: output, rows: pass.rows, columns: layer.linear.outputs)
     }
 
-    func backward(_ pass: Pass, _ gradients: FloatBuffer, gradient: FloatBuffer) {
-        layer.backward(
-            pass, gradients, input: values, outputGradient: gradient, inputGradient: nil, rows: pass.rows)
+    func backward(_ g: GroupPass, images: FloatBuffer) {
+        guard let operands else { preconditionFailure("a network for inference has no backward pass") }
+        let chain = g.chain()
+        chain.panels { [self] panel, worker in
+            let s = g.pass.scratch[worker]
+            let row = g.window.row(panel)
+            split(images, s, panel, into: operands.values.from(row))
+            let own = g.gradient(panel)
+            Rows.addColumns(own, to: layer.biasSums(panel, g.window), rows: panel.rows)
+            let gradient = operands.gradient.target(row, s.normal)
+            Rows.copy(own, to: gradient, rows: panel.rows)
+            operands.gradient.store(gradient, at: row, count: panel.rows)
+        }
+        chain.finish()
+        LayerGradient.run([LayerGradient(layer, operands.gradient, operands.values)], g)
+    }
+
+    /// The rounded values of a panel's patches.
+    private func split(_ images: FloatBuffer, _ s: Scratch, _ panel: BatchCut.Panel, into values: Matrix) {
+        let plain = s.product(layer.inputs)
+        let tokens = workspace.configuration.tokens
+        for row in 0..<panel.rows {
+            let (sample, token) = (panel.firstRow + row).quotientAndRemainder(dividingBy: tokens)
+            patches.split(
+                images.base + sample * channels * patches.side * patches.side, channels: channels, token: token,
+                into: plain.floats(row))
+        }
+        Rows.copy(plain, to: values, rows: panel.rows)
     }
 }
 
 /// Tokens to images: a modulated norm, a linear map, and patches put together.
-struct FinalLayer {
-    let layer: LinearLayer
-    let norm: ModulatedNorm
-    let patches: Patches
-    let channels: Int
-    let statistics: FloatBuffer  // [R, 2]
-    let normal: FloatBuffer  // [R, D]
-    let values: FloatBuffer  // [R, P P O]; the gradient of the same, once the output has been formed
+final class FinalLayer {
+    let layer: DenseLayer
     let output: FloatBuffer  // [B, O, S, S]
+    let modulation: Modulation
+    private let patches: Patches
+    private let channels: Int
+    private let workspace: Workspace
+    /// The layer's input, rounded, and what its norm found: [B T, D], [B T, 2].
+    private let kept: (input: Matrix, statistics: FloatBuffer)?
+    /// Operands of the weight's gradient, of a group, rounded: [G T, D], [G T, P P O].
+    private let operands: (normal: Matrix, gradient: TiledRows)?
 
-    init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let rows = Tiling.tokens.padded(samples * c.tokens)
-        layer = LinearLayer(ranges.final, inputs: c.width, outputs: c.outputPatchValues)
-        norm = ModulatedNorm(width: c.width, tokens: c.tokens, modulationStride: 2 * c.width)
+    init(_ w: Workspace, _ ranges: LinearRanges, _ modulation: Modulation) {
+        let c = w.configuration
+        workspace = w
+        self.modulation = modulation
+        layer = w.layer(ranges, inputs: c.width, outputs: c.outputPatchValues)
         patches = Patches(side: c.imageSize, patch: c.patchSize)
         channels = c.outputChannels
-        statistics = arena.take(rows * 2)
-        normal = arena.take(rows * c.width)
-        values = arena.take(rows * c.outputPatchValues)
-        output = arena.take(samples * c.outputValues)
+        output = w.arena.take(w.capacity * c.outputValues)
+        let rows = w.group * c.tokens
+        kept = w.use.isTraining ? (w.take(c.width), w.arena.take(w.capacity * c.tokens * 2)) : nil
+        operands =
+            w.use.isTraining
+            ? (
+                w.arena.take(rows: rows, columns: c.width, w.element),
+                TiledRows(w.arena, rows: rows, columns: layer.outputs, width: layer.gradientWidth, w.element)
+            ) : nil
     }
 
-    private var outputValues: Int { channels * patches.side * patches.side }
+    private var imageValues: Int { channels * patches.side * patches.side }
 
-    func forward(_ pass: Pass, input: FloatBuffer, modulation: Modulation) {
-        norm.forward(
-            pass.engine, input: input, shift: modulation[.shift1], scale: modulation[.scale1], statistics: statistics,
-            output: normal, rows: pass.rows)
-        layer.forward(pass, normal, into: values, rows: pass.rows)
-        pass.engine.pool.parallelFor(pass.samples) { sample, _ in
-            patches.join(
-                values.base + sample * outputValues, channels: channels, into: output.base + sample * outputValues)
+    func forward(_ pass: Pass, _ chain: PanelChain) {
+        chain.panels { [self] panel, worker in
+            let s = pass.scratch[worker]
+            let stream = workspace.stream.from(panel.firstRow)
+            if let kept { Rows.copy(stream, to: kept.input.from(panel.firstRow), rows: panel.rows) }
+            ModulatedNorm.forward(
+                stream, shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel),
+                statistics: kept.map { $0.statistics.base + 2 * panel.firstRow }, output: s.normal, rows: panel.rows)
+            let values = s.product(layer.outputs)
+            layer.multiply(s.normal, into: values, panel, worker)
+            Rows.add(values, bias: layer.biasPointer, stream: values, output: nil, rows: panel.rows)
+            for row in 0..<panel.rows {
+                let (sample, token) = (panel.firstRow + row).quotientAndRemainder(dividingBy: pass.cut.tokens)
+                patches.join(
+                    values.floats(row), channels: channels, token: token, into: output.base + sample * imageValues)
+            }
         }
     }
 
-    /// gradient [R, D] of the input from that of the output images [B, O, S, S].
-    func backward(
-        _ pass: Pass, _ gradients: FloatBuffer, input: FloatBuffer, modulation: Modulation,
-        outputGradient: FloatBuffer, scratch: BlockScratch, gradient: FloatBuffer
-    ) {
-        pass.engine.pool.parallelFor(pass.samples) { sample, _ in
-            patches.joinBackward(
-                outputGradient.base + sample * outputValues, channels: channels,
-                into: values.base + sample * outputValues)
+    /// The stream's gradient from that of the output images [B, O, S, S].
+    func backward(_ g: GroupPass, outputGradient: FloatBuffer) {
+        guard let kept, let operands else { preconditionFailure("a network for inference has no backward pass") }
+        let chain = g.chain()
+        chain.panels { [self] panel, worker in
+            let s = g.pass.scratch[worker]
+            let (row, rows) = (g.window.row(panel), panel.rows)
+            let values = s.product(layer.outputs)
+            for index in 0..<rows {
+                let (sample, token) = (panel.firstRow + index).quotientAndRemainder(dividingBy: g.window.tokens)
+                patches.joinBackward(
+                    outputGradient.base + sample * imageValues, channels: channels, token: token,
+                    into: values.floats(index))
+            }
+            Rows.addColumns(values, to: layer.biasSums(panel, g.window), rows: rows)
+            let gradient = operands.gradient.target(row, s.rounded(layer.outputs))
+            Rows.copy(values, to: gradient, rows: rows)
+            operands.gradient.store(gradient, at: row, count: rows)
+            let narrow = s.product(layer.inputs)
+            layer.multiplyBack(gradient, into: narrow, panel, worker)
+            let own = g.gradient(panel)
+            own.floats().update(repeating: 0, count: rows * own.columns)
+            ModulatedNorm.backward(
+                .init(kept.input.from(panel.firstRow)), statistics: kept.statistics.base + 2 * panel.firstRow,
+                shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel),
+                outputGradient: narrow, gradient: own, shiftGradient: modulation.gradient(.shift1, panel, g.window),
+                scaleGradient: modulation.gradient(.scale1, panel, g.window), output: operands.normal.from(row),
+                scratch: s.row.base, rows: rows)
         }
-        layer.backward(
-            pass, gradients, input: normal, outputGradient: values, inputGradient: scratch.normal, rows: pass.rows)
-        gradient.fill(0)
-        norm.backward(
-            pass.engine, input: input, statistics: statistics, scale: modulation[.scale1],
-            outputGradient: scratch.normal, inputGradient: gradient, shiftGradient: modulation.gradient(.shift1),
-            scaleGradient: modulation.gradient(.scale1), samples: pass.samples)
+        chain.finish()
+        LayerGradient.run([LayerGradient(layer, operands.gradient, operands.normal)], g)
     }
 }

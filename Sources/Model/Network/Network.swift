@@ -2,7 +2,8 @@ import Compute
 
 /// A DiT, or an FPDM, with the memory for batches of up to `capacity` samples.
 ///
-/// The weights belong to the caller, as one flat vector laid out by `table`. A network is used from one thread.
+/// The weights belong to the caller, as one flat vector laid out by `table`; `load` takes them over into the layout that
+/// products read. A network is used from one thread.
 public final class Network {
     public let configuration: ModelConfiguration
     public let table: ParameterTable
@@ -10,9 +11,65 @@ public final class Network {
     public let use: NetworkUse
 
     private let engine: Engine
-    private let layers: NetworkLayers
     private let arena: Arena
-    private let memory: NetworkMemory
+    private let stacks: Stacks
+    private var weights: FloatBuffer?
+    /// Numbers of samples that products were prepared for.
+    private var prepared: [Int: BatchCut] = [:]
+
+    /// The network's parts, in the order of a forward pass.
+    private struct Stacks {
+        let workspace: Workspace
+        let stem: ConditioningStem
+        let modulators: [Modulator]
+        let patches: PatchEmbedding
+        let pre: BlockStack
+        let solve: FixedPointSolve?
+        let post: BlockStack
+        let final: FinalLayer
+        let backward: (work: BackwardWorkspace, solve: SolveScratch?)?
+
+        init(
+            _ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, _ engine: Engine, capacity: Int,
+            use: NetworkUse
+        ) {
+            let w = Workspace(engine, arena, c, capacity: capacity, use: use)
+            let stem = ConditioningStem(
+                arena, ranges, c, samples: capacity, group: use.isTraining ? w.group : 0)
+            func modulator(_ ranges: LinearRanges, parts: Int, _ source: ConditioningStem.Source) -> Modulator {
+                Modulator(
+                    layer: ConditioningLayer(ranges, inputs: c.width, outputs: parts * c.width),
+                    modulation: w.modulation(parts: parts), source: source)
+            }
+            let pre = ranges.blocks.map { modulator($0.modulation, parts: 6, stem.outer) }
+            let middle = ranges.fixedPoint.map { modulator($0.block.modulation, parts: 6, stem.full) }
+            let post = ranges.postBlocks.map { modulator($0.modulation, parts: 6, stem.outer) }
+            let last = modulator(ranges.finalModulation, parts: 2, stem.outer)
+            workspace = w
+            self.stem = stem
+            modulators = pre + (middle.map { [$0] } ?? []) + post + [last]
+            patches = PatchEmbedding(w, ranges.patches)
+            self.pre = BlockStack(w, ranges.blocks, modulations: pre.map(\.modulation))
+            if let ranges = ranges.fixedPoint, let middle {
+                solve = FixedPointSolve(w, ranges, middle.modulation)
+            } else {
+                solve = nil
+            }
+            self.post = BlockStack(w, ranges.postBlocks, modulations: post.map(\.modulation))
+            final = FinalLayer(w, ranges.final, last.modulation)
+            let blocks = self.pre.blocks + (solve.map { [$0.block] } ?? []) + self.post.blocks
+            if use.isTraining, let block = blocks.first {
+                let work = BackwardWorkspace(w, block)
+                backward = (work, solve.map { SolveScratch(w, $0, work) })
+            } else {
+                backward = nil
+            }
+        }
+
+        var layers: [DenseLayer] {
+            [patches.layer] + (pre.blocks + post.blocks).flatMap(\.layers) + (solve?.layers ?? []) + [final.layer]
+        }
+    }
 
     /// What a pass is given.
     public struct Input {
@@ -40,38 +97,49 @@ public final class Network {
         self.capacity = capacity
         self.use = use
         let table = ParameterTable(configuration)
-        let layers = NetworkLayers(table.ranges, configuration)
         self.table = table
-        self.layers = layers
-        (arena, memory) = Arena.build("activations") { arena in
-            NetworkMemory(
-                arena, layers, table.ranges, configuration, samples: capacity, use: use,
-                threads: engine.pool.threadCount)
+        (arena, stacks) = Arena.build("activations") {
+            Stacks($0, table.ranges, configuration, engine, capacity: capacity, use: use)
         }
-        memory.patches.setPositions(table.positions.values)
+        stacks.patches.setPositions(table.positions.values)
+        _ = cut(capacity)
     }
 
-    /// Bytes of activations and scratch memory.
+    /// Bytes of activations, packed weights and scratch memory; what products take for themselves comes on top
+    /// (`ProductTable.scratchBytes`).
     public var bytes: Int { arena.bytes }
 
     /// Bytes that a network would take, without taking them.
     public static func bytes(
-        _ configuration: ModelConfiguration, capacity: Int, use: NetworkUse, threads: Int
+        _ configuration: ModelConfiguration, capacity: Int, use: NetworkUse, engine: Engine
     ) -> Int {
         let table = ParameterTable(configuration)
-        let floats = Arena.measure("activations") { arena in
-            NetworkMemory(
-                arena, NetworkLayers(table.ranges, configuration), table.ranges, configuration, samples: capacity,
-                use: use, threads: threads)
+        let floats = Arena.measure("activations") {
+            Stacks($0, table.ranges, configuration, engine, capacity: capacity, use: use)
         }
         return floats * MemoryLayout<Float>.stride
     }
 
-    /// The newest output, [B, O, S, S]; valid until the next pass.
-    public var output: FloatBuffer { memory.final.output }
+    /// Takes over the weights as they are now: to be called before the first pass, and whenever they have changed.
+    ///
+    /// - Parameter weights: which must stay where they are, and as they are, until the next time.
+    public func load(_ weights: FloatBuffer) {
+        precondition(weights.count == table.flatCount, "weights of another network")
+        self.weights = weights
+        // The largest first, so that no thread is left with one of them.
+        let packed = stacks.layers.flatMap(\.packedWeights)
+            .sorted { $0.weight.inputs * $0.weight.outputs > $1.weight.inputs * $1.weight.outputs }
+        engine.pool.parallelFor(packed.count) { task, _ in
+            packed[task].weight.load(weights.base + packed[task].first)
+        }
+        for layer in stacks.layers { layer.loadBias(weights) }
+    }
 
-    /// The state after the newest fixed-point solve, [B, T, D]: a start for the next solve. With no post blocks
-    /// and in inference it is overwritten by what follows; `onSolution` sees it in time.
+    /// The newest output, [B, O, S, S]; valid until the next pass.
+    public var output: FloatBuffer { stacks.final.output }
+
+    /// The state after the newest fixed-point solve, [B, T, D]: a start for the next solve. What follows the solve
+    /// overwrites it; `onSolution` sees it in time.
     public typealias SolutionHandler = (FloatBuffer) -> Void
 
     /// One pass from images to `output`.
@@ -81,168 +149,84 @@ public final class Network {
     ///   - initial: [B, T, D], starts the solve in place of the embedded input.
     ///   - onSolution: called with the solution [B, T, D].
     public func forward(
-        _ input: Input, weights: FloatBuffer, iterations: Iterations, initial: FloatBuffer? = nil,
-        onSolution: SolutionHandler? = nil
+        _ input: Input, iterations: Iterations, initial: FloatBuffer? = nil, onSolution: SolutionHandler? = nil
     ) {
-        let pass = makePass(input, weights)
-        memory.stem.forward(pass, timesteps: input.timesteps, labels: input.labels, drop: input.drop)
-        for modulator in memory.modulators + memory.postModulators { modulator.forward(pass) }
-        memory.fixedPointModulator?.forward(pass)
-        memory.finalModulator.forward(pass)
+        precondition(
+            !use.isTraining || iterations.withGradient <= use.gradientIterations || stacks.solve == nil,
+            "more iterations with a gradient than planned")
+        let pass = makePass(input)
+        stacks.stem.forward(pass, timesteps: input.timesteps, labels: input.labels, drop: input.drop)
+        for modulator in stacks.modulators { modulator.forward(pass) }
 
-        memory.patches.forward(pass, images: input.images, output: memory.states[0])
-        for (i, block) in layers.blocks.enumerated() {
-            block.forward(
-                pass, input: memory.states[i], modulation: memory.modulators[i].modulation,
-                saving: memory.blockActivations[i], attentionScratch: memory.attentionScratch,
-                output: memory.states[i + 1])
+        let chain = PanelChain(pass)
+        stacks.patches.forward(pass, chain, images: input.images)
+        stacks.pre.forward(pass, chain)
+        if let solve = stacks.solve {
+            solve.forward(pass, chain, iterations, initial: initial)
+            if let onSolution {
+                chain.finish()
+                let stream = stacks.workspace.stream
+                onSolution(FloatBuffer(stream.floats(), count: pass.cut.rows * configuration.width))
+            }
         }
-        var state = memory.states[layers.blocks.count]
-        if let layer = layers.fixedPoint {
-            state = solve(layer, pass, from: state, iterations: iterations, initial: initial)
-            onSolution?(state.slice(0, pass.rows * configuration.width))
-        }
-        for (i, block) in layers.postBlocks.enumerated() {
-            block.forward(
-                pass, input: i == 0 ? state : memory.postStates[i], modulation: memory.postModulators[i].modulation,
-                saving: memory.postActivations[i], attentionScratch: memory.attentionScratch,
-                output: memory.postStates[i + 1])
-        }
-        memory.final.forward(
-            pass, input: finalState(solution: state), modulation: memory.finalModulator.modulation)
+        stacks.post.forward(pass, chain)
+        stacks.final.forward(pass, chain)
+        chain.finish()
     }
 
     /// Gradient of the newest forward pass, which had the same arguments, added to `gradients` (a flat vector).
     ///
+    /// It goes from the first group of samples to the last (`BatchCut`), each through the whole network: gradients are
+    /// added up in the same order however many groups share a pass.
+    ///
     /// - Parameter outputGradient: [B, O, S, S]
     public func backward(
-        _ input: Input, outputGradient: FloatBuffer, weights: FloatBuffer, gradients: FloatBuffer,
-        iterations: Iterations
+        _ input: Input, outputGradient: FloatBuffer, gradients: FloatBuffer, iterations: Iterations
     ) {
-        guard let scratch = memory.scratch else { preconditionFailure("a network for inference has no backward pass") }
-        let pass = makePass(input, weights)
-        let gradient = memory.gradient
-        let recompute = use == .training(activations: .recompute, iterations: gradientIterations)
-        clearGradients()
+        guard let backward = stacks.backward else {
+            preconditionFailure("a network for inference has no backward pass")
+        }
+        let pass = makePass(input)
+        for group in pass.cut.groups {
+            let g = GroupPass(
+                pass: pass, window: Window(pass.cut, group), attention: stacks.workspace.attention,
+                work: backward.work, gradients: gradients)
+            for layer in stacks.layers { layer.beginGroup() }
+            for modulator in stacks.modulators { modulator.modulation.beginGroup() }
+            stacks.stem.beginGroup()
 
-        let solution =
-            layers.fixedPoint == nil
-            ? memory.states[layers.blocks.count] : memory.iterationStates[iterations.withGradient]
-        memory.final.backward(
-            pass, gradients, input: finalState(solution: solution), modulation: memory.finalModulator.modulation,
-            outputGradient: outputGradient, scratch: scratch, gradient: gradient)
-
-        func backward(
-            _ block: Block, input: FloatBuffer, _ modulator: Modulator, _ activations: BlockActivations
-        ) {
-            if recompute {
-                // The output goes to a buffer that the block's backward pass overwrites anyway.
-                block.forward(
-                    pass, input: input, modulation: modulator.modulation, saving: activations,
-                    attentionScratch: memory.attentionScratch, output: scratch.narrow)
+            stacks.final.backward(g, outputGradient: outputGradient)
+            stacks.post.backward(g)
+            if let solve = stacks.solve, let scratch = backward.solve {
+                solve.backward(g, scratch, iterations, by: .lastIterations)
             }
-            block.backward(
-                pass, gradients, input: input, modulation: modulator.modulation, saved: activations,
-                scratch: scratch, attentionScratch: memory.attentionScratch, gradient: gradient)
-        }
-        for (i, block) in layers.postBlocks.enumerated().reversed() {
-            backward(
-                block, input: i == 0 ? solution : memory.postStates[i], memory.postModulators[i],
-                memory.postActivations[i])
-        }
-        if let layer = layers.fixedPoint, let modulator = memory.fixedPointModulator {
-            backwardSolve(
-                layer, pass, gradients, modulator: modulator, iterations: iterations, recompute: recompute,
-                scratch: scratch)
-        }
-        for (i, block) in layers.blocks.enumerated().reversed() {
-            backward(block, input: memory.states[i], memory.modulators[i], memory.blockActivations[i])
-        }
-        memory.patches.backward(pass, gradients, gradient: gradient)
+            stacks.pre.backward(g)
+            stacks.patches.backward(g, images: input.images)
 
-        for modulator in memory.modulators + memory.postModulators { modulator.backward(pass, gradients) }
-        memory.fixedPointModulator?.backward(pass, gradients)
-        memory.finalModulator.backward(pass, gradients)
-        memory.stem.backward(pass, gradients, labels: input.labels, drop: input.drop)
+            for layer in stacks.layers { layer.endGroup(gradients, panels: group.panels.count) }
+            for modulator in stacks.modulators { modulator.backward(pass, gradients, group.samples) }
+            stacks.stem.backward(pass, gradients, group.samples, labels: input.labels, drop: input.drop)
+        }
     }
 
-    // MARK: - The fixed point
-
-    private var gradientIterations: Int {
-        if case .training(_, let iterations) = use { return iterations }
-        return 0
-    }
-
-    /// z after all iterations; those with a gradient leave their states and activations.
-    private func solve(
-        _ layer: FixedPointLayer, _ pass: Pass, from input: FloatBuffer, iterations: Iterations,
-        initial: FloatBuffer?
-    ) -> FloatBuffer {
-        guard let modulation = memory.fixedPointModulator?.modulation else { return input }
-        layer.inject(pass, input: input, injection: memory.injection, constant: memory.constant)
-        var state = memory.iterationStates[0]
-        let floats = pass.rows * configuration.width
-        let start = initial ?? input
-        if start.base != state.base { state.copy(from: start.slice(0, floats)) }
-
-        func iterate(_ activations: IterationActivations, into output: FloatBuffer) {
-            layer.forward(
-                pass, state: state, constant: memory.constant, modulation: modulation, saving: activations,
-                attentionScratch: memory.attentionScratch, output: output)
+    /// How a batch of so many samples is cut, with its products prepared.
+    private func cut(_ samples: Int) -> BatchCut {
+        if let known = prepared[samples] { return known }
+        let cut = BatchCut(tokens: configuration.tokens, samples: samples)
+        for layer in stacks.layers { layer.prepare(engine, cut) }
+        stacks.workspace.attention.prepare(samples: samples)
+        if use.isTraining {
+            for group in cut.groups { stacks.workspace.attention.prepare(samples: group.samples.count) }
         }
-        let free = use.isTraining ? iterations.withoutGradient : iterations.total
-        for _ in 0..<free { iterate(memory.iterationActivations[0], into: state) }
-        guard use.isTraining else { return state }
-        precondition(iterations.withGradient <= gradientIterations, "more iterations with a gradient than planned")
-        for k in 0..<iterations.withGradient {
-            iterate(memory.iterationActivations[k], into: memory.iterationStates[k + 1])
-            state = memory.iterationStates[k + 1]
-        }
-        return state
+        prepared[samples] = cut
+        return cut
     }
 
-    /// Goes back through the iterations with a gradient, newest first, then through the injection.
-    private func backwardSolve(
-        _ layer: FixedPointLayer, _ pass: Pass, _ gradients: FloatBuffer, modulator: Modulator,
-        iterations: Iterations, recompute: Bool, scratch: BlockScratch
-    ) {
-        memory.constantGradient.fill(0)
-        for k in (0..<iterations.withGradient).reversed() {
-            let activations = memory.iterationActivations[k]
-            if recompute {
-                layer.forward(
-                    pass, state: memory.iterationStates[k], constant: memory.constant,
-                    modulation: modulator.modulation, saving: activations, attentionScratch: memory.attentionScratch,
-                    output: scratch.narrow)
-            }
-            layer.backward(
-                pass, gradients, state: memory.iterationStates[k], modulation: modulator.modulation,
-                saved: activations, scratch: scratch, attentionScratch: memory.attentionScratch,
-                constantGradient: memory.constantGradient, gradient: memory.gradient, first: k == 0)
-        }
-        layer.backwardInjection(
-            pass, gradients, input: memory.states[layers.blocks.count], injection: memory.injection,
-            constantGradient: memory.constantGradient, scratch: scratch, gradient: memory.gradient)
-    }
-
-    // MARK: - Small things
-
-    private func finalState(solution: FloatBuffer) -> FloatBuffer {
-        layers.postBlocks.isEmpty ? solution : memory.postStates[layers.postBlocks.count]
-    }
-
-    private func clearGradients() {
-        memory.stem.clearGradients()
-        for modulator in memory.modulators + memory.postModulators { modulator.clearGradient() }
-        memory.fixedPointModulator?.clearGradient()
-        memory.finalModulator.clearGradient()
-    }
-
-    private func makePass(_ input: Input, _ weights: FloatBuffer) -> Pass {
+    private func makePass(_ input: Input) -> Pass {
         let samples = input.timesteps.count
         precondition(samples >= 1 && samples <= capacity, "a batch of \(samples) for a network of \(capacity)")
         precondition(input.images.count >= samples * configuration.imageValues, "too few image values")
-        precondition(weights.count == table.flatCount, "weights of another network")
-        return Pass(engine: engine, weights: weights, samples: samples, tokens: configuration.tokens)
+        guard let weights else { preconditionFailure("a network without weights") }
+        return Pass(engine: engine, cut: cut(samples), weights: weights, scratch: stacks.workspace.scratch)
     }
 }

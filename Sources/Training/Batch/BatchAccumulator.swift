@@ -17,6 +17,9 @@ final class BatchAccumulator {
     var table: ParameterTable { lossGradient.network.table }
     var bytes: Int { lossGradient.bytes + arena.bytes }
 
+    /// Takes over the weights as they are now (`Network.load`).
+    func load(_ weights: FloatBuffer) { lossGradient.load(weights) }
+
     /// - Throws: `DiffusionError` for an objective that cannot be.
     init(_ job: ResolvedJob, engine: Engine) throws {
         self.job = job
@@ -35,10 +38,10 @@ final class BatchAccumulator {
     }
 
     /// Bytes of an accumulator, without taking them.
-    static func bytes(_ job: ResolvedJob, threads: Int) -> Int {
+    static func bytes(_ job: ResolvedJob, engine: Engine) -> Int {
         LossGradient.bytes(
             job.model, capacity: job.microbatchSize, activations: job.activations,
-            iterations: job.training.iterationsWithGradient.max, threads: threads)
+            iterations: job.training.iterationsWithGradient.max, engine: engine)
             + Arena.measure("images and noise") { take($0, job) } * MemoryLayout<Float>.stride
     }
 
@@ -52,7 +55,7 @@ final class BatchAccumulator {
     /// - Returns: the losses, in the order of positions.
     func accumulate(
         _ samples: SampleBatch, _ positions: Range<Int>, first: Int, step: Int, random: TrainingRandom,
-        iterations: Iterations, weights: FloatBuffer, into gradient: FloatBuffer
+        iterations: Iterations, into gradient: FloatBuffer
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
@@ -74,15 +77,14 @@ final class BatchAccumulator {
             labels: samples.labels(own, model),
             drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: job.data.labelDropout) })
         let losses = lossGradient.losses(
-            batch, weights: weights, iterations: iterations, scale: 1 / Double(job.training.globalBatch),
+            batch, iterations: iterations, scale: 1 / Double(job.training.globalBatch),
             gradients: gradient)
         return zip(positions, losses).map { ($0, $1.mse, $1.vb) }
     }
 
     /// The losses of held-out samples whose timesteps and noise depend on their place in the data set alone.
     func losses(
-        _ samples: SampleBatch, _ positions: Range<Int>, first: Int, random: TrainingRandom, iterations: Iterations,
-        weights: FloatBuffer
+        _ samples: SampleBatch, _ positions: Range<Int>, first: Int, random: TrainingRandom, iterations: Iterations
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
@@ -96,7 +98,7 @@ final class BatchAccumulator {
             images: stored, noise: noise,
             timesteps: positions.map { objective.timestep(uniform: random.validationTimestep(sample: $0)) },
             labels: samples.labels(own, model), drop: nil)
-        let losses = lossGradient.losses(batch, weights: weights, iterations: iterations, scale: 1, gradients: nil)
+        let losses = lossGradient.losses(batch, iterations: iterations, scale: 1, gradients: nil)
         return zip(positions, losses).map { ($0, $1.mse, $1.vb) }
     }
 

@@ -53,24 +53,28 @@ public final class LossGradient {
 
     /// Bytes of a network and its objective, without taking them.
     static func bytes(
-        _ model: ModelConfiguration, capacity: Int, activations: ActivationMode, iterations: Int, threads: Int
+        _ model: ModelConfiguration, capacity: Int, activations: ActivationMode, iterations: Int, engine: Engine
     ) -> Int {
         Network.bytes(
             model, capacity: capacity, use: .training(activations: activations, iterations: iterations),
-            threads: threads)
+            engine: engine)
             + Arena.measure("microbatch") { take($0, model, capacity) } * MemoryLayout<Float>.stride
     }
 
     public var bytes: Int { network.bytes + arena.bytes }
+
+    /// Takes over the weights as they are now (`Network.load`).
+    public func load(_ weights: FloatBuffer) { network.load(weights) }
 
     /// Adds the gradient of scale * (sum of the samples' losses) to `gradients`, and sets each sample's loss.
     ///
     /// - Parameters:
     ///   - losses: [B]
     ///   - gradients: a flat vector; nil for the losses alone.
+    ///   - onLosses: called when the losses are there, before the backward pass.
     public func accumulate(
-        _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
-        losses: UnsafeMutableBufferPointer<Objective.Loss>
+        _ batch: Microbatch, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
+        losses: UnsafeMutableBufferPointer<Objective.Loss>, onLosses: () -> Void = {}
     ) {
         let c = network.configuration
         let samples = batch.timesteps.count
@@ -83,7 +87,7 @@ public final class LossGradient {
         }
         let input = Network.Input(
             images: noised, timesteps: batch.timesteps, labels: batch.labels, drop: batch.drop)
-        network.forward(input, weights: weights, iterations: iterations)
+        network.forward(input, iterations: iterations)
         engine.pool.parallelFor(samples) { sample, _ in
             let start = sample * c.imageValues
             losses[sample] = objective.loss(
@@ -91,20 +95,23 @@ public final class LossGradient {
                 noise: batch.noise.base + start, t: batch.timesteps[sample], gradientScale: scale,
                 gradient: gradients == nil ? nil : outputGradient.base + sample * c.outputValues)
         }
+        onLosses()
         if let gradients {
             network.backward(
-                input, outputGradient: outputGradient, weights: weights, gradients: gradients, iterations: iterations)
+                input, outputGradient: outputGradient, gradients: gradients, iterations: iterations)
         }
     }
 
     /// `accumulate` with the losses as its result.
     public func losses(
-        _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?
+        _ batch: Microbatch, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
+        onLosses: () -> Void = {}
     ) -> [Objective.Loss] {
         var losses = [Objective.Loss](repeating: .init(), count: batch.timesteps.count)
         losses.withUnsafeMutableBufferPointer {
             accumulate(
-                batch, weights: weights, iterations: iterations, scale: scale, gradients: gradients, losses: $0)
+                batch, iterations: iterations, scale: scale, gradients: gradients, losses: $0,
+                onLosses: onLosses)
         }
         return losses
     }

@@ -42,13 +42,13 @@ public final class Validation {
     ) throws -> Double? {
         var losses = [Double](repeating: -.infinity, count: count)
         let iterations = Iterations(withoutGradient: job.sampling.iterations, withGradient: 0)
+        accumulator.load(weights)
         try communicator.agree {
             for (index, positions) in microbatches.enumerated() where index % communicator.size == communicator.rank {
                 if isStopped() { break }
                 try samples.read(dataset, Array(positions))
                 let values = accumulator.losses(
-                    samples, positions, first: positions.lowerBound, random: random, iterations: iterations,
-                    weights: weights)
+                    samples, positions, first: positions.lowerBound, random: random, iterations: iterations)
                 for value in values {
                     let loss = value.mse + value.vb
                     losses[value.position] = loss.isFinite ? loss : .infinity

@@ -20,7 +20,7 @@ public struct MemoryPlan: Equatable, Sendable {
 
     /// - Parameter validation: the held-out data set, if there is one.
     init(
-        _ job: ResolvedJob, rank: Int, ranks: Int, threads: Int,
+        _ job: ResolvedJob, rank: Int, ranks: Int, engine: Engine,
         dataset: ShardedDataset, validation: ShardedDataset?
     ) {
         let table = ParameterTable(job.model)
@@ -31,7 +31,7 @@ public struct MemoryPlan: Equatable, Sendable {
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
         }
-        activationBytes = BatchAccumulator.bytes(job, threads: threads)
+        activationBytes = BatchAccumulator.bytes(job, engine: engine)
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
             Line(name: "copy to save", bytes: StateSnapshot.bytes(table, slices, rank: rank)),

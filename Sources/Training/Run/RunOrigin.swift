@@ -113,6 +113,17 @@ struct RunOrigin {
             explicit: options.overriddenKeys)
     }
 
+    /// How to have matrix kernels again.
+    private static func remedy(kernels: String) -> String {
+        guard kernels.hasPrefix("OpenBLAS") else {
+            return "its kernels: the same version of oneDNN on a processor with the same instructions (--set "
+                + "run.gemm=onednn)"
+        }
+        let core = kernels.split(separator: " ").last.map(String.init) ?? ""
+        return "its kernels, where this processor runs them (--set run.gemm=openblas, and OPENBLAS_CORETYPE=\(core) in "
+            + "the environment)"
+    }
+
     /// Data, kernels and arithmetic against those that the checkpoint was computed with.
     ///
     /// - Parameter changes: deliberate ones so far.
@@ -147,9 +158,7 @@ struct RunOrigin {
             lines.append("\(what): recorded \(recorded), now \(now), which gives other bits")
             switch key {
             case "backend":
-                let core = recorded.split(separator: " ").last.map(String.init) ?? ""
-                remedies.append(
-                    "its kernels, where this processor runs them (OPENBLAS_CORETYPE=\(core) in the environment)")
+                remedies.append(Self.remedy(kernels: recorded))
             case "arithmetic": remedies.append("the version of this program that wrote it")
             case "layout":
                 remedies.append(

@@ -85,10 +85,10 @@ struct RunStart {
         let running = resumption?.job ?? job.resolved { .keep }
         try Self.requireSound(running, world)
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
-        engine = try world.agree { try Engine(threads: threads) }
+        engine = try Self.engine(job, resumption, checkpoint, threads: threads, world)
         (dataset, validation) = try Self.openData(job, runtime, heartbeat, note: note)
         (self.job, memory) = try Self.resolve(
-            job, resumption, threads: threads, dataset: dataset, validation: validation, runtime)
+            job, resumption, engine: engine, dataset: dataset, validation: validation, runtime)
 
         fingerprint = try RunAgreement.fingerprint(dataset, runtime)
         environment = Self.environment(self.job, engine, dataset, runtime)
@@ -159,20 +159,37 @@ struct RunStart {
         return (try Staging.stage(found, in: folder, runtime, note: note), validation)
     }
 
+    /// Threads and kernels: the library that a checkpoint was computed with, where the job leaves the choice, and the
+    /// precision that all ranks' processors are faster with, where nothing tells.
+    private static func engine(
+        _ job: JobConfiguration, _ resumption: JobResumption?, _ checkpoint: CheckpointReader?, threads: Int,
+        _ world: Communicator
+    ) throws -> Engine {
+        var library = job.run.gemm
+        if library == .auto, let recorded = checkpoint?.metadata.environment["backend"] {
+            if recorded.hasPrefix("OpenBLAS") { library = .openblas }
+        }
+        let backend = try world.agree { try library.load() }
+        let preferred = try world.allGather((backend.prefersBFloat16 ? Precision.bf16 : .float32).rawValue)
+        let common: Precision = preferred.allSatisfy { $0 == Precision.bf16.rawValue } ? .bf16 : .float32
+        let precision = job.training.precision ?? resumption?.job.precision ?? common
+        return try world.agree { try Engine(threads: threads, backend, precision) }
+    }
+
     /// The job with nothing left to choose, and what it takes of memory, which is there.
     private static func resolve(
-        _ job: JobConfiguration, _ resumption: JobResumption?, threads: Int, dataset: ShardedDataset,
+        _ job: JobConfiguration, _ resumption: JobResumption?, engine: Engine, dataset: ShardedDataset,
         validation: ShardedDataset?, _ runtime: MPIRuntime
     ) throws -> (ResolvedJob, MemoryPlan) {
         let world = runtime.world
         let limit = MemoryLimit.current
         func plan(_ job: ResolvedJob) -> MemoryPlan {
             MemoryPlan(
-                job, rank: world.rank, ranks: world.size, threads: threads, dataset: dataset, validation: validation)
+                job, rank: world.rank, ranks: world.size, engine: engine, dataset: dataset, validation: validation)
         }
         var resolved =
             resumption?.job
-            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window) {
+            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window, precision: engine.precision) {
                 fittingActivations(job, plan, limit, runtime)
             }
         // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
@@ -193,7 +210,7 @@ struct RunStart {
         _ job: ResolvedJob, _ engine: Engine, _ dataset: ShardedDataset, _ runtime: MPIRuntime
     ) -> [String: String] {
         var environment = [
-            "backend": engine.matrix.name, "precision": job.training.precision.rawValue,
+            "backend": engine.name, "precision": engine.precision.rawValue,
             "arithmetic": "\(Engine.arithmetic)", "mpi": runtime.libraryVersion,
             "threads": String(engine.pool.threadCount),
         ]

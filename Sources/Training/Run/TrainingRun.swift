@@ -104,7 +104,7 @@ public final class TrainingRun {
         stragglers = Stragglers(
             virtualRanks: (0..<world.size).map { trainer.plan.virtualRanks(of: $0, ranks: world.size).count })
         let record = try RunRecord.start(
-            runtime, step: firstStep, threads: start.engine.pool.threadCount, matrix: start.engine.matrix.name)
+            runtime, step: firstStep, threads: start.engine.pool.threadCount, matrix: start.engine.name)
         try world.agree {
             if world.rank == 0 { try RunRecord.append(record, run: start.folder.path) }
         }

@@ -164,6 +164,7 @@ public final class Trainer {
         runGuard?.heartbeat.enter(.computing)
         var ballot = StepVote.Ballot()
         sum.begin(grids)
+        accumulator.load(state.weights)
         computing: for virtualRank in own {
             for positions in plan.microbatches(virtualRank) {
                 if runGuard?.dropsWork() == true {
@@ -174,7 +175,7 @@ public final class Trainer {
                 }
                 ballot.losses += accumulator.accumulate(
                     samples, positions, first: plan.positions(own).lowerBound, step: state.step, random: random,
-                    iterations: iterations, weights: state.weights, into: sum.gradient)
+                    iterations: iterations, into: sum.gradient)
             }
             if !sum.add() { ballot.nonFiniteVirtualRanks.append(virtualRank) }
         }

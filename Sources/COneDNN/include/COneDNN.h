@@ -1,0 +1,50 @@
+// oneDNN, loaded at run time, so that one build runs where it is missing: matrix products prepared once and run often.
+//
+// A product is C [rows, columns] = A [rows, depth] B [depth, columns], or is added to C; `batch` of them may lie one
+// behind the other. It runs on the calling thread. B may be packed: a copy in the layout that the product's kernel reads.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+enum { fpdm_float32 = 0, fpdm_bfloat16 = 1 };
+
+/// What a product is. Strides count elements; where `packed`, those of B are ignored.
+typedef struct {
+    int64_t batch, rows, columns, depth;
+    int64_t a_row, a_column, b_row, b_column, c_row;
+    int element;  // of A and B; C is float32
+    int packed, accumulate;
+} fpdm_product_shape;
+
+typedef struct fpdm_product fpdm_product;
+typedef struct fpdm_packed fpdm_packed;
+
+/// Loads `library`, once for the process. Returns a null pointer, or a message that names what is missing.
+const char *fpdm_onednn_load(const char *library);
+/// For instance 2, 6, 3.
+void fpdm_onednn_version(int *major, int *minor, int *patch);
+/// The instruction set that it uses, as its `dnnl_cpu_isa_t` numbers them.
+int fpdm_onednn_isa(void);
+
+/// Prepares a product for as many threads at once as `workers`.
+///
+/// `like`: where packed, a product whose packed B this one shall read; none lets the library choose the layout.
+/// Returns 0, or oneDNN's status, for instance where the processor lacks the element type.
+int fpdm_product_create(const fpdm_product_shape *shape, int workers, const fpdm_product *like, fpdm_product **product);
+void fpdm_product_destroy(fpdm_product *product);
+/// Bytes of memory that a run needs beside its operands.
+size_t fpdm_product_scratch(const fpdm_product *product);
+/// Bytes of a packed B.
+size_t fpdm_product_packed(const fpdm_product *product);
+/// The kernel's name, as oneDNN has it.
+const char *fpdm_product_kernel(const fpdm_product *product);
+
+/// Runs a product; `b` where B is not packed, else `packed`. Returns 0, or oneDNN's status.
+int fpdm_product_run(fpdm_product *product, int worker, const void *a, const void *b, const fpdm_packed *packed,
+                     void *c, void *scratch);
+
+/// A place for B in `memory`, of `fpdm_product_packed` bytes, that is filled from float32 with these strides.
+int fpdm_packed_create(const fpdm_product *product, int64_t row, int64_t column, void *memory, fpdm_packed **packed);
+void fpdm_packed_destroy(fpdm_packed *packed);
+/// Fills it, on the calling thread. Returns 0, or oneDNN's status.
+int fpdm_packed_fill(fpdm_packed *packed, const float *values);

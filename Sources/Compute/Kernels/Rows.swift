@@ -1,0 +1,72 @@
+/// What a layer does with the rows of its product before the next one reads them.
+public enum Rows {
+    /// output [rows, N] = product + bias, and float32 too where asked; `output` may be the product itself.
+    ///
+    /// - Parameters:
+    ///   - product: float32.
+    ///   - bias: [N]
+    ///   - addend: float32, [period, N]: row r takes row (first + r) mod period.
+    ///   - stream: float32, takes the same unrounded.
+    public static func add(
+        _ product: Matrix, bias: UnsafePointer<Float>, addend: (matrix: Matrix, first: Int, period: Int)? = nil,
+        stream: Matrix? = nil, output: Matrix?, rows: Int
+    ) {
+        switch output?.element ?? .float32 {
+        case .float32: add(StoredFloat32.self, product, bias, addend, stream, output, rows)
+        case .bfloat16: add(StoredBFloat16.self, product, bias, addend, stream, output, rows)
+        }
+    }
+
+    private static func add<E: StoredElement>(
+        _: E.Type, _ product: Matrix, _ bias: UnsafePointer<Float>,
+        _ addend: (matrix: Matrix, first: Int, period: Int)?, _ stream: Matrix?, _ output: Matrix?, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let x = product.floats(row)
+            let added = addend.map { $0.matrix.floats(($0.first + row) % $0.period) }
+            let (kept, y) = (stream?.floats(row), output?.row(row))
+            forEachVector(product.columns) { i, n in
+                var v = load(x + i, n) + load(bias + i, n)
+                if let added { v += load(added + i, n) }
+                if let kept { store(v, kept + i, n) }
+                if let y { E.store(v, y, i, n) }
+            }
+        }
+    }
+
+    /// Converts between element types, or copies.
+    public static func copy(_ input: Matrix, to output: Matrix, rows: Int) {
+        switch (input.element, output.element) {
+        case (.float32, .float32): copy(StoredFloat32.self, StoredFloat32.self, input, output, rows)
+        case (.float32, .bfloat16): copy(StoredFloat32.self, StoredBFloat16.self, input, output, rows)
+        case (.bfloat16, .float32): copy(StoredBFloat16.self, StoredFloat32.self, input, output, rows)
+        case (.bfloat16, .bfloat16): copy(StoredBFloat16.self, StoredBFloat16.self, input, output, rows)
+        }
+    }
+
+    private static func copy<A: StoredElement, B: StoredElement>(
+        _: A.Type, _: B.Type, _ input: Matrix, _ output: Matrix, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let (x, y) = (input.row(row), output.row(row))
+            forEachVector(input.columns) { i, n in B.store(A.load(x, i, n), y, i, n) }
+        }
+    }
+
+    /// sums [N] += the column sums of rows of a matrix.
+    public static func addColumns(_ matrix: Matrix, to sums: UnsafeMutablePointer<Float>, rows: Int) {
+        switch matrix.element {
+        case .float32: addColumns(StoredFloat32.self, matrix, sums, rows)
+        case .bfloat16: addColumns(StoredBFloat16.self, matrix, sums, rows)
+        }
+    }
+
+    private static func addColumns<E: StoredElement>(
+        _: E.Type, _ matrix: Matrix, _ sums: UnsafeMutablePointer<Float>, _ rows: Int
+    ) {
+        for row in 0..<rows {
+            let x = matrix.row(row)
+            forEachVector(matrix.columns) { i, n in store(load(sums + i, n) + E.load(x, i, n), sums + i, n) }
+        }
+    }
+}

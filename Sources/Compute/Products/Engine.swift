@@ -1,0 +1,31 @@
+/// What kernels run on: threads, a matrix backend, and what its products multiply.
+public struct Engine: Sendable {
+    public let pool: WorkerPool
+    public let backend: MatrixBackend
+    public let precision: Precision
+    public let products: ProductTable
+
+    public init(pool: WorkerPool, backend: MatrixBackend, precision: Precision = .float32) {
+        self.pool = pool
+        self.backend = backend
+        self.precision = precision
+        products = ProductTable(backend, workers: pool.threadCount)
+    }
+
+    /// The matrix library as a report names it: version and instructions, as far as bits depend on them.
+    public var name: String { backend.name(precision) }
+
+    /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
+    public static let arithmetic = 3
+
+    /// - Throws: why the library cannot be used, or not in this precision.
+    public init(threads: Int, library: MatrixLibrary = .auto, precision: Precision = .float32) throws {
+        try self.init(threads: threads, try library.load(), precision)
+    }
+
+    /// - Throws: why the library or the processor has no products of this precision.
+    public init(threads: Int, _ backend: MatrixBackend, _ precision: Precision) throws {
+        if precision == .bf16 { try backend.requireBFloat16() }
+        self.init(pool: WorkerPool(threads: threads), backend: backend, precision: precision)
+    }
+}

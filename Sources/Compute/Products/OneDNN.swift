@@ -1,0 +1,98 @@
+import COneDNN
+import Glibc
+import Reporting
+
+/// oneDNN, loaded on first use. Its products with packed weights are the fastest there are on most processors, and it
+/// multiplies bfloat16 where the processor does.
+public struct OneDNN: Sendable {
+    /// Library that is loaded unless `FPDM_ONEDNN` names another.
+    public static let defaultLibrary = "libdnnl.so.2"
+
+    /// The process's oneDNN, or why there is none.
+    private static let loaded: Result<OneDNN, LibraryError> = {
+        let library = getenv("FPDM_ONEDNN").map { String(cString: $0) } ?? defaultLibrary
+        if let problem = fpdm_onednn_load(library) {
+            return .failure(
+                LibraryError(
+                    description: "cannot load oneDNN from \(library): \(String(cString: problem)); install libdnnl2 "
+                        + "(Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: openblas"))
+        }
+        return .success(OneDNN())
+    }()
+
+    /// Loads the library if need be.
+    /// - Throws: `LibraryError`
+    public static func load() throws -> OneDNN { try loaded.get() }
+
+    /// For instance `2.6.3`.
+    public var version: String {
+        var (major, minor, patch): (Int32, Int32, Int32) = (0, 0, 0)
+        fpdm_onednn_version(&major, &minor, &patch)
+        return "\(major).\(minor).\(patch)"
+    }
+
+    /// The instruction sets it uses, as far as bits depend on them: in float32, all that have AVX-512 give the same.
+    func instructions(_ precision: Precision) -> String {
+        // dnnl_cpu_isa_t is a set of bits, each instruction set one more than those before it.
+        switch fpdm_onednn_isa() {
+        case let isa where isa & 0x20 != 0 && precision == .float32: "AVX512"
+        case let isa where isa & 0x100 != 0: "AMX"
+        case let isa where isa & 0x80 != 0: "AVX512_BF16"
+        case let isa where isa & 0x20 != 0: "AVX512"
+        case let isa where isa & 0x4 != 0: "AVX2"
+        default: "SSE41"
+        }
+    }
+
+    func name(_ precision: Precision) -> String { "oneDNN \(version) \(instructions(precision))" }
+
+    func product(_ shape: ProductShape, workers: Int, like first: OpaquePointer?) -> OpaquePointer {
+        func strides(_ layout: ProductShape.Layout) -> (row: Int64, column: Int64) {
+            switch layout {
+            case .rows(let stride): (Int64(stride), 1)
+            case .columns(let stride): (1, Int64(stride))
+            case .packed: (0, 0)
+            }
+        }
+        let (a, b) = (strides(shape.a), strides(shape.b))
+        var wanted = fpdm_product_shape(
+            batch: Int64(shape.batch), rows: Int64(shape.rows), columns: Int64(shape.columns),
+            depth: Int64(shape.depth), a_row: a.row, a_column: a.column, b_row: b.row, b_column: b.column,
+            c_row: Int64(shape.cStride), element: shape.element.rawValue, packed: shape.b == .packed ? 1 : 0,
+            accumulate: shape.accumulates ? 1 : 0)
+        var product: OpaquePointer?
+        let status = fpdm_product_create(&wanted, Int32(workers), first, &product)
+        guard status == 0, let product else { fatalError("oneDNN's status \(status) for a product \(shape)") }
+        return product
+    }
+
+    func packed(_ product: OpaquePointer?, row: Int, column: Int, _ memory: UnsafeMutableRawPointer) -> OpaquePointer {
+        var packed: OpaquePointer?
+        let status = fpdm_packed_create(product, Int64(row), Int64(column), memory, &packed)
+        guard status == 0, let packed else { fatalError("oneDNN's status \(status) for a packed weight") }
+        return packed
+    }
+}
+
+/// Why a library of matrix products could not be used.
+public struct LibraryError: Reportable {
+    public var exitCode: Int32 { Failure.Status.software.rawValue }
+    public let description: String
+}
+
+extension MatrixBackend {
+    /// - Throws: `Failure` where the library or the processor has no products of bfloat16.
+    func requireBFloat16() throws {
+        guard case .oneDNN = self else {
+            throw Failure(
+                .badData,
+                "precision bf16 needs oneDNN, and OpenBLAS is in use; install libdnnl2, or set precision: float32"
+            )
+        }
+        guard Processor.current.hasBFloat16 else {
+            throw Failure(
+                .badData, "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32"
+            )
+        }
+    }
+}

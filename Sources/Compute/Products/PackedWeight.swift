@@ -1,0 +1,86 @@
+import COneDNN
+
+/// A weight as its products read it: a copy in their layout and element type, made anew whenever the weight changes.
+///
+/// With OpenBLAS it is the weight itself.
+public final class PackedWeight: @unchecked Sendable {
+    /// Rows that a product of a panel typically has: they decide on the layout, whatever the rows of a product.
+    public static let typicalRows = 64
+
+    /// K, a row's values before the product.
+    public let inputs: Int
+    /// N, a row's values after it.
+    public let outputs: Int
+    private let engine: Engine
+    private let element: Element
+    /// Floats from one row of K to the next, and from one column of N to the next, in the weight as it is stored.
+    private let rowStride, columnStride: Int
+    private let packed: OpaquePointer?
+    private var products: [Int: Product] = [:]
+    private var plain: UnsafePointer<Float>?
+
+    /// - Parameters:
+    ///   - transposed: whether the weight is stored [N, K], for x W^T; else [K, N], for dY W.
+    ///   - stride: floats from one stored row to the next.
+    public init(
+        _ engine: Engine, _ arena: Arena, inputs: Int, outputs: Int, transposed: Bool, stride: Int
+    ) {
+        self.engine = engine
+        self.inputs = inputs
+        self.outputs = outputs
+        element = engine.precision.element
+        (rowStride, columnStride) = transposed ? (1, stride) : (stride, 1)
+        switch engine.backend {
+        case .openBLAS: packed = nil
+        case .oneDNN(let library):
+            let product = engine.products.packed(
+                rows: Self.typicalRows, columns: outputs, depth: inputs, element)
+            let bytes = fpdm_product_packed(product.oneDNN)
+            let memory = arena.take((bytes + 3) / 4)
+            packed =
+                arena.isMeasuring
+                ? nil : library.packed(product.oneDNN, row: rowStride, column: columnStride, memory.base)
+        }
+    }
+
+    deinit {
+        if let packed { fpdm_packed_destroy(packed) }
+    }
+
+    /// Prepares products of so many rows. To be called while none runs.
+    public func prepare(rows: Int) {
+        guard products[rows] == nil else { return }
+        if packed != nil {
+            products[rows] = engine.products.packed(rows: rows, columns: outputs, depth: inputs, element)
+        } else {
+            products[rows] = engine.products(
+                ProductShape(
+                    rows: rows, columns: outputs, depth: inputs,
+                    b: rowStride == 1 ? .columns(stride: columnStride) : .rows(stride: rowStride)))
+        }
+    }
+
+    /// Takes the weight's values as they are now; on the calling thread.
+    ///
+    /// - Parameter values: which must stay where they are until the next time.
+    public func load(_ values: UnsafePointer<Float>) {
+        plain = values
+        if let packed {
+            let status = fpdm_packed_fill(packed, values)
+            guard status == 0 else { fatalError("oneDNN's status \(status) while packing \(inputs) x \(outputs)") }
+        }
+    }
+
+    /// output [rows, N] = input [rows, K] W, float32 and dense.
+    ///
+    /// - Parameter input: dense.
+    public func multiply(_ input: Matrix, into output: Matrix, rows: Int, worker: Int) {
+        assert(input.stride == inputs && output.stride == outputs, "products read and write dense matrices")
+        guard let product = products[rows] else { preconditionFailure("no product of \(rows) rows was prepared") }
+        if let packed {
+            product.run(input.base, packed: packed, into: output.floats(), worker: worker)
+        } else if let plain {
+            product.run(input.base, plain, into: output.floats(), worker: worker)
+        }
+    }
+}

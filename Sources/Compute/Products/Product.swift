@@ -1,0 +1,87 @@
+import COneDNN
+
+/// A matrix product, prepared once by a backend and run often, on the calling thread.
+///
+/// Where oneDNN runs it, a row's bits do not depend on how many rows there are, nor on its place among them; with
+/// OpenBLAS's Haswell kernels they may.
+public final class Product: @unchecked Sendable {
+    public let shape: ProductShape
+    private let backend: Backend
+    private let scratch: ProductScratch
+
+    enum Backend {
+        case openBLAS(OpenBLAS)
+        case oneDNN(OpaquePointer)
+    }
+
+    init(_ shape: ProductShape, _ backend: Backend, _ scratch: ProductScratch) {
+        self.shape = shape
+        self.backend = backend
+        self.scratch = scratch
+    }
+
+    deinit {
+        if case .oneDNN(let product) = backend { fpdm_product_destroy(product) }
+    }
+
+    /// Bytes of memory that a run needs beside its operands.
+    var scratchBytes: Int {
+        switch backend {
+        case .openBLAS: 0
+        case .oneDNN(let product): fpdm_product_scratch(product)
+        }
+    }
+
+    /// The product as oneDNN knows it; nil with OpenBLAS.
+    var oneDNN: OpaquePointer? {
+        if case .oneDNN(let product) = backend { return product }
+        return nil
+    }
+
+    /// - Parameter worker: index of the thread at work in the engine's pool.
+    public func run(
+        _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Float>, worker: Int
+    ) {
+        switch backend {
+        case .openBLAS(let blas): blas.run(shape, a, b, c)
+        case .oneDNN(let product):
+            let status = fpdm_product_run(product, Int32(worker), a, b, nil, c, scratch[worker])
+            guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+        }
+    }
+
+    /// The same with a packed B, which only products of oneDNN read.
+    func run(
+        _ a: UnsafeRawPointer, packed: OpaquePointer, into c: UnsafeMutablePointer<Float>, worker: Int
+    ) {
+        guard case .oneDNN(let product) = backend else { preconditionFailure("OpenBLAS packs nothing") }
+        let status = fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
+        guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+    }
+}
+
+/// Memory that products need while they run, one part for each thread; grows as products are prepared.
+final class ProductScratch: @unchecked Sendable {
+    private let workers: Int
+    private(set) var bytesPerWorker = 0
+    private var memory: UnsafeMutableRawPointer?
+
+    init(workers: Int) { self.workers = workers }
+
+    deinit { memory?.deallocate() }
+
+    var bytes: Int { bytesPerWorker * workers }
+
+    /// To be called while no product runs.
+    func grow(to bytes: Int) {
+        // A page between the threads.
+        let rounded = (bytes + 4095) / 4096 * 4096
+        guard rounded > bytesPerWorker else { return }
+        memory?.deallocate()
+        bytesPerWorker = rounded
+        memory = .allocate(byteCount: rounded * workers, alignment: 4096)
+    }
+
+    @inline(__always)
+    subscript(worker: Int) -> UnsafeMutableRawPointer? { memory.map { $0 + worker * bytesPerWorker } }
+}

@@ -1,0 +1,44 @@
+/// What a matrix product is: C [rows, columns] = A [rows, depth] B [depth, columns], or that added to C; `batch` of them
+/// may lie one behind the other. C is float32 and dense.
+public struct ProductShape: Hashable, Sendable {
+    /// How a matrix lies in memory. Backends are at their best where nothing lies between its rows.
+    public enum Layout: Hashable, Sendable {
+        /// Rows one after another, `stride` elements apart.
+        case rows(stride: Int)
+        /// Columns one after another: the transpose of what lies there.
+        case columns(stride: Int)
+        /// B only: in the layout that the product reads (`PackedWeight`).
+        case packed
+    }
+
+    public var batch = 1
+    public var rows: Int
+    public var columns: Int
+    public var depth: Int
+    public var a: Layout
+    public var b: Layout
+    /// Of A and B.
+    public var element: Element
+    /// Elements from one row of C to the next.
+    public var cStride: Int
+    public var accumulates: Bool
+
+    public init(
+        batch: Int = 1, rows: Int, columns: Int, depth: Int, a: Layout? = nil, b: Layout? = nil,
+        _ element: Element = .float32, cStride: Int? = nil, accumulates: Bool = false
+    ) {
+        precondition(batch > 0 && rows > 0 && columns > 0 && depth > 0, "an empty product")
+        self.batch = batch
+        self.rows = rows
+        self.columns = columns
+        self.depth = depth
+        self.a = a ?? .rows(stride: depth)
+        self.b = b ?? .rows(stride: columns)
+        self.element = element
+        self.cStride = cStride ?? columns
+        self.accumulates = accumulates
+    }
+
+    /// Floating-point operations of one run.
+    public var operations: Double { 2 * Double(batch * rows) * Double(columns) * Double(depth) }
+}

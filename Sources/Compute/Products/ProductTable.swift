@@ -1,0 +1,57 @@
+import COneDNN
+import Synchronization
+
+/// The products that have been prepared, each once for all that use it.
+public final class ProductTable: @unchecked Sendable {
+    private let backend: MatrixBackend
+    private let workers: Int
+    let scratch: ProductScratch
+    private let products = Mutex<[ProductShape: Product]>([:])
+
+    init(_ backend: MatrixBackend, workers: Int) {
+        self.backend = backend
+        self.workers = workers
+        scratch = ProductScratch(workers: workers)
+    }
+
+    /// Bytes that products take for themselves while they run.
+    public var scratchBytes: Int { scratch.bytes }
+
+    /// The product of a shape. To be called while none runs.
+    public func callAsFunction(_ shape: ProductShape) -> Product {
+        products.withLock { known in
+            if let product = known[shape] { return product }
+            let product = make(shape, like: nil)
+            known[shape] = product
+            return product
+        }
+    }
+
+    /// Products whose B is packed alike, by their number of rows.
+    func packed(rows: Int, columns: Int, depth: Int, _ element: Element) -> Product {
+        func shape(_ rows: Int) -> ProductShape {
+            ProductShape(rows: rows, columns: columns, depth: depth, b: .packed, element)
+        }
+        let first = self(shape(PackedWeight.typicalRows))
+        guard rows != PackedWeight.typicalRows else { return first }
+        return products.withLock { known in
+            if let product = known[shape(rows)] { return product }
+            let product = make(shape(rows), like: first)
+            known[shape(rows)] = product
+            return product
+        }
+    }
+
+    private func make(_ shape: ProductShape, like first: Product?) -> Product {
+        let product: Product
+        switch backend {
+        case .openBLAS(let blas):
+            precondition(shape.element == .float32, "OpenBLAS multiplies float32 only")
+            product = Product(shape, .openBLAS(blas), scratch)
+        case .oneDNN(let library):
+            product = Product(shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch)
+        }
+        scratch.grow(to: product.scratchBytes)
+        return product
+    }
+}

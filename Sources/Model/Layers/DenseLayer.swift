@@ -1,0 +1,142 @@
+import Compute
+
+/// A linear layer over rows, y = x W^T + b, with its packed weights and what its backward pass adds up.
+final class DenseLayer {
+    let inputs, outputs: Int
+    private let weight: WeightPlace
+    private let bias: Range<Int>?
+    private let forward: PackedWeight
+    private let backward: PackedWeight?
+    private var gradient: Gradient?
+    private var biasValues: UnsafePointer<Float>?
+
+    /// Where the weight stands in the flat vector: all columns of it, or `inputs` of them.
+    struct WeightPlace {
+        let range: Range<Int>
+        var firstColumn = 0
+        let stride: Int
+
+        func isWhole(_ inputs: Int) -> Bool { stride == inputs }
+        var first: Int { range.lowerBound + firstColumn }
+    }
+
+    private struct Gradient {
+        /// [slots, N], the bias gradient of each panel of a group, added up over iterations.
+        let bias: FloatBuffer
+        /// [N, K], of a part of a weight's columns: products write dense matrices.
+        let part: FloatBuffer
+        var products: [Int: WeightGradient.Products] = [:]
+    }
+
+    /// - Parameters:
+    ///   - training: whether a backward pass will follow.
+    ///   - columns: of the weight that it has, where it is a part of a layer; then it has its bias only where asked.
+    ///   - needsInputGradient: false where nothing before the layer has parameters.
+    init(
+        _ engine: Engine, _ arena: Arena, _ ranges: LinearRanges, inputs: Int, outputs: Int, training: Bool,
+        groupPanels: Int, part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
+        needsInputGradient: Bool = true
+    ) {
+        self.inputs = inputs
+        self.outputs = outputs
+        weight = WeightPlace(
+            range: ranges.weight, firstColumn: part?.firstColumn ?? 0, stride: part?.stride ?? inputs)
+        bias = part?.hasBias ?? true ? ranges.bias : nil
+        forward = PackedWeight(
+            engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: weight.stride)
+        backward =
+            training && needsInputGradient
+            ? PackedWeight(
+                engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: weight.stride) : nil
+        gradient =
+            training
+            ? Gradient(
+                bias: arena.take(bias == nil ? 0 : groupPanels * outputs),
+                part: arena.take(weight.isWhole(inputs) ? 0 : outputs * inputs)) : nil
+    }
+
+    /// Packed weights, to be loaded by different threads.
+    var packedWeights: [(weight: PackedWeight, first: Int)] {
+        [forward, backward].compactMap { $0 }.map { ($0, weight.first) }
+    }
+
+    func loadBias(_ weights: FloatBuffer) { biasValues = bias.map { UnsafePointer(weights.base + $0.lowerBound) } }
+
+    var biasPointer: UnsafePointer<Float> {
+        guard let biasValues else { preconditionFailure("a layer without bias, or weights that were not loaded") }
+        return biasValues
+    }
+
+    /// Columns of a tile of its output gradient.
+    var gradientWidth: Int { TiledRows.width(columns: outputs, depth: inputs) }
+
+    /// To be called while none of its products runs.
+    func prepare(_ engine: Engine, _ cut: BatchCut) {
+        for rows in cut.panelSizes {
+            forward.prepare(rows: rows)
+            backward?.prepare(rows: rows)
+        }
+        guard gradient != nil else { return }
+        for group in cut.groups where gradient?.products[group.samples.count] == nil {
+            gradient?.products[group.samples.count] = WeightGradient.products(
+                engine, columns: outputs, depth: inputs, width: gradientWidth, rows: group.samples.count * cut.tokens)
+        }
+    }
+
+    /// x W^T of a panel, dense, without the bias.
+    func multiply(_ input: Matrix, into output: Matrix, _ panel: BatchCut.Panel, _ worker: Int) {
+        forward.multiply(input, into: output, rows: panel.rows, worker: worker)
+    }
+
+    /// dY W of a panel, dense.
+    func multiplyBack(_ gradient: Matrix, into output: Matrix, _ panel: BatchCut.Panel, _ worker: Int) {
+        backward?.multiply(gradient, into: output, rows: panel.rows, worker: worker)
+    }
+
+    /// Where the column sums of a panel's output gradient are added up.
+    func biasSums(_ panel: BatchCut.Panel, _ window: Window) -> UnsafeMutablePointer<Float> {
+        guard let gradient else { preconditionFailure("a layer for inference has no gradient") }
+        return gradient.bias.base + (panel.index - window.panels.lowerBound) * outputs
+    }
+
+    // MARK: - A group's gradient
+
+    /// Before a group's backward pass.
+    func beginGroup() {
+        gradient?.bias.fill(0)
+        gradient?.part.fill(0)
+    }
+
+    /// The products over a group's rows.
+    func gradientProducts(_ window: Window) -> WeightGradient.Products {
+        guard let products = gradient?.products[window.samples.count] else {
+            preconditionFailure("a group of another size than was prepared")
+        }
+        return products
+    }
+
+    /// Where they add the weight's gradient.
+    func weightGradient(_ gradients: FloatBuffer) -> FloatBuffer {
+        guard let gradient, !weight.isWhole(inputs) else { return gradients[weight.range] }
+        return gradient.part
+    }
+
+    /// After a group's backward pass: adds what was kept apart to the flat vector.
+    ///
+    /// - Parameter panels: of the group.
+    func endGroup(_ gradients: FloatBuffer, panels: Int) {
+        guard let gradient else { return }
+        if let bias {
+            for panel in 0..<panels {
+                Elementwise.add(
+                    gradient.bias.base + panel * outputs, to: gradients.base + bias.lowerBound, count: outputs)
+            }
+        }
+        guard !weight.isWhole(inputs) else { return }
+        for row in 0..<outputs {
+            Elementwise.add(
+                gradient.part.base + row * inputs, to: gradients.base + weight.first + row * weight.stride,
+                count: inputs)
+        }
+    }
+}

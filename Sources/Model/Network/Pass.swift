@@ -1,0 +1,93 @@
+import Compute
+
+/// What every layer of one forward or backward pass needs.
+///
+/// Shapes in this module: B samples, T tokens, R = B T rows, D width, F hidden width of the MLP, O output channels, P
+/// rows of a panel. "Rounded" is in the element type of products, which is float32 itself in that precision.
+struct Pass {
+    let engine: Engine
+    /// Of the samples that take part.
+    let cut: BatchCut
+    let weights: FloatBuffer
+    let scratch: [Scratch]
+
+    var samples: Int { cut.samples }
+}
+
+/// What a thread works on while it takes a panel through the layers.
+struct Scratch {
+    let wide: FloatBuffer  // [P, W], a product; W the widest layer's outputs
+    let rounded: Matrix  // [P, W], what the next product reads
+    let normal: Matrix  // [P, D], rounded: a norm's output, or the gradient of a branch
+    let row: FloatBuffer  // [D]
+
+    init(_ arena: Arena, _ c: ModelConfiguration, _ element: Element) {
+        let rows = BatchCut.panelRows
+        let widest = [c.mlpWidth, 3 * c.width, c.outputPatchValues, c.patchValues].max() ?? 0
+        wide = arena.take(rows * widest)
+        rounded = arena.take(rows: rows, columns: widest, element)
+        normal = arena.take(rows: rows, columns: c.width, element)
+        row = arena.take(c.width)
+    }
+
+    /// The product of a layer with so many outputs.
+    func product(_ columns: Int) -> Matrix { Matrix(wide, columns: columns) }
+
+    func rounded(_ columns: Int) -> Matrix { Matrix(rounded.base, rounded.element, columns: columns) }
+}
+
+/// Some samples of a batch: those whose rows a buffer holds, from its first row on.
+struct Window {
+    let tokens: Int
+    let samples: Range<Int>
+    let panels: Range<Int>
+
+    /// All of them.
+    init(_ cut: BatchCut) {
+        (tokens, samples, panels) = (cut.tokens, 0..<cut.samples, 0..<cut.panels.count)
+    }
+
+    init(_ cut: BatchCut, _ group: BatchCut.Group) {
+        (tokens, samples, panels) = (cut.tokens, group.samples, group.panels)
+    }
+
+    /// Where a panel's rows stand.
+    func row(_ panel: BatchCut.Panel) -> Int { panel.firstRow - samples.lowerBound * tokens }
+
+    func rows(_ matrix: Matrix, _ panel: BatchCut.Panel) -> Matrix { matrix.from(row(panel)) }
+}
+
+/// Work that is cut by panels until all rows of a sample are wanted at once.
+///
+/// What one task does to a panel stays in its cache: all that is said with `panels` is done to one panel before another,
+/// when `attend` or `finish` asks for it.
+final class PanelChain {
+    typealias Body = (_ panel: BatchCut.Panel, _ worker: Int) -> Void
+
+    private let pass: Pass
+    private let range: Range<Int>
+    private var pending: [Body] = []
+
+    /// - Parameter panels: of the pass, those that take part.
+    init(_ pass: Pass, panels: Range<Int>? = nil) {
+        self.pass = pass
+        range = panels ?? 0..<pass.cut.panels.count
+    }
+
+    func panels(_ body: @escaping Body) { pending.append(body) }
+
+    /// Does what is pending, then runs tasks over whole samples.
+    func attend(_ tasks: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+        finish()
+        pass.engine.pool.parallelFor(tasks, body)
+    }
+
+    func finish() {
+        guard !pending.isEmpty else { return }
+        pass.engine.pool.parallelFor(range.count) { task, worker in
+            let panel = pass.cut.panels[range.lowerBound + task]
+            for body in pending { body(panel, worker) }
+        }
+        pending.removeAll(keepingCapacity: true)
+    }
+}
