@@ -110,8 +110,8 @@ let package = Package(
         .executableTarget(
             name: "FPDMTrain",
             dependencies: [
-                "Checkpoints", "Compute", "Datasets", "Distributed", "Evaluation", "Jobs", "Model", "Reporting",
-                "Sampling", "Storage", "Training", logging,
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Distributed", "Evaluation", "Jobs", "Model",
+                "Reporting", "Sampling", "Storage", "Training", logging,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict,

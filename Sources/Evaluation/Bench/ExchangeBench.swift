@@ -54,7 +54,7 @@ public struct ExchangeBench {
             // Sums of sums would grow beyond every bound.
             sums.fill(1)
         }
-        return Line(parameters: parameters, seconds: median(ours), bareSeconds: median(bare))
+        return Line(parameters: parameters, seconds: ours.median, bareSeconds: bare.median)
     }
 
     /// Seconds until the slowest rank is done.
@@ -64,11 +64,5 @@ public struct ExchangeBench {
         let begin = clock.now
         try body()
         return try communicator.allReduce((clock.now - begin).seconds, .max)
-    }
-
-    private func median(_ values: [Double]) -> Double {
-        let sorted = values.sorted()
-        let middle = sorted.count / 2
-        return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
     }
 }

@@ -68,9 +68,10 @@ public final class LossGradient {
     /// - Parameters:
     ///   - losses: [B]
     ///   - gradients: a flat vector; nil for the losses alone.
+    ///   - onLosses: called when the losses are there, before the backward pass.
     public func accumulate(
         _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
-        losses: UnsafeMutableBufferPointer<Objective.Loss>
+        losses: UnsafeMutableBufferPointer<Objective.Loss>, onLosses: () -> Void = {}
     ) {
         let c = network.configuration
         let samples = batch.timesteps.count
@@ -91,6 +92,7 @@ public final class LossGradient {
                 noise: batch.noise.base + start, t: batch.timesteps[sample], gradientScale: scale,
                 gradient: gradients == nil ? nil : outputGradient.base + sample * c.outputValues)
         }
+        onLosses()
         if let gradients {
             network.backward(
                 input, outputGradient: outputGradient, weights: weights, gradients: gradients, iterations: iterations)
@@ -99,12 +101,14 @@ public final class LossGradient {
 
     /// `accumulate` with the losses as its result.
     public func losses(
-        _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?
+        _ batch: Microbatch, weights: FloatBuffer, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
+        onLosses: () -> Void = {}
     ) -> [Objective.Loss] {
         var losses = [Objective.Loss](repeating: .init(), count: batch.timesteps.count)
         losses.withUnsafeMutableBufferPointer {
             accumulate(
-                batch, weights: weights, iterations: iterations, scale: scale, gradients: gradients, losses: $0)
+                batch, weights: weights, iterations: iterations, scale: scale, gradients: gradients, losses: $0,
+                onLosses: onLosses)
         }
         return losses
     }

@@ -1,0 +1,89 @@
+import ArgumentParser
+import Evaluation
+import Model
+
+extension BenchCommand {
+    /// `fpdm bench step`
+    struct Step: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "step",
+            abstract: "Measure a training step on this machine.",
+            discussion: """
+                fpdm bench step --model FPDM-S/2 --batch 16 --iterations 5 6
+
+                Forward, loss, backward, sum of the gradients, AdamW and the average of the weights, on noise in the \
+                place of 32 x 32 x 4 latents of 1,000 classes, with a learned sigma. One step warms up. Operations are \
+                those of the matrix products, counted from their shapes. benchmarks/compare.sh measures the same \
+                beside PyTorch.
+                """)
+
+        @OptionGroup var network: BenchNetworkOptions
+
+        @Option(name: .long, help: "Samples of a step.")
+        var batch = StepBench.Settings().batch
+
+        @Option(name: .long, help: "Samples in the network at once; all of a step's if not given.")
+        var microbatch: Int?
+
+        @Option(
+            name: .long, parsing: .upToNextOption,
+            help: "Two numbers, an FPDM's iterations without and with a gradient.")
+        var iterations = [5, 6]
+
+        @Option(name: .long, help: "How the backward pass gets at its activations: keep or recompute.")
+        var activations = ActivationMode.keep
+
+        @Option(name: .long, help: "Steps measured.")
+        var steps = StepBench.Settings().steps
+
+        @Flag(name: .long, help: "Print JSON.")
+        var json = false
+
+        func validate() throws {
+            guard 1...1_000_000 ~= batch else { throw ValidationError("--batch: from 1 to 1000000") }
+            if let microbatch, !(1...batch ~= microbatch) {
+                throw ValidationError("--microbatch: from 1 to --batch, which is \(batch)")
+            }
+            let limit = ModelConfiguration.solveIterationsLimit
+            guard iterations.count == 2, limit ~= iterations[0], 1...limit.upperBound ~= iterations[1] else {
+                throw ValidationError(
+                    "--iterations: two numbers up to \(limit.upperBound), the second at least 1, such as 5 6")
+            }
+            guard 1...1_000_000 ~= steps else { throw ValidationError("--steps: from 1 to 1000000") }
+        }
+
+        func run() throws {
+            try Session.requireOneProcess("bench step")
+            var settings = StepBench.Settings()
+            settings.model = try network.configuration
+            settings.precision = try network.numberFormat
+            (settings.batch, settings.microbatch) = (batch, microbatch ?? batch)
+            settings.iterations = Iterations(withoutGradient: iterations[0], withGradient: iterations[1])
+            (settings.activations, settings.steps) = (activations, steps)
+            let engine = try network.makeEngine()
+            try network.requireMemory(settings.bytes(threads: engine.pool.threadCount))
+            if !json {
+                print(settings.model.inWords)
+                print("\(engine.matrix.name), \(engine.pool.threadCount) threads, \(settings.precision.rawValue)")
+            }
+            let result = try StepBench(settings, engine: engine).run()
+            if json { try Console.printJSON(result) } else { print(words(result)) }
+        }
+
+        private func words(_ result: StepBench.Result) -> String {
+            let phases = result.phases
+            let parts = [
+                ("noise", phases.noise), ("forward", phases.forward), ("backward", phases.backward),
+                ("sum", phases.sum), ("optimizer", phases.optimizer),
+            ]
+            return """
+                \(significant(result.secondsPerStep)) s a step (median of \(result.steps), fastest \
+                \(significant(result.secondsFastest))), \(significant(result.samplesPerSecond)) samples/s
+                \(significant(result.flopsPerStep / 1e9)) GFLOP a step, \(significant(result.flopsPerSecond / 1e9)) \
+                GFLOP/s
+                \(parts.map { "\($0) \(significant($1, 3)) s" }.joined(separator: ", "))
+                at most \(gibibytes(result.peakBytes)) of memory
+                """
+        }
+    }
+}
