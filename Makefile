@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long faults chaos format lint selfcheck peers bench clean
+.PHONY: help setup build demo test test-long faults chaos format lint selfcheck peers bench compare clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -68,6 +68,9 @@ peers: build ## install PyTorch (some GB), and compare networks with it both way
 
 bench: build ## measure the kernels on this machine
 	$(PROGRAM) bench kernels
+
+compare: build ## install PyTorch (some GB), and measure steps and sampling beside it; takes long
+	@benchmarks/compare.sh
 
 clean: ## remove everything that was built
 	rm -rf .build

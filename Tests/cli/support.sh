@@ -119,3 +119,6 @@ until_saved() {
     cat "$work/$1.log"
     die "no checkpoint later than step $2 came in $1"
 }
+
+# Whether this processor multiplies bfloat16.
+has_bf16() { grep -qE "avx512_bf16|amx_bf16" /proc/cpuinfo; }

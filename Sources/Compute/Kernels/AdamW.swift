@@ -72,7 +72,7 @@ public struct AdamW: Equatable, Sendable {
             let (g, w) = (gradient.base + start, state.weights.base + start)
             let (m, v) = (state.firstMoment.base + start, state.secondMoment.base + start)
             let average = state.ema.base + start
-            forEachVector(range.count) { i, n in
+            for (i, n) in vectors(range.count) {
                 let new = update(
                     load(g + i, n), load(w + i, n), load(m + i, n), load(v + i, n), load(average + i, n))
                 store(new.0, w + i, n)

@@ -28,7 +28,7 @@ public final class Attention: @unchecked Sendable {
         let probabilities, scoreGradient: Matrix  // the same, as products read them
         let output: FloatBuffer  // [heads, queries, d]
         let keyGradient, valueGradient: FloatBuffer  // [heads, T, d]
-        let inner: FloatBuffer  // [heads, queries]
+        let inner: FloatBuffer  // [heads, queries], a number for each row
     }
 
     /// Scores of one task's block at most, where heads are put together.
@@ -57,7 +57,7 @@ public final class Attention: @unchecked Sendable {
                 output: arena.take(batch * queries * width),
                 keyGradient: arena.take(training ? batch * tokens * width : 0),
                 valueGradient: arena.take(training ? batch * tokens * width : 0),
-                inner: arena.take(training ? batch * queries : 0))
+                inner: arena.take(batch * queries))
         }
         self.training = training
     }
@@ -140,14 +140,14 @@ public final class Attention: @unchecked Sendable {
             let products = products(own.count, count)
             products.scores.run(query + first * width * bytes, key, into: s.scores.base, worker: worker)
             Softmax.forward(
-                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: bytes,
+                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: bytes, reciprocals: s.inner.base,
                 logSums: pass.logSums.map { $0.base + own.lowerBound * tokens + first }, rows: own.count * count,
                 columns: tokens, scale: scale)
             products.output.run(s.probabilities.base, value, into: s.output.base, worker: worker)
             for (index, head) in own.enumerated() {
                 place(
                     E.self, s.output.base + index * count * width, count, pass.attended, head: head, first: first,
-                    column: 0)
+                    column: 0, factors: s.inner.base + index * count)
             }
         }
     }
@@ -225,16 +225,18 @@ public final class Attention: @unchecked Sendable {
         return products
     }
 
-    /// Puts [count, d] of one head to its columns of a matrix with a row for each token.
+    /// Puts [count, d] of one head, times a factor a row, to its columns of a matrix with a row for each token.
     private func place<E: StoredElement>(
-        _: E.Type, _ values: UnsafePointer<Float>, _ count: Int, _ matrix: Matrix, head: Int, first: Int, column: Int
+        _: E.Type, _ values: UnsafePointer<Float>, _ count: Int, _ matrix: Matrix, head: Int, first: Int, column: Int,
+        factors: UnsafePointer<Float>? = nil
     ) {
         let (sample, own) = head.quotientAndRemainder(dividingBy: heads.heads)
         let width = heads.headWidth
         let target = matrix.from(sample * heads.tokens + first)
         for row in 0..<count {
             let y = target.row(row) + (column + own * width) * matrix.element.bytes
-            forEachVector(width) { i, n in E.store(load(values + row * width + i, n), y, i, n) }
+            let factor = Vector(repeating: factors?[row] ?? 1)
+            for (i, n) in vectors(width) { E.store(load(values + row * width + i, n) * factor, y, i, n) }
         }
     }
 
@@ -250,7 +252,7 @@ public final class Attention: @unchecked Sendable {
             let y = output.row(row) + own * width * bytes
             let dy = gradient + row * width * bytes
             var sum = Vector()
-            forEachVector(width) { i, n in sum = multiplyAdd(E.load(y, i, n), E.load(dy, i, n), sum) }
+            for (i, n) in vectors(width) { sum = multiplyAdd(E.load(y, i, n), E.load(dy, i, n), sum) }
             sums[row] = lanesSum(sum)
         }
     }

@@ -12,7 +12,7 @@ public enum Elementwise {
 
     /// target [count] += source [count], on the calling thread.
     public static func add(_ source: UnsafePointer<Float>, to target: UnsafeMutablePointer<Float>, count: Int) {
-        forEachVector(count) { i, n in store(load(target + i, n) + load(source + i, n), target + i, n) }
+        for (i, n) in vectors(count) { store(load(target + i, n) + load(source + i, n), target + i, n) }
     }
 
     public static func zero(_ engine: Engine, _ target: FloatBuffer) {

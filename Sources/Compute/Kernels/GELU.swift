@@ -11,7 +11,7 @@ public enum GELU {
         let square = x * x
         let u = x * multiplyAdd(square, Vector(repeating: twiceC * k), Vector(repeating: twiceC))
         let one = Vector(repeating: 1)
-        return (one / (one + exponential(-u)), square)
+        return (one / (one + exponentialOf(-u)), square)
     }
 
     /// 0.5 x (1 + tanh u) = x s
@@ -29,14 +29,14 @@ public enum GELU {
 
     /// output [count] = gelu(input [count]); may be in place.
     public static func forward(_ input: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, count: Int) {
-        forEachVector(count) { i, n in store(value(load(input + i, n)), output + i, n) }
+        for (i, n) in vectors(count) { store(value(load(input + i, n)), output + i, n) }
     }
 
     /// gradient [count] *= gelu'(input [count])
     public static func backward(
         input: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, count: Int
     ) {
-        forEachVector(count) { i, n in
+        for (i, n) in vectors(count) {
             store(load(gradient + i, n) * valueAndDerivative(load(input + i, n)).derivative, gradient + i, n)
         }
     }
@@ -66,7 +66,7 @@ public enum GELU {
         for row in 0..<rows {
             let (x, y) = (product.floats(row), activated.row(row))
             let (added, kept) = (addend?.floats(row), hidden?.row(row))
-            forEachVector(product.columns) { i, n in
+            for (i, n) in vectors(product.columns) {
                 var v = load(x + i, n)
                 if let added { v += load(added + i, n) }
                 if let bias { v += load(bias + i, n) }
@@ -100,7 +100,7 @@ public enum GELU {
         for row in 0..<rows {
             let (dy, x) = (product.floats(row), hidden.row(row))
             let (y, dx, total) = (activated.row(row), gradient.row(row), sum?.floats(row))
-            forEachVector(product.columns) { i, n in
+            for (i, n) in vectors(product.columns) {
                 let (value, derivative) = valueAndDerivative(E.load(x, i, n))
                 let d = load(dy + i, n) * derivative
                 E.store(value, y, i, n)

@@ -25,7 +25,7 @@ public enum Gate {
         for row in 0..<rows {
             let (x, p, g) = (stream.floats(row), product.floats(row), gate[row])
             let (kept, copied, stated) = (branch?.row(row), copy?.row(row), state?.floats(row))
-            forEachVector(stream.columns) { i, n in
+            for (i, n) in vectors(stream.columns) {
                 let b = load(p + i, n) + load(bias + i, n)
                 let sum = multiplyAdd(load(g + i, n), b, load(x + i, n))
                 store(sum, x + i, n)
@@ -60,7 +60,7 @@ public enum Gate {
         for row in 0..<rows {
             let (dy, g, b) = (gradient.floats(row), gate[row], branch.row(row))
             let (dg, db) = (gateGradient[row], branchGradient.row(row))
-            forEachVector(gradient.columns) { i, n in
+            for (i, n) in vectors(gradient.columns) {
                 let d = load(dy + i, n)
                 store(multiplyAdd(d, E.load(b, i, n), load(dg + i, n)), dg + i, n)
                 let own = d * load(g + i, n)

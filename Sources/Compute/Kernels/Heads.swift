@@ -47,7 +47,7 @@ public struct Heads: Sendable {
                     let column = part * width + head * headWidth
                     let place = part * partElements + (sample * heads + head) * headElements + token * headWidth
                     let target = output.base + place * bytes
-                    forEachVector(headWidth) { i, n in
+                    for (i, n) in vectors(headWidth) {
                         var v = load(x + column + i, n)
                         if let bias { v += load(bias + column + i, n) }
                         E.store(v, target, i, n)

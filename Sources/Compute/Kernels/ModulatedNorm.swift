@@ -88,7 +88,7 @@ public enum ModulatedNorm {
             let (shiftSums, scaleSums, y) = (shiftGradient[row], scaleGradient[row], output.row(row))
             var sum = Vector()
             var products = Vector()
-            forEachVector(width) { i, n in
+            for (i, n) in vectors(width) {
                 var x = E.load(kept, i, n)
                 if let branch, let gate { x = multiplyAdd(load(gate + i, n), E.load(branch, i, n), x) }
                 let normalised = (x - means) * reciprocals
@@ -105,7 +105,7 @@ public enum ModulatedNorm {
             let meanGradient = Vector(repeating: lanesSum(sum) / Float(width))
             let meanProduct = Vector(repeating: lanesSum(products) / Float(width))
             let copy = rounded?.row(row)
-            forEachVector(width) { i, n in
+            for (i, n) in vectors(width) {
                 let scaled = load(dy + i, n) * (one + load(scales + i, n))
                 let direct = scaled - meanGradient - load(normal + i, n) * meanProduct
                 let new = multiplyAdd(direct, reciprocals, load(dx + i, n))
@@ -119,11 +119,11 @@ public enum ModulatedNorm {
     @inline(__always)
     private static func statistics(_ x: UnsafePointer<Float>, _ count: Int) -> (mean: Float, reciprocal: Float) {
         var sum = Vector()
-        forEachVector(count) { i, n in sum += load(x + i, n) }
+        for (i, n) in vectors(count) { sum += load(x + i, n) }
         let mean = lanesSum(sum) / Float(count)
         let means = Vector(repeating: mean)
         var squares = Vector()
-        forEachVector(count) { i, n in
+        for (i, n) in vectors(count) {
             // The lanes past the end must not count.
             let d = first(n, of: load(x + i, n) - means)
             squares = multiplyAdd(d, d, squares)
@@ -139,7 +139,7 @@ public enum ModulatedNorm {
         let means = Vector(repeating: mean)
         let reciprocals = Vector(repeating: reciprocal)
         let one = Vector(repeating: 1)
-        forEachVector(count) { i, n in
+        for (i, n) in vectors(count) {
             let normal = (load(x + i, n) - means) * reciprocals
             E.store(multiplyAdd(normal, one + load(scale + i, n), load(shift + i, n)), output, i, n)
         }

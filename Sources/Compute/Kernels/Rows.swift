@@ -25,7 +25,7 @@ public enum Rows {
             let x = product.floats(row)
             let added = addend.map { $0.matrix.floats(($0.first + row) % $0.period) }
             let (kept, y) = (stream?.floats(row), output?.row(row))
-            forEachVector(product.columns) { i, n in
+            for (i, n) in vectors(product.columns) {
                 var v = load(x + i, n) + load(bias + i, n)
                 if let added { v += load(added + i, n) }
                 if let kept { store(v, kept + i, n) }
@@ -49,7 +49,7 @@ public enum Rows {
     ) {
         for row in 0..<rows {
             let (x, y) = (input.row(row), output.row(row))
-            forEachVector(input.columns) { i, n in B.store(A.load(x, i, n), y, i, n) }
+            for (i, n) in vectors(input.columns) { B.store(A.load(x, i, n), y, i, n) }
         }
     }
 
@@ -66,7 +66,7 @@ public enum Rows {
     ) {
         for row in 0..<rows {
             let x = matrix.row(row)
-            forEachVector(matrix.columns) { i, n in store(load(sums + i, n) + E.load(x, i, n), sums + i, n) }
+            for (i, n) in vectors(matrix.columns) { store(load(sums + i, n) + E.load(x, i, n), sums + i, n) }
         }
     }
 }

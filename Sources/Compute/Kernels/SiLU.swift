@@ -2,7 +2,7 @@
 public enum SiLU {
     @inline(__always)
     private static func logistic(_ x: Vector) -> Vector {
-        Vector(repeating: 1) / (Vector(repeating: 1) + exponential(-x))
+        Vector(repeating: 1) / (Vector(repeating: 1) + exponentialOf(-x))
     }
 
     @inline(__always)
@@ -14,7 +14,7 @@ public enum SiLU {
     /// output [count] = silu(input [count]); may be in place.
     public static func forward(_ input: FloatBuffer, into output: FloatBuffer, count: Int) {
         let (x, y) = (input.base, output.base)
-        forEachVector(count) { i, n in
+        for (i, n) in vectors(count) {
             let v = load(x + i, n)
             store(v * logistic(v), y + i, n)
         }
@@ -23,6 +23,6 @@ public enum SiLU {
     /// gradient [count] *= silu'(input [count])
     public static func backward(input: FloatBuffer, gradient: FloatBuffer, count: Int) {
         let (x, g) = (input.base, gradient.base)
-        forEachVector(count) { i, n in store(load(g + i, n) * derivative(load(x + i, n)), g + i, n) }
+        for (i, n) in vectors(count) { store(load(g + i, n) * derivative(load(x + i, n)), g + i, n) }
     }
 }

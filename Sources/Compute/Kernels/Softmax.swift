@@ -1,11 +1,14 @@
 /// Softmax of the rows of a small matrix, forward beside backward. Scores are float32, probabilities of either type.
 enum Softmax {
-    /// probabilities [rows, columns] = softmax(scale * scores) along each row; may be in place.
+    /// probabilities [rows, columns] = softmax(scale * scores) along each row, times a factor; may be in place.
     ///
-    /// - Parameter logSums: [rows], takes log(sum of exp(scale * scores)), which gives the probabilities again.
+    /// - Parameters:
+    ///   - reciprocals: [rows], takes one over each row's factor: what is formed of probabilities is smaller than they.
+    ///   - logSums: [rows], takes log(sum of exp(scale * scores)), which gives the probabilities again.
     static func forward<E: StoredElement>(
-        _: E.Type, _ scores: UnsafeMutablePointer<Float>, probabilities: UnsafeMutableRawPointer, bytes: Int,
-        logSums: UnsafeMutablePointer<Float>?, rows: Int, columns: Int, scale: Float
+        _: E.Type, _ scores: UnsafePointer<Float>, probabilities: UnsafeMutableRawPointer, bytes: Int,
+        reciprocals: UnsafeMutablePointer<Float>, logSums: UnsafeMutablePointer<Float>?, rows: Int, columns: Int,
+        scale: Float
     ) {
         let scales = Vector(repeating: scale)
         for row in 0..<rows {
@@ -24,14 +27,13 @@ enum Softmax {
             let largest = lanesMaximum(maxima) * scale
             let maximum = Vector(repeating: largest)
             var sum = Vector()
-            forEachVector(columns) { i, n in
-                let e = first(n, of: exponential(multiplyAdd(load(x + i, n), scales, -maximum)))
+            for (i, n) in vectors(columns) {
+                let e = first(n, of: exponentialOf(multiplyAdd(load(x + i, n), scales, -maximum)))
                 sum += e
-                store(e, x + i, n)
+                E.store(e, p, i, n)
             }
             let total = lanesSum(sum)
-            let reciprocal = Vector(repeating: 1 / total)
-            forEachVector(columns) { i, n in E.store(load(x + i, n) * reciprocal, p, i, n) }
+            reciprocals[row] = 1 / total
             logSums?[row] = largest + logarithm(total)
         }
     }
@@ -53,8 +55,8 @@ enum Softmax {
             let (p, s) = (probabilities + row * columns * bytes, scoreGradient + row * columns * bytes)
             let logSum = Vector(repeating: -logSums[row])
             let mean = Vector(repeating: inner[row])
-            forEachVector(columns) { i, n in
-                let probability = exponential(multiplyAdd(load(x + i, n), scales, logSum))
+            for (i, n) in vectors(columns) {
+                let probability = exponentialOf(multiplyAdd(load(x + i, n), scales, logSum))
                 let d = load(g + i, n)
                 E.store(probability, p, i, n)
                 E.store(probability * (d - mean) * scales, s, i, n)

@@ -6,13 +6,25 @@ import CPlatform
 /// functions here do without them.
 package typealias Vector = SIMD16<Float>
 
-/// Runs `body` over 0 ..< `count` in vectors of sixteen, of which the last may be shorter.
+/// 0 ..< `count` in vectors of sixteen, of which the last may be shorter: where each starts, and what is left from there.
+///
+/// A sequence rather than a function that takes a closure: the body of a loop is compiled in its place, that of a large
+/// closure may be called for every vector.
 @inline(__always)
-func forEachVector(_ count: Int, _ body: (_ start: Int, _ length: Int) -> Void) {
-    var i = 0
-    while i < count {
-        body(i, count - i)
-        i += 16
+func vectors(_ count: Int) -> Vectors { Vectors(count: count) }
+
+struct Vectors: Sequence, IteratorProtocol {
+    private var start = 0
+    private let count: Int
+
+    @inline(__always)
+    init(count: Int) { self.count = count }
+
+    @inline(__always)
+    mutating func next() -> (start: Int, length: Int)? {
+        guard start < count else { return nil }
+        defer { start += 16 }
+        return (start, count - start)
     }
 }
 
@@ -103,8 +115,10 @@ func larger(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b 
 func smaller(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
 
 /// e^x within 2 units in the last place; arguments are held to where the result is a normal number.
-@inline(__always)
-package func exponential(_ argument: Vector) -> Vector {
+///
+/// Transparent, because `@inline(__always)` is not always obeyed for a function of this size.
+@_transparent
+func exponentialOf(_ argument: Vector) -> Vector {
     let x = smaller(larger(argument, Vector(repeating: -87)), Vector(repeating: 88))
     // Adding and subtracting 1.5 x 2^23 rounds to an integer, whose low bits then stand in the mantissa.
     let magic = Vector(repeating: 12_582_912)
@@ -123,3 +137,6 @@ package func exponential(_ argument: Vector) -> Vector {
     let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
     return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
 }
+
+/// The same for tests.
+package func exponential(_ argument: Vector) -> Vector { exponentialOf(argument) }

@@ -48,7 +48,7 @@ extension ReferenceCase {
             trajectory += x.array.prefix(count * model.imageValues)
         }
         return [
-            .of("outputs/trajectory", trajectory, try floats("outputs/trajectory"), Tolerance.output)
+            .of("outputs/trajectory", trajectory, try floats("outputs/trajectory"), Tolerance(engine.precision).output)
         ]
     }
 

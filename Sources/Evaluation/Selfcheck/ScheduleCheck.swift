@@ -52,7 +52,7 @@ extension ReferenceCase {
             default:
                 throw malformed("\(group)/\(name): neither positions_WIDTHxSIDE nor timestep_WIDTH")
             }
-            return .of("\(group)/\(name)", actual.map(Double.init), expected, Tolerance.output)
+            return .of("\(group)/\(name)", actual.map(Double.init), expected, Tolerance.feature)
         }
     }
 

@@ -25,28 +25,33 @@ extension ReferenceCase {
         let gradients = buffer(table.flatCount)
         try readWeights("weights", table, into: weights)
         loss.load(weights)
+        let tolerance = Tolerance(engine.precision)
         let losses = loss.losses(
             batch, iterations: iterations, scale: 1 / Double(timesteps.count), gradients: gradients)
 
         var results = [
             Comparison.of(
                 "outputs/model_output", loss.network.output.array, try floats("outputs/model_output"),
-                Tolerance.output)
+                tolerance.output)
         ]
         let values: [(String, [Double])] = [
             ("loss", losses.map(\.loss)), ("mse", losses.map(\.mse)), ("vb", losses.map(\.vb)),
         ]
         for (name, value) in values where name != "vb" || model.learnSigma {
             results.append(
-                .of("outputs/\(name)", value.map { Float($0) }, try floats("outputs/\(name)"), Tolerance.output))
+                .of("outputs/\(name)", value.map { Float($0) }, try floats("outputs/\(name)"), tolerance.output))
         }
+        var (own, wanted): ([Float], [Float]) = ([], [])
         for parameter in table.parameters {
             let name = "gradients/\(parameter.name)"
             // The reference leaves out what no gradient reaches; what one does reach must not go unchecked.
             if !file.exists(name), gradients[parameter.range].readable.allSatisfy({ $0 == 0 }) { continue }
             let expected = try floats(name, count: parameter.range.count)
-            results += Comparison.ofTensor("gradients", parameter, gradients, expected)
+            results += Comparison.ofTensor("gradients", parameter, gradients, expected, tolerance.gradient)
+            own += gradients[parameter.range].array
+            wanted += expected
         }
+        results.append(.of("gradients", own, wanted, tolerance.gradients))
         return results
     }
 
@@ -100,14 +105,15 @@ extension ReferenceCase {
             norms.append(Float(partial.reduce(0, +).squareRoot()))
             optimizer.apply(engine, gradient: gradients, to: state)
         }
+        let tolerance = Tolerance(engine.precision)
         var results = [
-            Comparison.of("outputs/loss", losses, try floats("outputs/loss"), Tolerance.output),
-            Comparison.of("outputs/gradient_norm", norms, try floats("outputs/gradient_norm"), Tolerance.gradient),
+            Comparison.of("outputs/loss", losses, try floats("outputs/loss"), tolerance.output),
+            Comparison.of("outputs/gradient_norm", norms, try floats("outputs/gradient_norm"), tolerance.gradient),
         ]
         for (group, flat) in [("final_weights", state.weights), ("final_ema", state.ema)] {
             for parameter in table.parameters {
                 let expected = try floats("\(group)/\(parameter.name)", count: parameter.range.count)
-                results += Comparison.ofTensor(group, parameter, flat, expected)
+                results += Comparison.ofTensor(group, parameter, flat, expected, tolerance.trained)
             }
         }
         return results

@@ -36,7 +36,7 @@ struct SelfcheckCommand: ParsableCommand {
         try Session.requireOneProcess("selfcheck")
         let engine = try engine.makeEngine()
         let check = Selfcheck(engine: engine, activations: activations)
-        if !json { print("\(engine.name), \(engine.pool.threadCount) threads, float32") }
+        if !json { print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)") }
         var reports: [Selfcheck.Report] = []
         for path in cases {
             let report = try self.report(check, path)
