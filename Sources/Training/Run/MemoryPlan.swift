@@ -81,15 +81,14 @@ public struct MemoryPlan: Equatable, Sendable {
     ///
     /// - Parameters:
     ///   - ranks: of this node.
-    ///   - isResumed: whether a run goes on, whose microbatch decides about bits.
     ///   - limit: of this node's memory.
-    func requireFits(_ job: ResolvedJob, ranks: Int, limit: MemoryLimit?, isResumed: Bool = false) throws {
+    func requireFits(_ job: ResolvedJob, ranks: Int, limit: MemoryLimit?) throws {
         guard let limit, bytes > limit.bytes / ranks else { return }
         var remedies: [String] = []
         if job.activations == .keep { remedies.append("set training.activations: recompute") }
-        if job.microbatchSize > 1 {
-            let deliberate = isResumed ? ", with --resume PATH --allow-changes" : ""
-            remedies.append("lower training.microbatch (now \(job.microbatchSize)\(deliberate))")
+        // Microbatches are whole groups.
+        if job.microbatchSize > BatchCut.groupSamples(tokens: job.model.tokens) {
+            remedies.append("lower training.microbatch (now \(job.microbatchSize))")
         }
         remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")
         throw Failure(

@@ -201,7 +201,7 @@ struct RunStart {
         let job = resolved
         try world.agree {
             try memory.requireFits(
-                job, ranks: runtime.nodeLocal.size, limit: limit, isResumed: resumption != nil)
+                job, ranks: runtime.nodeLocal.size, limit: limit)
         }
         return (job, memory)
     }
