@@ -58,7 +58,10 @@ import Testing
         #expect(try job("training.virtualRanks=4").resolved(recorded: whole) { .keep }.microbatchSize == 64)
     }
 
-    @Test(arguments: [("training", "microbatch: 32"), ("training", "activations: keep"), ("data", "shuffle: full")])
+    @Test(arguments: [
+        ("training", "microbatch: 32"), ("training", "activations: keep"), ("data", "shuffle: full"),
+        ("training", "precision: float32"),
+    ])
     func aRecordThatLeavesAChoiceOpenIsRefused(section: String, line: String) throws {
         let text = try job().resolved { .keep }.yaml()
         let key = line.prefix { $0 != ":" }
