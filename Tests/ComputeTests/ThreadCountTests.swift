@@ -2,98 +2,50 @@ import Compute
 import TestSupport
 import Testing
 
-/// Every kernel that runs on a pool, at a shape of several tasks.
+/// Everything that runs on a pool, at a shape of several tasks. (Weight gradients: `WeightGradientTests`.)
 enum ParallelKernel: String, CaseIterable, Sendable {
     case linearForward, linearBackwardInput, linearBackwardWeight
-    case normForward, normBackward, gateForward, gateBackward
-    case attentionForward, attentionBackward
-    case adamW, squares, add, addRows
+    case attention, shortAttention
+    case adamW, squares, add, copy
 
     /// What the kernel leaves, on an engine of any number of threads.
     func run(_ engine: Engine) -> [Float] {
         withWorkspace { memory in
-            let (samples, tokens, width) = (3, 150, 100)
-            let rows = samples * tokens
-            let padded = Tiling.tokens.padded(rows)
-            let linear = Linear(inputs: 100, outputs: 1500)
-            let norm = ModulatedNorm(width: width, tokens: tokens, modulationStride: width)
-            let gate = Gate(width: width, tokens: tokens, modulationStride: width)
-            let attention = Attention(tokens: tokens, heads: 5, headWidth: 20)
+            let (rows, padded) = (19, Linear.padded(19))
+            let linear = Linear(inputs: 100, outputs: 2500)
             var seed: UInt64 = 0
             func random(_ count: Int, holding whole: Int? = nil) -> FloatBuffer {
                 seed += 1
                 return memory.buffer(randomFloats(count, seed: seed), count: whole)
             }
-            let statistics = memory.empty(2 * rows)
-            let scratch = memory.empty(attention.scratchPerThread * engine.pool.threadCount)
+            func attend(_ c: AttentionCase) -> [Float] {
+                let element = engine.precision.element
+                let result = c.run(engine, c.qkv(element), c.gradient(element))
+                return result.output + result.logSums + result.qkvGradient
+            }
 
             switch self {
             case .linearForward:
-                let (output, activated) = (memory.empty(padded * 1500), memory.empty(padded * 1500))
+                let output = memory.empty(padded * 2500)
                 linear.forward(
-                    engine, input: random(rows * 100, holding: padded * 100), weight: random(150_000),
-                    bias: random(1500), addend: random(rows * 1500), output: output, activated: activated, rows: rows)
-                return output.slice(0, rows * 1500).array + activated.slice(0, rows * 1500).array
+                    engine, input: random(rows * 100, holding: padded * 100), weight: random(250_000),
+                    bias: random(2500), output: output, rows: rows)
+                return output.slice(0, rows * 2500).array
             case .linearBackwardInput:
-                let gradient = random(rows * 100, holding: padded * 100)
-                linear.backwardInput(
-                    engine, outputGradient: random(rows * 1500, holding: padded * 1500), weight: random(150_000),
-                    inputGradient: gradient, rows: rows, accumulate: true)
-                return gradient.slice(0, rows * 100).array
+                let wide = Linear(inputs: 2500, outputs: 100)
+                let gradient = random(rows * 2500)
+                wide.backwardInput(
+                    engine, outputGradient: random(rows * 100), weight: random(250_000), inputGradient: gradient,
+                    rows: rows, accumulate: true)
+                return gradient.array
             case .linearBackwardWeight:
-                let (weight, bias) = (random(150_000), random(1500))
+                let (weight, bias) = (random(250_000), random(2500))
                 linear.backwardWeight(
-                    engine, input: random(rows * 100), outputGradient: random(rows * 1500), weightGradient: weight,
+                    engine, input: random(rows * 100), outputGradient: random(rows * 2500), weightGradient: weight,
                     biasGradient: bias, rows: rows)
                 return weight.array + bias.array
-            case .normForward:
-                let (output, sum) = (memory.empty(rows * width), memory.empty(rows * width))
-                norm.forward(
-                    engine, input: random(rows * width),
-                    residual: .init(gate: random(samples * width), branch: random(rows * width), sum: sum),
-                    shift: random(samples * width), scale: random(samples * width), statistics: statistics,
-                    output: output, rows: rows)
-                return output.array + sum.array + statistics.array
-            case .normBackward:
-                let input = random(rows * width)
-                norm.forward(
-                    engine, input: input, shift: random(samples * width), scale: random(samples * width),
-                    statistics: statistics, output: memory.empty(rows * width), rows: rows)
-                let gradients = [random(rows * width), random(samples * width), random(samples * width)]
-                let (gateGradient, branchGradient) = (random(samples * width), memory.empty(rows * width))
-                norm.backward(
-                    engine, input: input, statistics: statistics, scale: random(samples * width),
-                    outputGradient: random(rows * width), inputGradient: gradients[0], shiftGradient: gradients[1],
-                    scaleGradient: gradients[2],
-                    residual: .init(
-                        gate: random(samples * width), branch: random(rows * width), gateGradient: gateGradient,
-                        branchGradient: branchGradient),
-                    samples: samples)
-                return gradients.flatMap(\.array) + gateGradient.array + branchGradient.array
-            case .gateForward:
-                let output = memory.empty(rows * width)
-                gate.forward(
-                    engine, input: random(rows * width), gate: random(samples * width), branch: random(rows * width),
-                    output: output, rows: rows)
-                return output.array
-            case .gateBackward:
-                let (gateGradient, branchGradient) = (random(samples * width), memory.empty(rows * width))
-                gate.backward(
-                    engine, outputGradient: random(rows * width), gate: random(samples * width),
-                    branch: random(rows * width), gateGradient: gateGradient, branchGradient: branchGradient,
-                    samples: samples)
-                return gateGradient.array + branchGradient.array
-            case .attentionForward:
-                let output = memory.empty(rows * width)
-                attention.forward(
-                    engine, qkv: random(rows * 3 * width), output: output, scratch: scratch, samples: samples)
-                return output.array
-            case .attentionBackward:
-                let gradient = memory.empty(rows * 3 * width)
-                attention.backward(
-                    engine, qkv: random(rows * 3 * width), outputGradient: random(rows * width),
-                    qkvGradient: gradient, scratch: scratch, samples: samples)
-                return gradient.array
+            case .attention: return attend(AttentionCase(3, 150, 5, 20))
+            case .shortAttention: return attend(AttentionCase(7, 64, 3, 20))
             case .adamW:
                 let buffers = (0..<4).map { _ in random(50_001) }
                 for i in 0..<50_001 { buffers[2][i] = abs(buffers[2][i]) }
@@ -116,23 +68,29 @@ enum ParallelKernel: String, CaseIterable, Sendable {
                 let target = random(50_001)
                 Elementwise.add(engine, random(50_001), to: target, count: 50_001)
                 return target.array
-            case .addRows:
-                let target = random(rows * width)
-                Elementwise.addRows(
-                    engine, random(tokens * width), period: tokens, to: target, rows: rows, columns: width)
+            case .copy:
+                let target = memory.empty(1_100_001)
+                #expect(Reductions.copy(engine, random(1_100_001), to: target))
                 return target.array
             }
         }
     }
+
 }
 
 @Suite("The number of threads")
 struct ThreadCountTests {
-    @Test("does not change a bit", arguments: ParallelKernel.allCases)
-    func bits(_ kernel: ParallelKernel) throws {
-        let one = kernel.run(try Engine(threads: 1))
+    private func expectSame(_ kernel: ParallelKernel, _ arithmetic: Arithmetic) throws {
+        let one = kernel.run(try arithmetic.engine(threads: 1))
         for threads in [2, 3] {
-            expectSameBits(kernel.run(try Engine(threads: threads)), one, "\(kernel.rawValue), \(threads) threads")
+            expectSameBits(
+                kernel.run(try arithmetic.engine(threads: threads)), one, "\(kernel.rawValue), \(threads) threads")
         }
     }
+
+    @Test("does not change a bit", arguments: ParallelKernel.allCases, Arithmetic.float32)
+    func float32(_ kernel: ParallelKernel, _ arithmetic: Arithmetic) throws { try expectSame(kernel, arithmetic) }
+
+    @Test("in bfloat16 neither", .bfloat16, arguments: [ParallelKernel.attention, .shortAttention])
+    func bfloat16(_ kernel: ParallelKernel) throws { try expectSame(kernel, .bfloat16) }
 }

@@ -81,6 +81,27 @@ struct AdamWTests {
         }
     }
 
+    /// 1 - rate * decay is a multiple of 6e-8: multiplied by it, weights would decay by another rate.
+    @Test("a small decay is that of the weight, not of a rounded factor", arguments: [3.3e-7, 1e-5])
+    func smallDecay(_ rate: Double) throws {
+        let optimizer = AdamW(
+            learningRate: rate * 10, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, emaDecay: 0.9)
+        let weights = randomFloats(20_000, seed: 1)
+        let zeros = [Float](repeating: 0, count: weights.count)
+        let engine = try Engine(threads: 1)
+        withWorkspace { memory in
+            let state = AdamW.State(
+                weights: memory.buffer(weights), firstMoment: memory.buffer(zeros), secondMoment: memory.buffer(zeros),
+                ema: memory.buffer(weights))
+            optimizer.apply(engine, gradient: memory.buffer(zeros), to: state, step: 1)
+            let decay = Float(-(rate * 10) * 0.1)
+            expectSameBits(state.weights.array, weights.map { $0.addingProduct(decay, $0) }, "weights")
+            let lost = zip(weights.doubles, state.weights.array.doubles).reduce(0) { $0 + abs($1.0) - abs($1.1) }
+            let share = lost / weights.doubles.reduce(0) { $0 + abs($1) }
+            #expect(abs(share - rate) < 0.02 * rate, "\(share)")
+        }
+    }
+
     @Test("padding stays zero")
     func padding() throws {
         let engine = try Engine(threads: 1)

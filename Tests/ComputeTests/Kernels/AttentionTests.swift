@@ -2,77 +2,78 @@ import Compute
 import TestSupport
 import Testing
 
-struct AttentionShape: Sendable, CustomTestStringConvertible {
-    var samples: Int
-    var tokens: Int
-    var heads: Int
-    var headWidth: Int
-
-    var width: Int { heads * headWidth }
-    var attention: Attention { Attention(tokens: tokens, heads: heads, headWidth: headWidth) }
-    var testDescription: String { "\(samples) x \(tokens) tokens, \(heads) heads of \(headWidth)" }
-
-    /// Above 128 tokens several blocks of queries occur, the last one short; 300 makes three.
-    static let sweep = [
-        (1, 1, 1, 4), (3, 3, 2, 20), (2, 16, 3, 12), (1, 17, 4, 9), (2, 64, 6, 64), (2, 150, 2, 18), (1, 129, 1, 7),
-        (1, 300, 2, 72), (1, 256, 1, 64),
-    ].map { AttentionShape(samples: $0.0, tokens: $0.1, heads: $0.2, headWidth: $0.3) }
-}
-
 @Suite("Attention")
 struct AttentionTests {
-    @Test("forward and backward", arguments: AttentionShape.sweep)
-    func sweep(_ s: AttentionShape) throws {
-        let engine = try Engine(threads: 2)
-        // Scores of some size, so that softmax is not flat.
-        let qkv = randomFloats(s.samples * s.tokens * 3 * s.width, seed: 1, scale: 2)
-        let gradient = randomFloats(s.samples * s.tokens * s.width, seed: 2)
-        var output: [Double] = []
-        var qkvGradient: [Double] = []
-        for sample in 0..<s.samples {
-            let part = Array(qkv.doubles[sample * s.tokens * 3 * s.width..<(sample + 1) * s.tokens * 3 * s.width])
-            let g = Array(gradient.doubles[sample * s.tokens * s.width..<(sample + 1) * s.tokens * s.width])
-            output += Naive.attention(part, tokens: s.tokens, heads: s.heads, headWidth: s.headWidth)
-            qkvGradient += Naive.attentionBackward(
-                part, gradient: g, tokens: s.tokens, heads: s.heads, headWidth: s.headWidth)
-        }
-        let actual = run(s, engine, qkv, gradient)
-        expectClose(actual.output, output, within: 3e-6, "output")
+    /// Up to 128 tokens several heads may be one task, of which the last has fewer; above, queries come in blocks, of which
+    /// the last is short, and keys' gradients are added up over them.
+    static let sweep = [
+        AttentionCase(1, 1, 1, 5), .init(3, 1, 2, 24), .init(2, 4, 3, 8), .init(3, 9, 5, 5), .init(14, 16, 5, 8),
+        .init(3, 64, 3, 24), .init(1, 64, 1, 72), .init(2, 100, 2, 5), .init(1, 128, 2, 8), .init(2, 129, 1, 24),
+        .init(1, 256, 2, 72), .init(1, 300, 1, 5), .init(2, 300, 1, 8),
+    ]
+
+    @Test("forward and backward", arguments: sweep, Arithmetic.float32)
+    func float32(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
+        let (qkv, gradient) = (c.qkv(.float32), c.gradient(.float32))
+        let expected = c.naive(qkv, gradient)
+        let actual = c.run(try arithmetic.engine(), qkv, gradient)
+        expectClose(actual.output, expected.output, within: 3e-6, "output")
+        expectClose(actual.logSums, expected.logSums, within: 1e-6, "logarithms of sums")
         // One token attends to itself alone: queries and keys have no gradient, up to rounding.
-        expectClose(actual.qkvGradient, qkvGradient, within: 1e-5, "gradient")
+        expectClose(actual.qkvGradient, expected.qkvGradient, within: 1e-5, "gradient")
     }
 
-    @Test("large scores neither overflow nor give NaN")
-    func largeScores() throws {
-        let s = AttentionShape(samples: 1, tokens: 20, heads: 1, headWidth: 16)
-        let qkv = randomFloats(s.tokens * 3 * s.width, seed: 1, scale: 300)
-        let actual = run(s, try Engine(threads: 1), qkv, randomFloats(s.tokens * s.width, seed: 2))
-        expectClose(
-            actual.output, Naive.attention(qkv.doubles, tokens: s.tokens, heads: s.heads, headWidth: s.headWidth),
-            within: 1e-3, "output")
+    /// Probabilities and what is stored are rounded, to 2^-9 of themselves.
+    @Test("forward and backward in bfloat16", .bfloat16, arguments: sweep)
+    func bfloat16(_ c: AttentionCase) throws {
+        let (qkv, gradient) = (c.qkv(.bfloat16), c.gradient(.bfloat16))
+        let expected = c.naive(qkv, gradient)
+        let actual = c.run(try Arithmetic.bfloat16.engine(), qkv, gradient)
+        expectClose(actual.output, expected.output, within: 4e-3, "output")
+        expectClose(actual.logSums, expected.logSums, within: 1e-6, "logarithms of sums")
+        expectClose(actual.qkvGradient, expected.qkvGradient, within: 8e-3, "gradient")
+    }
+
+    @Test("inference gives the bits of training", arguments: [sweep[4], sweep[5], sweep[9]], Arithmetic.float32)
+    func inference(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
+        let (qkv, gradient) = (c.qkv(.float32), c.gradient(.float32))
+        let engine = try arithmetic.engine()
+        expectSameBits(
+            c.run(engine, qkv, gradient, training: false).output, c.run(engine, qkv, gradient).output, "output")
+    }
+
+    @Test("large scores neither overflow nor give NaN", arguments: Arithmetic.float32)
+    func largeScores(_ arithmetic: Arithmetic) throws {
+        let c = AttentionCase(1, 20, 1, 16)
+        let (qkv, gradient) = (c.qkv(.float32, scale: 300), c.gradient(.float32))
+        let actual = c.run(try arithmetic.engine(threads: 1), qkv, gradient)
+        expectClose(actual.output, c.naive(qkv, gradient).output, within: 1e-3, "output")
         #expect(actual.qkvGradient.allSatisfy { $0.isFinite })
     }
 
-    @Test("a sample's bits do not depend on its batch", arguments: [(16, 4, 24), (150, 2, 18)])
-    func samplesAreIndependent(_ tokens: Int, _ heads: Int, _ headWidth: Int) throws {
-        let engine = try Engine(threads: 2)
-        let all = AttentionShape(samples: 5, tokens: tokens, heads: heads, headWidth: headWidth)
-        let one = AttentionShape(samples: 1, tokens: tokens, heads: heads, headWidth: headWidth)
-        let floats = tokens * all.width
-        let qkv = randomFloats(5 * 3 * floats, seed: 1)
-        let gradient = randomFloats(5 * floats, seed: 2)
-        let together = run(all, engine, qkv, gradient)
-        for sample in 0..<5 {
-            let alone = run(
-                one, engine, Array(qkv[sample * 3 * floats..<(sample + 1) * 3 * floats]),
-                Array(gradient[sample * floats..<(sample + 1) * floats]))
-            expectSameBits(
-                alone.output, Array(together.output[sample * floats..<(sample + 1) * floats]), "sample \(sample)")
-            expectSameBits(
-                alone.qkvGradient, Array(together.qkvGradient[sample * 3 * floats..<(sample + 1) * 3 * floats]),
-                "gradient of sample \(sample)")
+    /// Each sample by itself, and among others, whose heads share its tasks.
+    private func expectIndependent(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
+        let engine = try arithmetic.engine()
+        let (qkv, gradient) = (c.qkv(arithmetic.element), c.gradient(arithmetic.element))
+        let together = c.run(engine, qkv, gradient)
+        let one = AttentionCase(1, c.tokens, c.heads, c.headWidth)
+        for sample in 0..<c.samples {
+            func own(_ values: [Float], _ parts: Int) -> [Float] {
+                Array(values[parts * sample * c.rowValues..<parts * (sample + 1) * c.rowValues])
+            }
+            let alone = one.run(engine, own(qkv, 3), own(gradient, 1))
+            expectSameBits(alone.output, own(together.output, 1), "sample \(sample)")
+            expectSameBits(alone.qkvGradient, own(together.qkvGradient, 3), "gradient of sample \(sample)")
         }
     }
+
+    static let batches = [AttentionCase(5, 16, 4, 24), .init(5, 64, 1, 18), .init(4, 9, 3, 5), .init(2, 150, 2, 18)]
+
+    @Test("a sample's bits do not depend on its batch", arguments: batches, Arithmetic.float32)
+    func samples(_ c: AttentionCase, _ arithmetic: Arithmetic) throws { try expectIndependent(c, arithmetic) }
+
+    @Test("nor in bfloat16", .bfloat16, arguments: batches)
+    func samplesOfBFloat16(_ c: AttentionCase) throws { try expectIndependent(c, .bfloat16) }
 
     @Test("the naive gradient agrees with finite differences")
     func naive() {
@@ -83,21 +84,5 @@ struct AttentionTests {
         }
         let actual = Naive.attentionBackward(qkv, gradient: g, tokens: 5, heads: 2, headWidth: 3)
         expectClose(actual.map { Float($0) }, expected, within: 1e-6, "gradient")
-    }
-
-    private func run(
-        _ s: AttentionShape, _ engine: Engine, _ qkv: [Float], _ gradient: [Float]
-    ) -> (output: [Float], qkvGradient: [Float]) {
-        withWorkspace { memory in
-            let input = memory.buffer(qkv)
-            let output = memory.empty(s.samples * s.tokens * s.width)
-            let qkvGradient = memory.empty(qkv.count)
-            let scratch = memory.empty(s.attention.scratchPerThread * engine.pool.threadCount)
-            s.attention.forward(engine, qkv: input, output: output, scratch: scratch, samples: s.samples)
-            s.attention.backward(
-                engine, qkv: input, outputGradient: memory.buffer(gradient), qkvGradient: qkvGradient,
-                scratch: scratch, samples: s.samples)
-            return (output.array, qkvGradient.array)
-        }
     }
 }

@@ -45,19 +45,6 @@ struct EmbeddingsTests {
         }
     }
 
-    @Test("addRows repeats its source", arguments: [(1, 1, 4), (3, 7, 20), (16, 150, 36), (5, 200, 17)])
-    func addRows(_ period: Int, _ rows: Int, _ columns: Int) throws {
-        let engine = try Engine(threads: 2)
-        let source = randomFloats(period * columns, seed: 1)
-        let target = randomFloats(rows * columns, seed: 2)
-        withWorkspace { memory in
-            let actual = memory.buffer(target)
-            Elementwise.addRows(engine, memory.buffer(source), period: period, to: actual, rows: rows, columns: columns)
-            let expected = target.indices.map { target[$0] + source[$0 % (period * columns)] }
-            expectSameBits(actual.array, expected, "rows")
-        }
-    }
-
     @Test("zero")
     func zero() throws {
         let engine = try Engine(threads: 2)

@@ -2,212 +2,194 @@ import Compute
 import TestSupport
 import Testing
 
-/// B samples of T tokens of width D.
-struct SampleShape: Sendable, CustomTestStringConvertible {
-    var samples: Int
-    var tokens: Int
-    var width: Int
+/// Rows of a stretch, of which some stand for each sample.
+struct NormShape: Sendable, CustomTestStringConvertible {
+    let rows, columns, perSample: Int
 
-    var rows: Int { samples * tokens }
-    var testDescription: String { "\(samples) x \(tokens) x \(width)" }
+    var count: Int { rows * columns }
+    var samples: Int { (rows + perSample - 1) / perSample }
+    /// Modulations hold three parts a sample: shift, scale, gate.
+    var stride: Int { 3 * columns }
+    var testDescription: String { "\(rows) x \(columns), \(perSample) rows a sample" }
 
-    static let sweep = [(1, 1, 4), (3, 1, 20), (2, 3, 36), (5, 16, 100), (3, 17, 16), (2, 150, 36), (2, 3, 1028)].map {
-        SampleShape(samples: $0.0, tokens: $0.1, width: $0.2)
+    static let sweep =
+        RowShape.sweep.map { NormShape(rows: $0.rows, columns: $0.columns, perSample: $0.rows) }
+        + [(6, 17, 2), (6, 64, 3), (7, 33, 3), (4, 20, 1), (3, 1028, 2)].map {
+            NormShape(rows: $0.0, columns: $0.1, perSample: $0.2)
+        }
+
+    /// Row `row` of a [rows, D] matrix.
+    func row(_ matrix: [Double], _ row: Int) -> [Double] { Array(matrix[row * columns..<(row + 1) * columns]) }
+
+    /// A part of the modulation that a row sees.
+    func part(_ matrix: [Double], _ row: Int, _ part: Int) -> [Double] {
+        let start = row / perSample * stride + part * columns
+        return Array(matrix[start..<start + columns])
     }
 
-    /// Row `row` of a [R, D] matrix.
-    func row(_ matrix: [Double], _ row: Int) -> [Double] { Array(matrix[row * width..<(row + 1) * width]) }
-
-    /// The first `width` columns, from `column` on, of a row's sample in a [B, stride] matrix.
-    func modulation(_ matrix: [Double], _ row: Int, _ part: Int) -> [Double] {
-        let start = row / tokens * Self.parts * width + part * width
-        return Array(matrix[start..<start + width])
+    func vectors(_ buffer: FloatBuffer, _ part: Int) -> SampleVectors {
+        SampleVectors(buffer.base + part * columns, stride: stride, rowsPerSample: perSample)
     }
-
-    /// Parts of the test's modulation: shift, scale, gate.
-    static let parts = 3
 }
 
-@Suite("ModulatedNorm and Gate")
+@Suite("ModulatedNorm")
 struct ModulatedNormTests {
-    /// Everything a case needs, as drawn once.
-    struct Case {
-        let shape: SampleShape
-        let input, branch, modulation, gradient, inputGradient, modulationGradient: [Float]
-
-        init(_ s: SampleShape) {
-            shape = s
-            // A mean well off zero: a norm that subtracts it too late loses digits.
-            input = randomFloats(s.rows * s.width, seed: 1).map { $0 + 2 }
-            branch = randomFloats(s.rows * s.width, seed: 2)
-            modulation = randomFloats(s.samples * SampleShape.parts * s.width, seed: 3)
-            gradient = randomFloats(s.rows * s.width, seed: 4)
-            inputGradient = randomFloats(s.rows * s.width, seed: 5)
-            modulationGradient = randomFloats(s.samples * SampleShape.parts * s.width, seed: 6)
+    @Test("forward", arguments: NormShape.sweep, Element.allCases)
+    func forward(_ s: NormShape, _ element: Element) {
+        // A mean well off zero: a norm that subtracts it too late loses digits.
+        let input = randomFloats(s.count, seed: 1).map { $0 + 2 }
+        let modulation = randomFloats(s.samples * s.stride, seed: 2)
+        let expected = (0..<s.rows).flatMap { row in
+            Naive.modulatedNorm(
+                s.row(input.doubles, row), shift: s.part(modulation.doubles, row, 0),
+                scale: s.part(modulation.doubles, row, 1))
         }
-
-        var sum: [Double] {
-            (0..<shape.rows).flatMap { r in
-                let gate = shape.modulation(modulation.doubles, r, 2)
-                return (0..<shape.width).map { c in
-                    Double(input[r * shape.width + c]) + gate[c] * Double(branch[r * shape.width + c])
-                }
-            }
-        }
-
-        func norm(_ x: [Double]) -> [Double] {
-            (0..<shape.rows).flatMap { r in
-                Naive.modulatedNorm(
-                    shape.row(x, r), shift: shape.modulation(modulation.doubles, r, 0),
-                    scale: shape.modulation(modulation.doubles, r, 1))
-            }
-        }
-    }
-
-    private func part(_ buffer: FloatBuffer, _ index: Int, _ s: SampleShape) -> FloatBuffer {
-        buffer.slice(index * s.width, buffer.count - index * s.width)
-    }
-
-    @Test("forward, with and without residual", arguments: SampleShape.sweep)
-    func forward(_ s: SampleShape) throws {
-        let engine = try Engine(threads: 2)
-        let c = Case(s)
-        let norm = ModulatedNorm(width: s.width, tokens: s.tokens, modulationStride: SampleShape.parts * s.width)
         withWorkspace { memory in
-            let input = memory.buffer(c.input)
-            let modulation = memory.buffer(c.modulation)
-            let output = memory.empty(c.input.count)
+            let (x, values) = (memory.matrix(input, columns: s.columns), memory.buffer(modulation))
+            let output = memory.matrix(rows: s.rows, columns: s.columns, element, stride: s.columns + 3)
             let statistics = memory.empty(2 * s.rows)
-            norm.forward(
-                engine, input: input, shift: part(modulation, 0, s), scale: part(modulation, 1, s),
-                statistics: statistics, output: output, rows: s.rows)
-            expectClose(output.array, c.norm(c.input.doubles), within: 1e-5, "output")
-            let reciprocals = (0..<s.rows).map { Naive.norm(s.row(c.input.doubles, $0)).reciprocal }
-            expectClose((0..<s.rows).map { statistics[2 * $0 + 1] }, reciprocals, within: 1e-5, "statistics")
-
-            let sum = memory.empty(c.input.count)
-            norm.forward(
-                engine, input: input,
-                residual: .init(gate: part(modulation, 2, s), branch: memory.buffer(c.branch), sum: sum),
-                shift: part(modulation, 0, s), scale: part(modulation, 1, s), statistics: statistics, output: output,
+            ModulatedNorm.forward(
+                x, shift: s.vectors(values, 0), scale: s.vectors(values, 1), statistics: statistics.base,
+                output: output, rows: s.rows)
+            expectStored(output.array(rows: s.rows), expected, element, within: 1e-5, "output")
+            #expect(output.isUntouchedBetween(rows: s.rows))
+            expectSameBits(x.array(rows: s.rows), input, "the input")
+            let rows = (0..<s.rows).map { s.row(input.doubles, $0) }
+            expectClose(
+                (0..<s.rows).map { statistics[2 * $0] }, rows.map { $0.reduce(0, +) / Double(s.columns) }, within: 1e-6,
+                "means")
+            expectClose(
+                (0..<s.rows).map { statistics[2 * $0 + 1] }, rows.map { Naive.norm($0).reciprocal }, within: 1e-5,
+                "reciprocal deviations")
+            let again = memory.matrix(rows: s.rows, columns: s.columns, element)
+            ModulatedNorm.forward(
+                x, shift: s.vectors(values, 0), scale: s.vectors(values, 1), statistics: nil, output: again,
                 rows: s.rows)
-            expectClose(sum.array, c.sum, within: 1e-6, "sum")
-            expectClose(output.array, c.norm(c.sum), within: 1e-5, "output after a residual")
-            expectSameBits(input.array, c.input, "the input")
+            expectSameBits(again.array(rows: s.rows), output.array(rows: s.rows), "without statistics")
         }
     }
 
-    @Test("backward, with and without residual", arguments: SampleShape.sweep)
-    func backward(_ s: SampleShape) throws {
-        let engine = try Engine(threads: 2)
-        let c = Case(s)
-        let stride = SampleShape.parts * s.width
-        let norm = ModulatedNorm(width: s.width, tokens: s.tokens, modulationStride: stride)
+    /// What a backward pass is given and what it must leave, in double.
+    private struct Backward {
+        let shape: NormShape
+        let input, branch, gradient, before, modulation, modulationBefore, sumsBefore: [Float]
+        /// What was normalised, and its statistics as the forward pass found them.
+        let source: [Double]
+        let statistics: [Float]
+        var output: [Double] = []
+        var inputGradient, modulationGradient, columnSums: [Double]
 
-        var inputGradient = c.inputGradient.doubles
-        var modulationGradient = c.modulationGradient.doubles
-        var branchGradient = [Double](repeating: 0, count: c.input.count)
-        for r in 0..<s.rows {
-            let gate = s.modulation(c.modulation.doubles, r, 2)
-            let g = Naive.modulatedNormBackward(
-                s.row(c.input.doubles, r), scale: s.modulation(c.modulation.doubles, r, 1),
-                gradient: s.row(c.gradient.doubles, r))
-            for i in 0..<s.width {
-                inputGradient[r * s.width + i] += g.input[i]
-                branchGradient[r * s.width + i] = inputGradient[r * s.width + i] * gate[i]
-                let first = r / s.tokens * stride + i
-                modulationGradient[first] += g.shift[i]
-                modulationGradient[first + s.width] += g.scale[i]
+        init(_ s: NormShape, _ element: Element, hasBranch: Bool) {
+            shape = s
+            input = element.rounded(randomFloats(s.count, seed: 1).map { $0 + 2 })
+            branch = element.rounded(randomFloats(s.count, seed: 2))
+            gradient = randomFloats(s.count, seed: 3)
+            before = randomFloats(s.count, seed: 4)
+            modulation = randomFloats(s.samples * s.stride, seed: 5)
+            modulationBefore = randomFloats(s.samples * s.stride, seed: 6)
+            sumsBefore = randomFloats(s.columns, seed: 7)
+            let gates = (0..<s.rows).flatMap { [modulation] in s.part(modulation.doubles, $0, 2) }
+            source = (0..<s.count).map { [input, branch] in
+                Double(input[$0]) + (hasBranch ? gates[$0] * Double(branch[$0]) : 0)
             }
-        }
-        var withGate = modulationGradient
-        for r in 0..<s.rows {
-            for i in 0..<s.width {
-                withGate[r / s.tokens * stride + 2 * s.width + i] +=
-                    inputGradient[r * s.width + i] * Double(c.branch[r * s.width + i])
+            statistics = (0..<s.rows).flatMap { [source] row in
+                let x = s.row(source, row)
+                return [Float(x.reduce(0, +) / Double(s.columns)), Float(Naive.norm(x).reciprocal)]
             }
-        }
-
-        for residual in [false, true] {
-            withWorkspace { memory in
-                let input = memory.buffer(c.input)
-                let modulation = memory.buffer(c.modulation)
-                let statistics = memory.empty(2 * s.rows)
-                norm.forward(
-                    engine, input: input, shift: part(modulation, 0, s), scale: part(modulation, 1, s),
-                    statistics: statistics, output: memory.empty(c.input.count), rows: s.rows)
-                let actual = memory.buffer(c.inputGradient)
-                let actualModulation = memory.buffer(c.modulationGradient)
-                let actualBranch = memory.empty(c.input.count)
-                norm.backward(
-                    engine, input: input, statistics: statistics, scale: part(modulation, 1, s),
-                    outputGradient: memory.buffer(c.gradient), inputGradient: actual,
-                    shiftGradient: part(actualModulation, 0, s), scaleGradient: part(actualModulation, 1, s),
-                    residual: residual
-                        ? .init(
-                            gate: part(modulation, 2, s), branch: memory.buffer(c.branch),
-                            gateGradient: part(actualModulation, 2, s), branchGradient: actualBranch)
-                        : nil,
-                    samples: s.samples)
-                expectClose(actual.array, inputGradient, within: 1e-5, "input gradient")
-                expectClose(
-                    actualModulation.array, residual ? withGate : modulationGradient, within: 1e-5,
-                    "modulation gradient")
-                if residual { expectClose(actualBranch.array, branchGradient, within: 1e-5, "branch gradient") }
-            }
-        }
-    }
-
-    @Test("gate forward, in place too, and backward", arguments: SampleShape.sweep)
-    func gate(_ s: SampleShape) throws {
-        let engine = try Engine(threads: 2)
-        let c = Case(s)
-        let stride = SampleShape.parts * s.width
-        let gate = Gate(width: s.width, tokens: s.tokens, modulationStride: stride)
-        withWorkspace { memory in
-            let modulation = memory.buffer(c.modulation)
-            let branch = memory.buffer(c.branch)
-            let output = memory.empty(c.input.count)
-            gate.forward(
-                engine, input: memory.buffer(c.input), gate: part(modulation, 2, s), branch: branch, output: output,
-                rows: s.rows)
-            expectClose(output.array, c.sum, within: 1e-6, "output")
-            let inPlace = memory.buffer(c.input)
-            gate.forward(
-                engine, input: inPlace, gate: part(modulation, 2, s), branch: branch, output: inPlace, rows: s.rows)
-            expectSameBits(inPlace.array, output.array, "in place")
-
-            var gateGradient = c.modulationGradient.doubles
-            var branchGradient = [Double](repeating: 0, count: c.input.count)
-            for r in 0..<s.rows {
-                let values = s.modulation(c.modulation.doubles, r, 2)
-                for i in 0..<s.width {
-                    let g = Double(c.gradient[r * s.width + i])
-                    branchGradient[r * s.width + i] = g * values[i]
-                    gateGradient[r / s.tokens * stride + 2 * s.width + i] += g * Double(c.branch[r * s.width + i])
+            inputGradient = before.doubles
+            modulationGradient = modulationBefore.doubles
+            columnSums = sumsBefore.doubles
+            for row in 0..<s.rows {
+                let scale = s.part(modulation.doubles, row, 1)
+                let x = s.row(source, row)
+                output += Naive.modulatedNorm(x, shift: s.part(modulation.doubles, row, 0), scale: scale)
+                let own = Naive.modulatedNormBackward(x, scale: scale, gradient: s.row(gradient.doubles, row))
+                for i in 0..<s.columns {
+                    inputGradient[row * s.columns + i] += own.input[i]
+                    columnSums[i] += inputGradient[row * s.columns + i]
+                    let place = row / s.perSample * s.stride + i
+                    modulationGradient[place] += own.shift[i]
+                    modulationGradient[place + s.columns] += own.scale[i]
                 }
             }
-            let actualGate = memory.buffer(c.modulationGradient)
-            let actualBranch = memory.empty(c.input.count)
-            gate.backward(
-                engine, outputGradient: memory.buffer(c.gradient), gate: part(modulation, 2, s), branch: branch,
-                gateGradient: part(actualGate, 2, s), branchGradient: actualBranch, samples: s.samples)
-            expectClose(actualGate.array, gateGradient, within: 1e-5, "gate gradient")
-            expectClose(actualBranch.array, branchGradient, within: 1e-6, "branch gradient")
         }
     }
 
-    @Test("a constant row gives the shift, not NaN")
-    func constantRow() throws {
-        let engine = try Engine(threads: 1)
+    @Test("backward, of an input or an input and its branch", arguments: NormShape.sweep, Element.allCases)
+    func backward(_ s: NormShape, _ element: Element) {
+        for (hasBranch, leaves) in [(false, true), (true, false), (true, true)] {
+            let c = Backward(s, element, hasBranch: hasBranch)
+            withWorkspace { memory in
+                let values = memory.buffer(c.modulation)
+                let source = ModulatedNorm.Source(
+                    memory.matrix(c.input, columns: s.columns, element),
+                    branch: hasBranch ? memory.matrix(c.branch, columns: s.columns, element) : nil,
+                    gate: hasBranch ? s.vectors(values, 2) : nil)
+                let gradient = memory.matrix(c.before, columns: s.columns)
+                let (sums, modulation) = (memory.buffer(c.sumsBefore), memory.buffer(c.modulationBefore))
+                let output = memory.matrix(rows: s.rows, columns: s.columns, element)
+                let rounded = memory.matrix(rows: s.rows, columns: s.columns, element)
+                ModulatedNorm.backward(
+                    source, statistics: memory.buffer(c.statistics).base, shift: s.vectors(values, 0),
+                    scale: s.vectors(values, 1), outputGradient: memory.matrix(c.gradient, columns: s.columns),
+                    gradient: gradient, shiftGradient: s.vectors(modulation, 0),
+                    scaleGradient: s.vectors(modulation, 1),
+                    output: output, rounded: leaves ? rounded : nil, columnSums: leaves ? sums.base : nil,
+                    scratch: memory.empty(s.columns).base, rows: s.rows)
+                // A row of one column has no deviation: 1 / sqrt(epsilon) multiplies rounding errors.
+                let tolerance = s.columns == 1 ? 3e-4 : 1e-5
+                expectStored(output.array(rows: s.rows), c.output, element, within: tolerance, "output")
+                expectClose(gradient.array(rows: s.rows), c.inputGradient, within: tolerance, "input gradient")
+                expectClose(modulation.array, c.modulationGradient, within: tolerance, "modulation gradient")
+                guard leaves else { return }
+                expectClose(sums.array, c.columnSums, within: tolerance, "column sums")
+                expectSameBits(
+                    rounded.array(rows: s.rows), element.rounded(gradient.array(rows: s.rows)), "rounded gradient")
+            }
+        }
+    }
+
+    @Test("a sample in several stretches gives the bits of one", arguments: Element.allCases)
+    func stretches(_ element: Element) {
+        let s = NormShape(rows: 7, columns: 33, perSample: 7)
+        let c = Backward(s, element, hasBranch: true)
+        func run(_ cuts: [Range<Int>]) -> [Float] {
+            withWorkspace { memory in
+                let values = memory.buffer(c.modulation)
+                let (input, branch) = (
+                    memory.matrix(c.input, columns: 33, element), memory.matrix(c.branch, columns: 33, element)
+                )
+                let (dy, gradient) = (memory.matrix(c.gradient, columns: 33), memory.matrix(c.before, columns: 33))
+                let (sums, modulation) = (memory.buffer(c.sumsBefore), memory.buffer(c.modulationBefore))
+                let output = memory.matrix(rows: 7, columns: 33, element)
+                for cut in cuts {
+                    let first = cut.lowerBound
+                    ModulatedNorm.backward(
+                        .init(input.from(first), branch: branch.from(first), gate: s.vectors(values, 2)),
+                        statistics: memory.buffer(c.statistics).base + 2 * first, shift: s.vectors(values, 0),
+                        scale: s.vectors(values, 1), outputGradient: dy.from(first), gradient: gradient.from(first),
+                        shiftGradient: s.vectors(modulation, 0), scaleGradient: s.vectors(modulation, 1),
+                        output: output.from(first), columnSums: sums.base, scratch: memory.empty(33).base,
+                        rows: cut.count)
+                }
+                return gradient.array(rows: 7) + output.array(rows: 7) + sums.array + modulation.array
+            }
+        }
+        expectSameBits(run([0..<3, 3..<4, 4..<7]), run([0..<7]), "three stretches")
+    }
+
+    @Test("a constant row gives the shift, not NaN", arguments: [1, 20])
+    func constantRow(_ columns: Int) {
         withWorkspace { memory in
-            let output = memory.empty(20)
-            let shift = randomFloats(20, seed: 1)
-            ModulatedNorm(width: 20, tokens: 1, modulationStride: 20).forward(
-                engine, input: memory.buffer([Float](repeating: 3, count: 20)), shift: memory.buffer(shift),
-                scale: memory.buffer([Float](repeating: 0.5, count: 20)), statistics: memory.empty(2), output: output,
-                rows: 1)
-            expectClose(output.array, shift.doubles, within: 1e-6, "shift")
+            let shift = randomFloats(columns, seed: 1)
+            let output = memory.matrix(rows: 1, columns: columns)
+            func vector(_ values: [Float]) -> SampleVectors {
+                SampleVectors(memory.buffer(values).base, stride: columns, rowsPerSample: 1)
+            }
+            ModulatedNorm.forward(
+                memory.matrix([Float](repeating: 3, count: columns), columns: columns), shift: vector(shift),
+                scale: vector([Float](repeating: 0.5, count: columns)), statistics: nil, output: output, rows: 1)
+            expectClose(output.array(rows: 1), shift.doubles, within: 1e-6, "shift")
         }
     }
 

@@ -9,41 +9,47 @@ struct PatchesTests {
     @Test("split orders a token's values as (channel, row, column)", arguments: shapes)
     func split(_ side: Int, _ patch: Int, _ channels: Int) {
         let image = randomFloats(channels * side * side, seed: 1)
-        let grid = side / patch
-        withWorkspace { memory in
-            let tokens = memory.empty(image.count)
-            Patches(side: side, patch: patch).split(memory.buffer(image).base, channels: channels, into: tokens.base)
+        let (grid, patches) = (side / patch, Patches(side: side, patch: patch))
+        for token in 0..<grid * grid {
             var expected: [Float] = []
-            for token in 0..<grid * grid {
-                for c in 0..<channels {
-                    for y in 0..<patch {
-                        for x in 0..<patch {
-                            let (row, column) = (token / grid * patch + y, token % grid * patch + x)
-                            expected.append(image[(c * side + row) * side + column])
-                        }
+            for c in 0..<channels {
+                for y in 0..<patch {
+                    for x in 0..<patch {
+                        let (row, column) = (token / grid * patch + y, token % grid * patch + x)
+                        expected.append(image[(c * side + row) * side + column])
                     }
                 }
             }
-            expectSameBits(tokens.array, expected, "tokens")
+            withWorkspace { memory in
+                let values = memory.empty(channels * patch * patch)
+                patches.split(memory.buffer(image).base, channels: channels, token: token, into: values.base)
+                expectSameBits(values.array, expected, "token \(token)")
+            }
         }
     }
 
     @Test("join takes a token's values as (row, column, channel), and joinBackward undoes it", arguments: shapes)
     func join(_ side: Int, _ patch: Int, _ channels: Int) {
         let values = randomFloats(channels * side * side, seed: 1)
-        let grid = side / patch
-        let patches = Patches(side: side, patch: patch)
+        let (grid, patches) = (side / patch, Patches(side: side, patch: patch))
+        let own = patch * patch * channels
         withWorkspace { memory in
-            let (image, back) = (memory.empty(values.count), memory.empty(values.count))
-            patches.join(memory.buffer(values).base, channels: channels, into: image.base)
-            patches.joinBackward(image.base, channels: channels, into: back.base)
+            let (tokens, image, back) = (memory.buffer(values), memory.empty(values.count), memory.empty(values.count))
+            for token in 0..<grid * grid {
+                patches.join(tokens.base + token * own, channels: channels, token: token, into: image.base)
+                let written = image.array.filter { !$0.isNaN }.count
+                #expect(written == (token + 1) * own, "a token's pixels, and no other's")
+            }
+            for token in 0..<grid * grid {
+                patches.joinBackward(image.base, channels: channels, token: token, into: back.base + token * own)
+            }
             var expected = [Float](repeating: .nan, count: values.count)
             for c in 0..<channels {
                 for row in 0..<side {
                     for column in 0..<side {
                         let token = row / patch * grid + column / patch
                         let inside = (row % patch * patch + column % patch) * channels + c
-                        expected[(c * side + row) * side + column] = values[token * patch * patch * channels + inside]
+                        expected[(c * side + row) * side + column] = values[token * own + inside]
                     }
                 }
             }

@@ -87,6 +87,19 @@ enum Naive {
         return output
     }
 
+    /// log(sum of exp(score)) of each query, [H, T].
+    static func logSums(_ qkv: [Double], tokens: Int, heads: Int, headWidth: Int) -> [Double] {
+        (0..<heads).flatMap { head in
+            let (q, k, _) = parts(qkv, tokens, heads, headWidth, head)
+            let scores = multiply(q, k, tokens, tokens, headWidth, transposeB: true)
+            return (0..<tokens).map { t in
+                let row = scores[t * tokens..<(t + 1) * tokens].map { $0 / Double(headWidth).squareRoot() }
+                let maximum = row.max() ?? 0
+                return maximum + log(row.reduce(0) { $0 + exp($1 - maximum) })
+            }
+        }
+    }
+
     /// The gradient of qkv [T, 3 D] from that of the output [T, D].
     static func attentionBackward(
         _ qkv: [Double], gradient: [Double], tokens: Int, heads: Int, headWidth: Int

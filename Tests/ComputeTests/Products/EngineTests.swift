@@ -1,0 +1,93 @@
+import Reporting
+import TestSupport
+import Testing
+
+@testable import Compute
+
+@Suite("Engines and their libraries")
+struct EngineTests {
+    @Test("OpenBLAS says which kernels it runs")
+    func openBLAS() throws {
+        let library = try OpenBLAS.load()
+        #expect(!library.coreName.isEmpty && library.configuration.contains("OpenBLAS"))
+        #expect(library.configuration.contains(library.version))
+        #expect(try Arithmetic.openBLAS.engine().name == "OpenBLAS \(library.version) \(library.coreName)")
+    }
+
+    @Test("oneDNN says its version and the instructions that bits depend on")
+    func oneDNN() throws {
+        let library = try OneDNN.load()
+        #expect(library.version.split(separator: ".").count == 3 && library.version.hasPrefix("2."))
+        let name = try Arithmetic.oneDNN.engine().name
+        #expect(name == "oneDNN \(library.version) \(library.instructions(.float32))")
+        // In float32 what came after AVX-512 changes nothing.
+        #expect(["AVX512", "AVX2", "SSE41"].contains(library.instructions(.float32)))
+        #expect((library.instructions(.float32) == "AVX512") == Processor.current.hasAVX512)
+    }
+
+    @Test("in bfloat16 the name has the instruction", .bfloat16)
+    func instructions() throws {
+        let name = try Arithmetic.bfloat16.engine().name
+        #expect(name.hasSuffix(" AVX512_BF16") || name.hasSuffix(" AMX"))
+    }
+
+    @Test("auto is oneDNN where it is there")
+    func auto() throws {
+        guard case .oneDNN = try MatrixLibrary.auto.load() else {
+            Issue.record("not oneDNN")
+            return
+        }
+        guard case .openBLAS = try MatrixLibrary.openblas.load() else {
+            Issue.record("not OpenBLAS")
+            return
+        }
+    }
+
+    @Test("OpenBLAS has no products of bfloat16, and the message says what does")
+    func refusal() throws {
+        let failure = try #require(
+            throws: Failure.self
+        ) { _ = try Engine(threads: 1, library: .openblas, precision: .bf16) }
+        #expect(failure.status == .badData)
+        for words in ["bf16", "oneDNN", "OpenBLAS", "float32"] { #expect(failure.description.contains(words)) }
+    }
+
+    @Test("a library that cannot be used ends the program with 70")
+    func libraryError() {
+        let error = LibraryError(description: "cannot load it")
+        #expect(error.exitCode == 70 && error.description == "cannot load it")
+    }
+
+    @Test("bfloat16 is preferred where it is faster")
+    func preference() {
+        #expect(!Processor().prefersBFloat16)
+        #expect(Processor(hasBFloat16: true, hasBFloat16Tiles: true).prefersBFloat16)
+        #expect(Processor(isAMD: true, hasBFloat16: true).prefersBFloat16)
+        #expect(!Processor(hasBFloat16: true).prefersBFloat16 && !Processor(isAMD: true).prefersBFloat16)
+        #expect(Precision.float32.element == .float32 && Precision.bf16.element == .bfloat16)
+        #expect(Element.float32.bytes == 4 && Element.bfloat16.bytes == 2)
+    }
+
+    @Test("OpenBLAS is told of kernels that it does not know to be fast")
+    func preferredCore() {
+        #expect(OpenBLAS.preferredCore(Processor(isAMD: true, family: 0x1A, hasAVX512: true)) == "SkylakeX")
+        #expect(OpenBLAS.preferredCore(Processor(isAMD: true, family: 0x19, hasAVX512: true)) == nil)
+        #expect(OpenBLAS.preferredCore(Processor(isAMD: true, family: 0x1A)) == nil)
+        #expect(OpenBLAS.preferredCore(Processor(family: 0x1A, hasAVX512: true)) == nil)
+    }
+
+    @Test("eigenvalues ascend, and eigenvectors are rows")
+    func eigenvalues() throws {
+        let n = 5
+        let half = randomFloats(n * n, seed: 1).doubles
+        let matrix = (0..<n * n).map { half[$0] + half[$0 % n * n + $0 / n] }
+        var vectors = matrix
+        let values = try #require(try OpenBLAS.load().symmetricEigenvalues(&vectors, n: n))
+        #expect(values == values.sorted())
+        for (i, value) in values.enumerated() {
+            let vector = Array(vectors[i * n..<(i + 1) * n])
+            let product = (0..<n).map { row in dot(Array(matrix[row * n..<(row + 1) * n]), vector) }
+            for (p, v) in zip(product, vector) { #expect(abs(p - value * v) < 1e-12) }
+        }
+    }
+}
