@@ -12,55 +12,74 @@ struct BackwardTests {
     /// (S-JFB, arXiv 2401.08741): the naive loss starts from it and takes those iterations only.
     @Test("every parameter tensor", arguments: Variant.all)
     func everyTensor(_ variant: Variant) throws {
-        let harness = try Harness(variant)
         let batch = Batch(variant, samples: Variant.samples)
-        let outputGradient = Harness.outputGradient(batch)
-        _ = harness.forward(batch, variant.iterations)
-        let gradients = harness.backward(batch, variant.iterations, gradient: outputGradient)
-
-        let table = harness.network.table
-        var naive = NaiveNetwork(table, Harness.weights(table))
-        let samples = batch.naive
-        let entering = samples.map {
-            naive.forward($0, iterations: variant.iterations.withoutGradient).states.last
-        }
-        func loss() -> Double {
-            var sum = 0.0
-            for (i, sample) in samples.enumerated() {
-                let output = naive.forward(
-                    sample, iterations: variant.iterations.withGradient, initial: entering[i]
-                ).output
-                for (j, value) in output.enumerated() { sum += value * Double(outputGradient[i * output.count + j]) }
-            }
-            return sum
-        }
+        let all = try Arithmetic.float32.map { try gradients(variant, batch, $0) }
+        let table = ParameterTable(variant.configuration)
+        var loss = NaiveLoss(variant, batch)
         for p in table.parameters {
             let order = randomFloats(p.range.count, seed: 3)
             let elements = order.indices.sorted { order[$0] < order[$1] }.prefix(Self.sampled)
             let expected = elements.map { element in
-                let (place, step) = (p.range.lowerBound + element, 1e-5)
-                let old = naive.weights[place]
-                naive.weights[place] = old + step
-                let above = loss()
-                naive.weights[place] = old - step
-                let below = loss()
-                naive.weights[place] = old
-                return (above - below) / (2 * step)
+                loss.slope(p.range.lowerBound + element..<p.range.lowerBound + element + 1, [1])
             }
-            let actual = elements.map { gradients[p.range.lowerBound + $0] }
-            // Differences of numbers of order 10 in double leave an error of about 1e-10 / 1e-5.
-            if expected.allSatisfy({ abs($0) < 1e-8 }) {
-                #expect(actual.allSatisfy { abs($0) < 1e-6 }, "\(p.name) has no gradient")
-            } else {
-                expectClose(actual, expected, within: 3e-5, p.name)
+            for gradients in all {
+                let actual = elements.map { gradients[p.range.lowerBound + $0] }
+                // Differences of numbers of order 10 in double leave an error of about 1e-10 / 1e-5.
+                if expected.allSatisfy({ abs($0) < 1e-8 }) {
+                    #expect(actual.allSatisfy { abs($0) < 1e-6 }, "\(p.name) has no gradient")
+                } else {
+                    expectClose(actual, expected, within: 3e-5, p.name)
+                }
             }
         }
         // The padding between tensors stays zero, or optimizers and norms would see it.
-        var padding = gradients
+        var padding = all[0]
         for p in table.parameters {
             for i in p.range { padding[i] = 0 }
         }
         #expect(padding.allSatisfy { $0 == 0 })
+    }
+
+    private func gradients(
+        _ variant: Variant, _ batch: Batch, _ arithmetic: Arithmetic, _ activations: ActivationMode = .keep
+    ) throws -> [Float] {
+        let use = NetworkUse.training(activations: activations, iterations: variant.iterations.withGradient)
+        let harness = try Harness(variant, arithmetic, capacity: batch.timesteps.count, use: use)
+        _ = harness.forward(batch, variant.iterations)
+        return harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
+    }
+
+    /// Samples of more tokens than a panel has, which naive networks take long for: along some directions only.
+    @Test("every parameter tensor of larger networks, along directions", arguments: Variant.wide)
+    func directions(_ variant: Variant) throws {
+        let batch = Batch(variant, samples: 2)
+        let gradients = try gradients(variant, batch, .oneDNN)
+        var loss = NaiveLoss(variant, batch)
+        for p in ParameterTable(variant.configuration).parameters {
+            let own = gradients[p.range.lowerBound..<p.range.upperBound].map(Double.init)
+            let size = dot(own, own).squareRoot()
+            // Along the gradient, where its size shows, and across, where a wrong element does.
+            let random = randomFloats(p.range.count, seed: 5).doubles
+            let length = dot(random, random).squareRoot()
+            for direction in [own.map { $0 / size }, random.map { $0 / length }] {
+                let slope = loss.slope(p.range, direction)
+                #expect(abs(slope - dot(own, direction)) < 3e-5 * size + 1e-7, "\(p.name): \(slope) along it")
+            }
+        }
+    }
+
+    @Test("bfloat16 is near float32", .bfloat16, arguments: Variant.all + Variant.wide)
+    func bfloat16(_ variant: Variant) throws {
+        let batch = Batch(variant, samples: Variant.samples)
+        let (exact, actual) = (
+            try gradients(variant, batch, .oneDNN), try gradients(variant, batch, .bfloat16, .recompute)
+        )
+        expectClose(actual, exact.doubles, within: 3e-2, "all")
+        for p in ParameterTable(variant.configuration).parameters {
+            let own = exact[p.range.lowerBound..<p.range.upperBound].map(Double.init)
+            guard dot(own, own) > 1e-6 else { continue }
+            expectClose(Array(actual[p.range.lowerBound..<p.range.upperBound]), own, within: 8e-2, p.name)
+        }
     }
 
     @Test("a solve without gradient iterations passes none on to what precedes it")

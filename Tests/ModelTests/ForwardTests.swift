@@ -5,19 +5,35 @@ import Testing
 
 @Suite("Forward against the naive network")
 struct ForwardTests {
-    @Test("output and solution", arguments: Variant.all)
+    @Test("output and solution", arguments: Variant.all + Variant.wide)
     func output(_ variant: Variant) throws {
-        let harness = try Harness(variant)
         let batch = Batch(variant, samples: Variant.samples)
-        let actual = harness.forward(batch, variant.iterations)
-        let naive = NaiveNetwork(harness.network.table, Harness.weights(harness.network.table))
+        let table = ParameterTable(variant.configuration)
+        let naive = NaiveNetwork(table, Harness.weights(table))
         let expected = batch.naive.map { naive.forward($0, iterations: variant.iterations.total) }
-        expectClose(actual.output, expected.flatMap(\.output), within: 1e-5, "output")
-        if variant.configuration.fixedPoint {
-            expectClose(actual.solution, expected.flatMap { $0.states.last ?? [] }.flatMap { $0 }, within: 1e-5, "z")
+        for arithmetic in Arithmetic.float32 {
+            let actual = try Harness(variant, arithmetic).forward(batch, variant.iterations)
+            expectClose(actual.output, expected.flatMap(\.output), within: 1e-5, "output, \(arithmetic)")
+            if variant.configuration.fixedPoint {
+                let solution = expected.flatMap { $0.states.last ?? [] }.flatMap { $0 }
+                expectClose(actual.solution, solution, within: 1e-5, "z, \(arithmetic)")
+            }
+            // The comparison would see one sample's label, or one weight, being off.
+            #expect(relativeError(actual.output.map { $0 * 1.0001 }, expected.flatMap(\.output)) > 5e-5)
         }
-        // The comparison would see one sample's label, or one weight, being off.
-        #expect(relativeError(actual.output.map { $0 * 1.0001 }, expected.flatMap(\.output)) > 5e-5)
+    }
+
+    /// Products multiply what is rounded to 2^-9 of itself, and errors of layers add up.
+    @Test("bfloat16 is near float32", .bfloat16, arguments: Variant.all + Variant.wide)
+    func bfloat16(_ variant: Variant) throws {
+        let batch = Batch(variant, samples: Variant.samples)
+        let exact = try Harness(variant).forward(batch, variant.iterations)
+        let actual = try Harness(variant, .bfloat16).forward(batch, variant.iterations)
+        expectClose(actual.output, exact.output.doubles, within: 2e-2, "output")
+        if variant.configuration.fixedPoint {
+            expectClose(actual.solution, exact.solution.doubles, within: 2e-2, "solution")
+        }
+        #expect(relativeError(actual.output, exact.output.doubles) > 1e-4, "it is no float32")
     }
 
     @Test("a given start replaces the embedded input", arguments: Variant.all.filter { $0.configuration.fixedPoint })

@@ -9,12 +9,12 @@ final class Harness {
     private let weights, gradients, images, outputGradient, initial: FloatBuffer
 
     init(
-        _ variant: Variant, threads: Int = 2, capacity: Int = Variant.samples, use: NetworkUse? = nil,
-        weights values: [Float]? = nil
+        _ variant: Variant, _ arithmetic: Arithmetic = .oneDNN, threads: Int = 2, capacity: Int = Variant.samples,
+        use: NetworkUse? = nil, weights values: [Float]? = nil
     ) throws {
         let c = variant.configuration
         network = Network(
-            c, engine: try Engine(threads: threads), capacity: capacity,
+            c, engine: try arithmetic.engine(threads: threads), capacity: capacity,
             use: use ?? .training(activations: .keep, iterations: variant.iterations.withGradient))
         let flat = network.table.flatCount
         (arena, (weights, gradients, images, outputGradient, initial)) = Arena.build("test") { arena in
@@ -72,6 +72,12 @@ final class Harness {
         network.backward(
             input(batch), outputGradient: outputGradient, gradients: gradients, iterations: iterations)
         return gradients.array
+    }
+
+    /// Other weights from now on.
+    func load(_ values: [Float]) {
+        weights.copy(from: values)
+        network.load(weights)
     }
 
     func clearGradients() { gradients.fill(0) }

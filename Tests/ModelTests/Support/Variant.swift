@@ -65,7 +65,25 @@ struct Variant: Sendable, CustomTestStringConvertible {
         fixedPoint("FPDM, no gradient through the solve", free: 3, withGradient: 0),
     ]
 
-    /// Larger ones, whose samples cross tiles of rows and whose heads are odd: for properties of bits.
+    /// Groups of 8 samples.
+    static let fpdm144 = fixedPoint("FPDM, 144 tokens of 24, nothing around it", free: 1, withGradient: 2) {
+        ($0.imageSize, $0.width, $0.heads) = (24, 24, 3)
+        ($0.preDepth, $0.postDepth) = (0, 0)
+    }
+
+    /// Networks of several groups of samples in a small batch: 8 of 144 or 256 tokens, 2 of 1024.
+    static let grouped: [Variant] = [
+        fpdm144,
+        Variant("DiT, 256 tokens of 12") {
+            ($0.configuration.imageSize, $0.configuration.patchSize) = (16, 1)
+            ($0.configuration.width, $0.configuration.heads, $0.drops) = (12, 3, true)
+        },
+        fixedPoint("FPDM, 1024 tokens of 8", free: 1, withGradient: 2) {
+            ($0.imageSize, $0.patchSize, $0.conditioning) = (32, 1, .continuous)
+        },
+    ]
+
+    /// Larger ones, whose samples are cut into panels and whose heads are odd.
     static let wide: [Variant] = [
         Variant("DiT, 36 tokens of 100") {
             ($0.configuration.imageSize, $0.configuration.width, $0.configuration.heads) = (12, 100, 4)
@@ -73,9 +91,11 @@ struct Variant: Sendable, CustomTestStringConvertible {
         fixedPoint("FPDM, 36 tokens of 60", free: 1, withGradient: 2) {
             ($0.imageSize, $0.width, $0.heads) = (12, 60, 5)
         },
-        fixedPoint("FPDM, 144 tokens of 24, nothing around it", free: 1, withGradient: 2) {
-            ($0.imageSize, $0.width, $0.heads) = (24, 24, 3)
-            ($0.preDepth, $0.postDepth) = (0, 0)
+        fpdm144,
+        // Panels of 40 and 41 rows.
+        fixedPoint("FPDM, 81 tokens of 20, timestep everywhere", free: 1, withGradient: 1) {
+            ($0.imageSize, $0.patchSize, $0.width, $0.heads) = (9, 1, 20, 4)
+            ($0.prePostTimestepConditioning, $0.conditioning) = (true, .continuous)
         },
     ]
 }
@@ -119,13 +139,13 @@ struct Batch {
         return part
     }
 
-    /// Replaces sample `i` by the same of another batch.
-    mutating func take(_ i: Int, of other: Batch) {
+    /// Replaces sample `i` by sample `j` of another batch.
+    mutating func take(_ i: Int, of other: Batch, _ j: Int) {
         let (image, vector) = (configuration.imageValues, configuration.classes)
-        images.replaceSubrange(i * image..<(i + 1) * image, with: other.images[i * image..<(i + 1) * image])
-        vectors.replaceSubrange(i * vector..<(i + 1) * vector, with: other.vectors[i * vector..<(i + 1) * vector])
-        (timesteps[i], classes[i]) = (other.timesteps[i], other.classes[i])
-        drop?[i] = other.drop?[i] ?? false
+        images.replaceSubrange(i * image..<(i + 1) * image, with: other.images[j * image..<(j + 1) * image])
+        vectors.replaceSubrange(i * vector..<(i + 1) * vector, with: other.vectors[j * vector..<(j + 1) * vector])
+        (timesteps[i], classes[i]) = (other.timesteps[j], other.classes[j])
+        drop?[i] = other.drop?[j] ?? false
     }
 
     var naive: [NaiveNetwork.Sample] {
