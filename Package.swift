@@ -143,7 +143,7 @@ let package = Package(
         tests("ComputeTests", ["Compute", "TestSupport"]),
         tests("ModelTests", ["Compute", "Model", "TestSupport"]),
         tests("DiffusionTests", ["Diffusion"], exclude: ["golden"]),
-        tests("JobsTests", ["Diffusion", "Jobs", "Model", "Reporting", "TestSupport"]),
+        tests("JobsTests", ["Compute", "Diffusion", "Jobs", "Model", "Reporting", "TestSupport"]),
         tests("DatasetsTests", ["Datasets", "Storage", "TestSupport"]),
         tests(
             "CheckpointsTests", ["Checkpoints", "Compute", "Storage", "TestSupport"],

@@ -17,7 +17,8 @@ import Testing
         #expect(expected.training.iterationsWithGradient == IterationRange(1, 12))
         #expect(expected.optimizer.learningRate == 1e-4)
         #expect(expected.ema.decay == 0.9999)
-        #expect(expected.training.microbatchSize == 32)
+        #expect(expected.training.microbatch == 0 && expected.training.precision == .float32)
+        #expect(expected.run.gemm == .auto)
     }
 
     @Test func everyKindOfValueIsRead() throws {

@@ -21,10 +21,29 @@ import Testing
     }
 
     @Test func whatIsGivenIsNoChoice() throws {
-        let given = try job("training.microbatch=3", "training.activations=keep", "data.shuffle=none")
+        let given = try job("training.microbatch=16", "training.activations=keep", "data.shuffle=none")
         let resolved = try given.resolved { throw NotAsked() }
         #expect(resolved.configuration == given)
-        #expect(resolved.microbatchSize == 3 && resolved.activations == .keep && resolved.shuffle == .none)
+        #expect(resolved.microbatchSize == 16 && resolved.activations == .keep && resolved.shuffle == .none)
+    }
+
+    /// Groups of 256 tokens are of 8 samples; a virtual rank has 32.
+    @Test(arguments: [(1, 8), (3, 8), (8, 8), (9, 16), (17, 24), (25, 32), (32, 32)])
+    func microbatchesAreWholeGroups(_ given: Int, _ taken: Int) throws {
+        let resolved = try job("training.microbatch=\(given)").resolved { .keep }
+        #expect(resolved.microbatchSize == taken && resolved.training.microbatch == taken)
+        // A virtual rank that is smaller than a group goes as a whole.
+        let small = try job("training.microbatch=\((given + 7) / 8)", "training.virtualRanks=64")
+        #expect(small.resolved { .keep }.microbatchSize == 4)
+    }
+
+    @Test func thePrecisionIsGivenRecordedOrChosen() throws {
+        let open = try job("training.precision=auto")
+        #expect(open.training.precision == nil && open.resolved { .keep }.precision == .float32)
+        let chosen = open.resolved(precision: .bf16) { .keep }
+        #expect(chosen.precision == .bf16 && chosen.training.precision == .bf16)
+        #expect(open.resolved(recorded: chosen) { .keep }.precision == .bf16)
+        #expect(try job("training.precision=float32").resolved(recorded: chosen) { .keep }.precision == .float32)
     }
 
     @Test func recordedChoicesAreKept() throws {

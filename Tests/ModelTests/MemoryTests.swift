@@ -5,8 +5,8 @@ import Testing
 
 @Suite("Memory of a network")
 struct MemoryTests {
-    private func bytes(_ variant: Variant, capacity: Int = 3, _ use: NetworkUse) -> Int {
-        Network.bytes(variant.configuration, capacity: capacity, use: use, threads: 2)
+    private func bytes(_ variant: Variant, capacity: Int = 3, _ use: NetworkUse) throws -> Int {
+        Network.bytes(variant.configuration, capacity: capacity, use: use, engine: try Engine(threads: 2))
     }
 
     @Test("the plan is what is taken", arguments: Variant.all)
@@ -31,34 +31,34 @@ struct MemoryTests {
     }
 
     @Test("with recomputation an iteration with a gradient takes one state", arguments: [1, 3, 20])
-    func recompute(_ capacity: Int) {
+    func recompute(_ capacity: Int) throws {
         for variant in [Variant.fpdm] + Variant.wide.filter({ $0.configuration.fixedPoint }) {
             let c = variant.configuration
-            let state = Tiling.tokens.padded(capacity * c.tokens) * c.width * 4
+            let state = capacity * c.tokens * c.width * 4
             for m in 1..<6 {
-                func grown(_ activations: ActivationMode) -> Int {
-                    bytes(variant, capacity: capacity, .training(activations: activations, iterations: m + 1))
+                func grown(_ activations: ActivationMode) throws -> Int {
+                    try bytes(variant, capacity: capacity, .training(activations: activations, iterations: m + 1))
                         - bytes(variant, capacity: capacity, .training(activations: activations, iterations: m))
                 }
-                #expect(grown(.recompute) == state)
-                #expect(grown(.keep) > 10 * state)
+                #expect(try grown(.recompute) == state)
+                #expect(try grown(.keep) > 10 * state)
             }
         }
     }
 
     @Test("inference takes less than training, recomputation less than keeping", arguments: Variant.all)
-    func order(_ variant: Variant) {
+    func order(_ variant: Variant) throws {
         let m = variant.iterations.withGradient
-        let recompute = bytes(variant, .training(activations: .recompute, iterations: m))
-        let keep = bytes(variant, .training(activations: .keep, iterations: m))
-        #expect(bytes(variant, .inference) < recompute)
+        let recompute = try bytes(variant, .training(activations: .recompute, iterations: m))
+        let keep = try bytes(variant, .training(activations: .keep, iterations: m))
+        #expect(try bytes(variant, .inference) < recompute)
         #expect(recompute <= keep)
     }
 
     @Test("a DiT's memory does not depend on the iterations asked for")
-    func transformer() {
+    func transformer() throws {
         #expect(
-            bytes(.dit, .training(activations: .keep, iterations: 0))
+            try bytes(.dit, .training(activations: .keep, iterations: 0))
                 == bytes(.dit, .training(activations: .keep, iterations: 9)))
     }
 }

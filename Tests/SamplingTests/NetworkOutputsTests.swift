@@ -79,11 +79,13 @@ import Testing
                 case .continuous: .continuous(y.map { Float($0) })
                 case .none: .none
                 }
+            let weights = memory.floats(flat)
+            network.load(weights)
             network.forward(
                 .init(
                     images: memory.floats(values[0].values.map { Float($0) }),
                     timesteps: values[1].values.map { Int($0) }, labels: labels),
-                weights: memory.floats(flat), iterations: Iterations(withoutGradient: 3, withGradient: 0))
+                iterations: Iterations(withoutGradient: 3, withGradient: 0))
             #expect(network.output.array.prefix(whole.count).elementsEqual(whole))
             #expect(Set(whole).count > whole.count / 2)
         }

@@ -24,6 +24,7 @@ final class Harness {
             )
         }
         weights.copy(from: values ?? Self.weights(network.table))
+        network.load(weights)
     }
 
     /// Weights under which every parameter matters: a fresh network's output is 0 whatever its input.
@@ -58,7 +59,7 @@ final class Harness {
         var solution: [Float] = []
         if let start { initial.copy(from: start) }
         network.forward(
-            input(batch), weights: weights, iterations: iterations, initial: start == nil ? nil : initial
+            input(batch), iterations: iterations, initial: start == nil ? nil : initial
         ) { solution = $0.array }
         let c = network.configuration
         return Outcome(
@@ -69,8 +70,7 @@ final class Harness {
     func backward(_ batch: Batch, _ iterations: Iterations, gradient: [Float]) -> [Float] {
         outputGradient.copy(from: gradient)
         network.backward(
-            input(batch), outputGradient: outputGradient, weights: weights, gradients: gradients,
-            iterations: iterations)
+            input(batch), outputGradient: outputGradient, gradients: gradients, iterations: iterations)
         return gradients.array
     }
 

@@ -45,6 +45,7 @@ import Testing
             random = TrainingRandom(seed: job.run.seed)
             accumulator = try BatchAccumulator(self.job, engine: try Engine(threads: 2))
             weights = memory.floats(testWeights(accumulator.table))
+            accumulator.load(weights)
             gradient = memory.zeros(accumulator.table.flatCount)
         }
 
@@ -64,7 +65,7 @@ import Testing
             let losses = microbatches.flatMap {
                 accumulator.accumulate(
                     samples, $0, first: positions.lowerBound, step: BatchAccumulatorTests.step, random: random,
-                    iterations: Iterations(withoutGradient: 0, withGradient: 0), weights: weights, into: gradient)
+                    iterations: Iterations(withoutGradient: 0, withGradient: 0), into: gradient)
             }
             #expect(samples.images.array == before, "samples are only read")
             return losses.map { [Double($0.position), $0.mse, $0.vb] }
@@ -77,7 +78,7 @@ import Testing
                 try samples.read(dataset, Array(positions))
                 return accumulator.losses(
                     samples, positions, first: positions.lowerBound, random: random,
-                    iterations: Iterations(withoutGradient: 0, withGradient: 0), weights: weights)
+                    iterations: Iterations(withoutGradient: 0, withGradient: 0))
             }.map { [Double($0.position), $0.mse, $0.vb] }
         }
     }

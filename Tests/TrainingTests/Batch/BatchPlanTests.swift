@@ -11,6 +11,8 @@ struct BatchPlanTests {
         seed: Int = 0
     ) -> JobConfiguration {
         var job = JobConfiguration()
+        // A sample's tokens are a group, so that microbatches are not rounded up.
+        job.model.imageSize = 128
         job.run.seed = seed
         job.data.shuffle = shuffle
         job.training.globalBatch = batch

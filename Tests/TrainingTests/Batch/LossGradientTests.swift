@@ -85,9 +85,10 @@ struct LossGradientTests {
             case .none: break
             }
             var losses = [Objective.Loss](repeating: .init(), count: range.count)
+            loss.load(weights)
             losses.withUnsafeMutableBufferPointer {
                 loss.accumulate(
-                    part, weights: weights, iterations: iterations, scale: scale,
+                    part, iterations: iterations, scale: scale,
                     gradients: gradient ? gradients : nil, losses: $0)
             }
             return losses

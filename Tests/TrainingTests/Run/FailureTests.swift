@@ -73,7 +73,7 @@ struct FailureTests {
 
     @Test func others() {
         expect(DiffusionError("eta is so"), 65, "eta is so")
-        expect(OpenBLAS.LoadError(description: "no BLAS"), 70, "no BLAS")
+        expect(LibraryError(description: "no BLAS"), 70, "no BLAS")
         let mpi = MPIError(operation: "MPI_Bcast", rank: 1, code: 5, message: "truncated")
         expect(mpi, 70, mpi.description)
         expect(Unknown(), 70, "something new")

@@ -11,17 +11,17 @@ import Testing
 
 /// What a rank's memory is for, told before it is taken.
 @Suite struct MemoryPlanTests {
-    /// Seven virtual ranks of 6 samples, in microbatches of 4.
+    /// Seven virtual ranks of 6 samples, in microbatches of 4: groups of samples with so many tokens are of 2.
     private func job(_ change: (inout JobConfiguration) -> Void = { _ in }) -> JobConfiguration {
         var job = JobConfiguration()
-        job.model = tinyModel { ($0.width, $0.heads, $0.classes) = (48, 2, 7) }
+        job.model = tinyModel { ($0.width, $0.heads, $0.classes, $0.imageSize, $0.patchSize) = (48, 2, 7, 32, 1) }
         (job.training.globalBatch, job.training.virtualRanks, job.training.microbatch) = (42, 7, 4)
         change(&job)
         return job
     }
 
     private func dataset(_ folder: TestFolder, _ name: String, count: Int = 23) throws -> ShardedDataset {
-        try DatasetWriter.write(MadeUpSource(count: count, channels: 2, side: 4), to: folder(name), shards: 2)
+        try DatasetWriter.write(MadeUpSource(count: count, channels: 2, side: 32), to: folder(name), shards: 2)
         return try ShardedDataset(path: folder(name))
     }
 
@@ -41,7 +41,7 @@ import Testing
             let batches = BatchPlan(job, dataset.layout)
             for rank in 0..<ranks {
                 func plan(_ validation: ShardedDataset?) -> MemoryPlan {
-                    MemoryPlan(job, rank: rank, ranks: ranks, threads: 2, dataset: dataset, validation: validation)
+                    MemoryPlan(job, rank: rank, ranks: ranks, engine: engine, dataset: dataset, validation: validation)
                 }
                 let (plan, withHeld) = (plan(nil), plan(held))
                 let state = TrainingState(table, slices: slices, rank: rank)
@@ -86,7 +86,8 @@ import Testing
         let folder = try TestFolder()
         let dataset = try dataset(folder, "set")
         let job = job().resolved { .keep }
-        let plan = MemoryPlan(job, rank: 0, ranks: ranks, threads: 1, dataset: dataset, validation: nil)
+        let plan = MemoryPlan(
+            job, rank: 0, ranks: ranks, engine: try Engine(threads: 1), dataset: dataset, validation: nil)
         let enough = (plan.bytes * ranks + 1023) / 1024
         try plan.requireFits(job, ranks: ranks, limit: nil)
         try plan.requireFits(job, ranks: ranks, limit: limit(kibibytes: enough))
@@ -100,13 +101,14 @@ import Testing
     }
 
     /// Each remedy that is named takes less memory, and those that the job has used already are not named.
-    @Test(arguments: [ActivationMode.keep, .recompute], [1, 4]) func remediesAreThoseLeft(
+    @Test(arguments: [ActivationMode.keep, .recompute], [2, 4]) func remediesAreThoseLeft(
         _ activations: ActivationMode, _ microbatch: Int
     ) throws {
         let folder = try TestFolder()
         let dataset = try dataset(folder, "set")
+        let engine = try Engine(threads: 1)
         func plan(_ job: ResolvedJob, ranks: Int = 1) -> MemoryPlan {
-            MemoryPlan(job, rank: 0, ranks: ranks, threads: 1, dataset: dataset, validation: nil)
+            MemoryPlan(job, rank: 0, ranks: ranks, engine: engine, dataset: dataset, validation: nil)
         }
         let job = job { $0.training.microbatch = microbatch }.resolved { activations }
         func words(ranks: Int) throws -> String {
@@ -118,14 +120,14 @@ import Testing
         }
         let alone = try words(ranks: 1)
         #expect(alone.contains("training.activations: recompute") == (activations == .keep))
-        #expect(alone.contains("lower training.microbatch (now \(microbatch))") == (microbatch > 1))
+        #expect(alone.contains("lower training.microbatch (now \(microbatch))") == (microbatch > 2))
         #expect(alone.hasSuffix("choose a smaller model or a larger node") && !alone.contains("fewer ranks"))
         #expect(try words(ranks: 2).hasSuffix("start fewer ranks on a node"))
         if activations == .keep {
             #expect(plan(job.with(activations: .recompute)).activationBytes < plan(job).activationBytes)
         }
-        if microbatch > 1 {
-            let lower = self.job { $0.training.microbatch = microbatch - 1 }.resolved { activations }
+        if microbatch > 2 {
+            let lower = self.job { $0.training.microbatch = 2 }.resolved { activations }
             #expect(plan(lower).activationBytes < plan(job).activationBytes)
         }
     }
