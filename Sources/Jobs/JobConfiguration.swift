@@ -93,7 +93,8 @@ public struct JobConfiguration: Equatable, Sendable {
         /// Equal parts of the global batch, each computed alone by one of up to as many ranks; the sum of their
         /// gradients is the same bits however they are spread over ranks. Divides `globalBatch`.
         public var virtualRanks = 8
-        /// Samples that pass through the network at once, which changes no bits; 0: those of a whole virtual rank.
+        /// Samples that pass through the network at once, which changes no bits; 0: those of a whole virtual rank, or
+        /// as many of them as fit into memory.
         /// `ResolvedJob.microbatchSize` has the choice made.
         public var microbatch = 0
         /// n: FPDM iterations before those that are differentiated.

@@ -4,8 +4,8 @@ import Reporting
 
 /// OpenBLAS, loaded on first use with the kernels that suit this processor.
 ///
-/// OpenBLAS picks its kernels when it loads. Up to 0.3.21 it takes AVX2 ones for AMD processors that it does not
-/// know, though they run its AVX-512 ones; `OPENBLAS_CORETYPE` corrects it, and a value that the user has set stands.
+/// OpenBLAS picks its kernels when it loads. Up to 0.3.21 it takes slow ones for processors that it does not know, though
+/// they run its AVX-512 ones; `OPENBLAS_CORETYPE` corrects it, and a value that the user has set stands.
 public struct OpenBLAS: Sendable {
     /// Library that is loaded unless `FPDM_OPENBLAS` names another.
     public static let defaultLibrary = "libopenblas.so.0"
@@ -40,8 +40,11 @@ public struct OpenBLAS: Sendable {
 
     /// The kernels to ask for where OpenBLAS would choose slower ones.
     static func preferredCore(_ processor: Processor) -> String? {
+        guard processor.hasAVX512 else { return nil }
         // Zen 5 and later run 512-bit instructions at full width; Zen 4 splits them and gains nothing.
-        processor.isAMD && processor.family >= 0x1A && processor.hasAVX512 ? "SkylakeX" : nil
+        if processor.isAMD { return processor.family >= 0x1A ? "SkylakeX" : nil }
+        // Sapphire Rapids and later: where tiles are hidden, as in virtual machines, it falls back to kernels without AVX.
+        return processor.family == 6 && processor.model >= 0x8F ? "SkylakeX" : nil
     }
 
     /// Name of the kernels in use, such as `SkylakeX`.

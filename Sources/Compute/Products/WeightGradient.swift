@@ -10,7 +10,7 @@ public struct TiledRows: Sendable {
     private let matrix: Matrix
 
     private static let widest = 384
-    private static let narrowest = 128
+    private static let narrowest = 192
 
     /// Columns of one task of a weight gradient [columns, depth]: such that tasks are of like size.
     public static func width(columns: Int, depth: Int) -> Int {

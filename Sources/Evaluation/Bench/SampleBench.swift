@@ -84,6 +84,7 @@ public struct SampleBench {
         _ = seconds(try sampler(steps: 1))
         let sampler = try sampler(steps: settings.steps)
         let times = (0..<settings.repeats).map { _ in seconds(sampler) }
+        let peak = ProcessMemory.peak
         let flops = StepFLOPs(model).sampling(
             images: batch, isGuided: settings.guidance != 1, steps: settings.steps, iterations: settings.iterations)
         return Result(
@@ -93,7 +94,7 @@ public struct SampleBench {
             secondsPerRun: times.median, secondsFastest: times.min() ?? 0,
             secondsPerImage: times.median / Double(batch), flopsPerRun: flops, flopsPerSecond: flops / times.median,
             bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: model.width),
-            peakBytes: ProcessMemory.peak)
+            peakBytes: peak)
     }
 
     private func sampler(steps: Int) throws -> ImageSampler {

@@ -85,7 +85,7 @@ public struct StepBench {
             if step == 1 { work.forgetTimes() }
             work.step(step)
         }
-        let seconds = work.seconds
+        let (seconds, peak) = (work.seconds, ProcessMemory.peak)
         let flops = StepFLOPs(settings.model).step(batch: settings.batch, iterations: settings.iterations)
         let phase = work.phases.mapValues(\.median)
         return Result(
@@ -97,7 +97,7 @@ public struct StepBench {
             samplesPerSecond: Double(settings.batch) / seconds.median, flopsPerStep: flops,
             flopsPerSecond: flops / seconds.median,
             bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: settings.model.width),
-            peakBytes: ProcessMemory.peak, loss: work.loss,
+            peakBytes: peak, loss: work.loss,
             phases: Phases(
                 packing: phase[.packing] ?? 0, noise: phase[.noise] ?? 0, forward: phase[.forward] ?? 0,
                 backward: phase[.backward] ?? 0,

@@ -81,4 +81,13 @@ extension ResolvedJob {
         ResolvedJob(
             configuration, microbatch: microbatchSize, activations: activations, shuffle: shuffle, precision: precision)
     }
+
+    /// The same job with other microbatches, which change no bits: whole groups, at most a virtual rank.
+    public func with(microbatch: Int) -> ResolvedJob {
+        let group = BatchCut.groupSamples(tokens: configuration.model.tokens)
+        return ResolvedJob(
+            configuration,
+            microbatch: min((microbatch + group - 1) / group * group, configuration.training.virtualRankSize),
+            activations: activations, shuffle: shuffle, precision: precision)
+    }
 }

@@ -47,8 +47,11 @@ public struct MemoryPlan: Equatable, Sendable {
                     + StepVote.bytes(
                         positions: job.training.globalBatch, virtualRanks: job.training.virtualRanks, ranks: ranks,
                         tensors: table.parameters.count, blocks: Reductions.blocks(table.flatCount))),
-            // What is resident now, and what HDF5, MPI and threads take once they work: 7 to 11 MiB, measured.
-            Line(name: "program and libraries", bytes: ProcessMemory.resident + (10 << 20)),
+            // What is resident now, and what HDF5, MPI and threads take once they work: 7 to 11 MiB, measured. The matrix
+            // library's products take a MiB or two a thread while they run.
+            Line(
+                name: "program and libraries",
+                bytes: ProcessMemory.resident + (10 << 20) + engine.pool.threadCount << 21),
         ]
     }
 
@@ -86,8 +89,7 @@ public struct MemoryPlan: Equatable, Sendable {
         guard let limit, bytes > limit.bytes / ranks else { return }
         var remedies: [String] = []
         if job.activations == .keep { remedies.append("set training.activations: recompute") }
-        // Microbatches are whole groups.
-        if job.microbatchSize > BatchCut.groupSamples(tokens: job.model.tokens) {
+        if job.with(microbatch: 1).microbatchSize < job.microbatchSize {
             remedies.append("lower training.microbatch (now \(job.microbatchSize))")
         }
         remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")

@@ -197,13 +197,28 @@ struct RunStart {
             let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
         }
+        if job.training.microbatch == 0 {
+            let fitting = fittingMicrobatch(resolved, plan, limit, runtime)
+            resolved = resolved.with(microbatch: try world.allReduce(fitting, .min))
+        }
         let memory = plan(resolved)
         let job = resolved
-        try world.agree {
-            try memory.requireFits(
-                job, ranks: runtime.nodeLocal.size, limit: limit)
-        }
+        try world.agree { try memory.requireFits(job, ranks: runtime.nodeLocal.size, limit: limit) }
         return (job, memory)
+    }
+
+    /// The largest microbatch whose plan fits a rank's share of the node, by halves; a group at least.
+    private static func fittingMicrobatch(
+        _ job: ResolvedJob, _ plan: (ResolvedJob) -> MemoryPlan, _ limit: MemoryLimit?, _ runtime: MPIRuntime
+    ) -> Int {
+        guard let limit else { return job.microbatchSize }
+        var candidate = job
+        while plan(candidate).bytes > limit.bytes / runtime.nodeLocal.size {
+            let smaller = candidate.with(microbatch: candidate.microbatchSize / 2)
+            guard smaller.microbatchSize < candidate.microbatchSize else { break }
+            candidate = smaller
+        }
+        return candidate.microbatchSize
     }
 
     private static func environment(

@@ -74,6 +74,9 @@ struct EngineTests {
         #expect(OpenBLAS.preferredCore(Processor(isAMD: true, family: 0x19, hasAVX512: true)) == nil)
         #expect(OpenBLAS.preferredCore(Processor(isAMD: true, family: 0x1A)) == nil)
         #expect(OpenBLAS.preferredCore(Processor(family: 0x1A, hasAVX512: true)) == nil)
+        #expect(OpenBLAS.preferredCore(Processor(family: 6, model: 0x8F, hasAVX512: true)) == "SkylakeX")
+        #expect(OpenBLAS.preferredCore(Processor(family: 6, model: 0x8F)) == nil)
+        #expect(OpenBLAS.preferredCore(Processor(family: 6, model: 0x6A, hasAVX512: true)) == nil)
     }
 
     @Test("eigenvalues ascend, and eigenvectors are rows")
