@@ -42,14 +42,14 @@ struct BatchCutTests {
     }
 
     @Test("groups start at fixed samples", arguments: tokens)
-    func groups(_ tokens: Int) {
+    func groups(_ tokens: Int) throws {
         let size = BatchCut.groupSamples(tokens: tokens)
         #expect(size * tokens <= max(2048, tokens))
         // Whole panels, and whole tiles of the layers that have a row for each sample.
         #expect(size % max(1, 64 / tokens) == 0 && (size <= 8 || size % 8 == 0))
         for samples in samples(tokens) {
             let cut = BatchCut(tokens: tokens, samples: samples)
-            #expect(cut.groups.count == (samples + size - 1) / size)
+            try #require(cut.groups.count == (samples + size - 1) / size)
             for (index, group) in cut.groups.enumerated() {
                 #expect(group.samples == index * size..<min((index + 1) * size, samples))
                 let own = cut.panels[group.panels]
