@@ -4,23 +4,31 @@ public enum GELU {
     private static let twiceC: Float = 2 * 0.797_884_560_8
     private static let k: Float = 0.044_715
 
-    /// s = 1 / (1 + exp(-2u)), and x^2. Beyond 1e6 nothing changes any more, and x^3 would overflow.
+    /// s = 1 / (1 + exp(-2u)), and x^2; of arguments up to 1e6, beyond which x^3 would overflow and s is 0 or 1.
     @inline(__always)
     private static func logistic(_ argument: Vector) -> (s: Vector, square: Vector) {
-        let x = smaller(larger(argument, Vector(repeating: -1e6)), Vector(repeating: 1e6))
+        let x = smaller(argument, Vector(repeating: 1e6))
         let square = x * x
         let u = x * multiplyAdd(square, Vector(repeating: twiceC * k), Vector(repeating: twiceC))
         let one = Vector(repeating: 1)
         return (one / (one + exponentialOf(-u)), square)
     }
 
+    /// Far below zero s is not quite 0, and must not meet an x that makes up for it.
+    @inline(__always)
+    private static func held(_ x: Vector) -> Vector { larger(x, Vector(repeating: -1e6)) }
+
     /// 0.5 x (1 + tanh u) = x s
     @inline(__always)
-    static func value(_ x: Vector) -> Vector { x * logistic(x).s }
+    static func value(_ argument: Vector) -> Vector {
+        let x = held(argument)
+        return x * logistic(x).s
+    }
 
     /// x s, and its derivative s + x s (1 - s) d(2u)/dx, of one exponential.
     @inline(__always)
-    static func valueAndDerivative(_ x: Vector) -> (value: Vector, derivative: Vector) {
+    static func valueAndDerivative(_ argument: Vector) -> (value: Vector, derivative: Vector) {
+        let x = held(argument)
         let (s, square) = logistic(x)
         let value = x * s
         let slope = multiplyAdd(square, Vector(repeating: 3 * twiceC * k), Vector(repeating: twiceC))
