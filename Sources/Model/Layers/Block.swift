@@ -110,10 +110,9 @@ final class Block {
     ) {
         let s = pass.scratch[worker]
         let row = window.row(panel)
-        let narrow = s.product(projection.outputs)
-        projection.multiply(a.attended.from(row), into: narrow, panel, worker)
+        projection.multiply(a.attended.from(row), into: s.narrow, panel, worker)
         Gate.forward(
-            stream: stream, product: narrow, bias: projection.biasPointer, gate: modulation.part(.gate1, panel),
+            stream: stream, product: s.narrow, bias: projection.biasPointer, gate: modulation.part(.gate1, panel),
             branch: a.kept?.branch1.from(row), rows: panel.rows)
         ModulatedNorm.forward(
             stream, shift: modulation.part(.shift2, panel), scale: modulation.part(.scale2, panel),
@@ -123,9 +122,9 @@ final class Block {
         fc1.multiply(s.normal, into: wide, panel, worker)
         GELU.forward(
             wide, bias: fc1.biasPointer, hidden: a.kept?.hidden.from(row), activated: activated, rows: panel.rows)
-        fc2.multiply(activated, into: narrow, panel, worker)
+        fc2.multiply(activated, into: s.narrow, panel, worker)
         Gate.forward(
-            stream: stream, product: narrow, bias: fc2.biasPointer, gate: modulation.part(.gate2, panel),
+            stream: stream, product: s.narrow, bias: fc2.biasPointer, gate: modulation.part(.gate2, panel),
             branch: a.kept?.branch2.from(row), rows: panel.rows)
     }
 
@@ -155,13 +154,12 @@ final class Block {
             wide, hidden: a.hidden.from(keptRow), activated: w.activated.from(row), gradient: hidden,
             columnSums: fc1.biasSums(panel, window), rows: rows)
         w.hidden.store(hidden, at: row, count: rows)
-        let narrow = s.product(fc1.inputs)
-        fc1.multiplyBack(hidden, into: narrow, panel, worker)
+        fc1.multiplyBack(hidden, into: s.narrow, panel, worker)
         ModulatedNorm.backward(
             .init(
                 a.input.from(keptRow), branch: a.branch1.from(keptRow), gate: modulation.part(.gate1, panel)),
             statistics: a.statistics2.base + 2 * keptRow, shift: modulation.part(.shift2, panel),
-            scale: modulation.part(.scale2, panel), outputGradient: narrow, gradient: gradient,
+            scale: modulation.part(.scale2, panel), outputGradient: s.narrow, gradient: gradient,
             shiftGradient: modulation.gradient(.shift2, panel, window),
             scaleGradient: modulation.gradient(.scale2, panel, window), output: w.normal2.from(row),
             scratch: s.row.base, rows: rows)
@@ -171,9 +169,9 @@ final class Block {
             gateGradient: modulation.gradient(.gate1, panel, window), branchGradient: branch1,
             columnSums: projection.biasSums(panel, window), rows: rows)
         w.branch1.store(branch1, at: row, count: rows)
-        projection.multiplyBack(branch1, into: narrow, panel, worker)
+        projection.multiplyBack(branch1, into: s.narrow, panel, worker)
         attention.heads.split(
-            narrow, bias: nil, into: w.attended, partElements: 0, firstRow: row, rows: rows)
+            s.narrow, bias: nil, into: w.attended, partElements: 0, firstRow: row, rows: rows)
     }
 
     /// From the gradient of queries, keys and values to that of a block's input, which `gradient` becomes.
@@ -191,11 +189,10 @@ final class Block {
         let own = w.qkv.from(row)
         Rows.addColumns(own, to: qkv.biasSums(panel, window), rows: rows)
         w.qkvTiles.store(own, at: row, count: rows)
-        let narrow = s.product(qkv.inputs)
-        qkv.multiplyBack(own, into: narrow, panel, worker)
+        qkv.multiplyBack(own, into: s.narrow, panel, worker)
         ModulatedNorm.backward(
             .init(a.input.from(keptRow)), statistics: a.statistics1.base + 2 * keptRow,
-            shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel), outputGradient: narrow,
+            shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel), outputGradient: s.narrow,
             gradient: gradient, shiftGradient: modulation.gradient(.shift1, panel, window),
             scaleGradient: modulation.gradient(.scale1, panel, window), output: w.normal1.from(row),
             rounded: rounded, columnSums: columnSums, scratch: s.row.base, rows: rows)

@@ -70,7 +70,7 @@ final class PatchEmbedding {
                 images.base + sample * channels * patches.side * patches.side, channels: channels, token: token,
                 into: plain.floats(row))
         }
-        Rows.copy(plain, to: values, rows: panel.rows)
+        if values.base != plain.base { Rows.copy(plain, to: values, rows: panel.rows) }
     }
 }
 
@@ -144,14 +144,13 @@ final class FinalLayer {
             let gradient = operands.gradient.target(row, s.rounded(layer.outputs))
             Rows.copy(values, to: gradient, rows: rows)
             operands.gradient.store(gradient, at: row, count: rows)
-            let narrow = s.product(layer.inputs)
-            layer.multiplyBack(gradient, into: narrow, panel, worker)
+            layer.multiplyBack(gradient, into: s.narrow, panel, worker)
             let own = g.gradient(panel)
             own.floats().update(repeating: 0, count: rows * own.columns)
             ModulatedNorm.backward(
                 .init(kept.input.from(panel.firstRow)), statistics: kept.statistics.base + 2 * panel.firstRow,
                 shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel),
-                outputGradient: narrow, gradient: own, shiftGradient: modulation.gradient(.shift1, panel, g.window),
+                outputGradient: s.narrow, gradient: own, shiftGradient: modulation.gradient(.shift1, panel, g.window),
                 scaleGradient: modulation.gradient(.scale1, panel, g.window), output: operands.normal.from(row),
                 scratch: s.row.base, rows: rows)
         }

@@ -115,10 +115,9 @@ final class FixedPointSolve {
             let z = workspace.stream.from(row)
             let input = kept?.input.from(row) ?? s.normal
             Rows.copy(z, to: input, rows: rows)
-            let narrow = s.product(preProjection.outputs)
-            preProjection.multiply(input, into: narrow, panel, worker)
+            preProjection.multiply(input, into: s.narrow, panel, worker)
             let injection = kept?.injection.from(row) ?? s.normal
-            Rows.add(narrow, bias: preProjection.biasPointer, output: injection, rows: rows)
+            Rows.add(s.narrow, bias: preProjection.biasPointer, output: injection, rows: rows)
             let own = constant.from(row)
             injectionHalf.multiply(injection, into: own, panel, worker)
             Rows.add(own, bias: injectionHalf.biasPointer, stream: own, output: nil, rows: rows)
@@ -148,9 +147,8 @@ final class FixedPointSolve {
         GELU.forward(
             wide, addend: constant.from(panel.firstRow), hidden: a.kept?.hidden.from(row), activated: activated,
             rows: rows)
-        let narrow = s.product(fc2.outputs)
-        fc2.multiply(activated, into: narrow, panel, worker)
-        Rows.add(narrow, bias: fc2.biasPointer, stream: stream, output: nil, rows: rows)
+        fc2.multiply(activated, into: s.narrow, panel, worker)
+        Rows.add(s.narrow, bias: fc2.biasPointer, stream: stream, output: nil, rows: rows)
         block.enter(pass, workspace.attention, stream: stream, a.block, window, panel, worker)
     }
 }

@@ -16,23 +16,28 @@ struct Pass {
 
 /// What a thread works on while it takes a panel through the layers.
 struct Scratch {
-    let wide: FloatBuffer  // [P, W], a product; W the widest layer's outputs
-    let rounded: Matrix  // [P, W], what the next product reads
+    private let product: FloatBuffer  // [P, W]; W the widest layer's outputs
+    private let rounded: Matrix  // [P, W], the product's own memory where products read floats
+    let narrow: Matrix  // [P, D], float32: a product too
     let normal: Matrix  // [P, D], rounded: a norm's output, or the gradient of a branch
     let row: FloatBuffer  // [D]
 
     init(_ arena: Arena, _ c: ModelConfiguration, _ element: Element) {
         let rows = BatchCut.panelRows
         let widest = [c.mlpWidth, 3 * c.width, c.outputPatchValues, c.patchValues].max() ?? 0
-        wide = arena.take(rows * widest)
-        rounded = arena.take(rows: rows, columns: widest, element)
+        product = arena.take(rows * widest)
+        rounded =
+            element == .float32
+            ? Matrix(product, columns: widest) : arena.take(rows: rows, columns: widest, element)
+        narrow = arena.take(rows: rows, columns: c.width, .float32)
         normal = arena.take(rows: rows, columns: c.width, element)
         row = arena.take(c.width)
     }
 
-    /// The product of a layer with so many outputs.
-    func product(_ columns: Int) -> Matrix { Matrix(wide, columns: columns) }
+    /// Of a layer with so many outputs.
+    func product(_ columns: Int) -> Matrix { Matrix(product, columns: columns) }
 
+    /// What is made of it, value by value, for the next product to read.
     func rounded(_ columns: Int) -> Matrix { Matrix(rounded.base, rounded.element, columns: columns) }
 }
 

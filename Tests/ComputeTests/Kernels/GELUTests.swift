@@ -66,7 +66,8 @@ struct GELUTests {
     @Test("huge values are their own, or zero, with slopes 1 and 0", arguments: Element.allCases)
     func huge(_ element: Element) {
         let x: [Float] = [
-            -.greatestFiniteMagnitude, -1e30, -1e25, -0x1p50, -1e10, -1e6, -1e4, -200, 200, 1e4, 1e6, 1e10, 0x1p50, 1e30, .greatestFiniteMagnitude / 2,
+            -.greatestFiniteMagnitude, -1e30, -1e25, -0x1p50, -1e10, -1e6, -1e4, -200, 200, 1e4, 1e6, 1e10, 0x1p50,
+            1e30, .greatestFiniteMagnitude / 2,
         ]
         let values = element.rounded(x)
         withWorkspace { memory in
