@@ -3,14 +3,17 @@
 #include <dlfcn.h>
 #include <dnnl.h>
 #include <stdlib.h>
-#include <string.h>
+
+#if DNNL_VERSION_MAJOR != 2
+#error "the headers of oneDNN 2 are wanted (Debian: libdnnl-dev)"
+#endif
 
 #define FUNCTIONS(f)                                                                                                  \
     f(dnnl_version) f(dnnl_get_effective_cpu_isa) f(dnnl_engine_create) f(dnnl_stream_create) f(dnnl_stream_wait)     \
     f(dnnl_stream_destroy) f(dnnl_memory_desc_init_by_strides) f(dnnl_memory_desc_init_by_tag)                        \
     f(dnnl_memory_desc_get_size) f(dnnl_memory_create) f(dnnl_memory_destroy) f(dnnl_memory_set_data_handle)          \
     f(dnnl_matmul_desc_init) f(dnnl_primitive_desc_create) f(dnnl_primitive_desc_destroy)                             \
-    f(dnnl_primitive_desc_query_md) f(dnnl_primitive_desc_query) f(dnnl_primitive_create)                             \
+    f(dnnl_primitive_desc_query_md) f(dnnl_primitive_create)                                                          \
     f(dnnl_primitive_destroy) f(dnnl_primitive_execute) f(dnnl_primitive_attr_create)                                 \
     f(dnnl_primitive_attr_destroy) f(dnnl_primitive_attr_set_scratchpad_mode) f(dnnl_primitive_attr_set_post_ops)     \
     f(dnnl_post_ops_create) f(dnnl_post_ops_destroy) f(dnnl_post_ops_append_sum)                                      \
@@ -39,6 +42,10 @@ const char *fpdm_onednn_load(const char *library) {
     if (!dnn.name) return "it has no " #name ": oneDNN 2 is wanted, from 2.4 on";
     FUNCTIONS(RESOLVE)
     *(void **)&dnn.omp_set_num_threads = dlsym(handle, "omp_set_num_threads");
+    const dnnl_version_t *version = dnn.dnnl_version();
+    if (version->major != 2 || version->minor < 4) return "its version is another: oneDNN 2 is wanted, from 2.4 on";
+    if (version->cpu_runtime != DNNL_RUNTIME_SEQ && (version->cpu_runtime != DNNL_RUNTIME_OMP || !dnn.omp_set_num_threads))
+        return "it was built for other threads than OpenMP's, and would not stay on one";
     one_thread();
     if (dnn.dnnl_engine_create(&dnn.engine, dnnl_cpu, 0) != dnnl_success) return "it finds no processor to run on";
     return 0;
@@ -165,12 +172,6 @@ void fpdm_product_destroy(fpdm_product *product) {
 
 size_t fpdm_product_scratch(const fpdm_product *product) { return product->scratch; }
 size_t fpdm_product_packed(const fpdm_product *product) { return product->packed; }
-
-const char *fpdm_product_kernel(const fpdm_product *product) {
-    const char *name = "";
-    dnn.dnnl_primitive_desc_query(product->description, dnnl_query_impl_info_str, 0, &name);
-    return name;
-}
 
 int fpdm_product_run(fpdm_product *product, int worker, const void *a, const void *b, const fpdm_packed *packed,
                      void *c, void *scratch) {

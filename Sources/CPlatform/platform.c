@@ -55,11 +55,6 @@ int fpdm_processor_has_avx512_bfloat16(void) {
     return fpdm_processor_has_avx512() && __builtin_cpu_supports("avx512bf16");
 }
 
-int fpdm_processor_has_amx_bfloat16(void) {
-    // CPUID leaf 7: EDX bit 22 is AMX-BF16, bit 24 AMX-TILE.
-    unsigned a, b, c, d = 0;
-    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d >> 22 & 1) && (d >> 24 & 1);
-}
 #else
 int fpdm_processor_has_crc32c(void) { return 0; }
 uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count) {
@@ -71,5 +66,4 @@ int fpdm_processor_family(void) { return 0; }
 int fpdm_processor_model(void) { return 0; }
 int fpdm_processor_has_avx512(void) { return 0; }
 int fpdm_processor_has_avx512_bfloat16(void) { return 0; }
-int fpdm_processor_has_amx_bfloat16(void) { return 0; }
 #endif

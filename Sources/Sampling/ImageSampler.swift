@@ -30,7 +30,6 @@ public final class ImageSampler {
 
     private let engine: Engine
     private let network: Network
-    private var loaded: FloatBuffer?
     private let arena: Arena
     private let images: FloatBuffer  // [2 B, C, S, S] with guidance, else [B, C, S, S]
     private let noise: FloatBuffer  // [B, C, S, S]
@@ -75,10 +74,7 @@ public final class ImageSampler {
         onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
     ) {
         precondition(count >= 1 && count <= capacity, "more images than planned")
-        if loaded?.base != weights.base {
-            network.load(weights)
-            loaded = weights
-        }
+        network.load(weights)
         let c = network.configuration
         let doubled = options.isGuided ? 2 * count : count
         let both = options.isGuided ? Self.joined(labels, unconditional) : labels

@@ -181,13 +181,14 @@ import Testing
             return
         }
         let other = Task.detached {
-            for bytes in 1...15 {
+            for bytes in 1...20 {
                 try AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
-                try await Task.sleep(for: .milliseconds(100))
+                try await Task.sleep(for: .milliseconds(200))
             }
         }
         let waiting = Task.detached {
-            try copy.make(patience: .milliseconds(500)) {
+            // Longer than the other may be kept from its processor by tests beside this one, shorter than all that it does.
+            try copy.make(patience: .milliseconds(3_000)) {
             } progress: { _ in
             }
         }

@@ -32,7 +32,7 @@ struct MemoryTests {
             #expect(try Harness(variant, .bfloat16, use: use).network.bytes == planned)
         }
         let keep = uses(variant)[1]
-        #expect(try bytes(variant, keep, .bfloat16, capacity: 40) < bytes(variant, keep, capacity: 40))
+        #expect(try bytes(variant, keep, .bfloat16, capacity: 400) < bytes(variant, keep, capacity: 400))
     }
 
     @Test("iterations without a gradient take none", arguments: ActivationMode.allCases)

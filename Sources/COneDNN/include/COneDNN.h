@@ -36,8 +36,6 @@ void fpdm_product_destroy(fpdm_product *product);
 size_t fpdm_product_scratch(const fpdm_product *product);
 /// Bytes of a packed B.
 size_t fpdm_product_packed(const fpdm_product *product);
-/// The kernel's name, as oneDNN has it.
-const char *fpdm_product_kernel(const fpdm_product *product);
 
 /// Runs a product; `b` where B is not packed, else `packed`. Returns 0, or oneDNN's status.
 int fpdm_product_run(fpdm_product *product, int worker, const void *a, const void *b, const fpdm_packed *packed,

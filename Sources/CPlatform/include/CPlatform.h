@@ -40,9 +40,8 @@ int fpdm_processor_family(void);
 int fpdm_processor_model(void);
 /// AVX-512 F, CD, BW, DQ and VL, enabled by the operating system too.
 int fpdm_processor_has_avx512(void);
-/// Dot products of bfloat16 pairs: AVX512_BF16; and tiles of them: AMX_BF16.
+/// Dot products of bfloat16 pairs: AVX512_BF16.
 int fpdm_processor_has_avx512_bfloat16(void);
-int fpdm_processor_has_amx_bfloat16(void);
 
 int fpdm_processor_has_crc32c(void);
 /// CRC-32C by the processor's instruction, where it has one: the state (complement of the checksum) after further bytes.

@@ -167,7 +167,7 @@ public final class Attention: @unchecked Sendable {
     private func backward<E: StoredElement>(
         _: E.Type, _ pass: Pass, _ gradient: Matrix, _ qkvGradient: Matrix, _ task: Int, _ worker: Int
     ) {
-        guard let logSums = pass.logSums else { preconditionFailure("a forward pass that kept nothing") }
+        guard let logSums = pass.logSums else { fatalError("a forward pass that kept nothing") }
         let own = headsOf(task, pass.samples)
         let (tokens, width, s) = (heads.tokens, heads.headWidth, scratch[worker])
         let bytes = element.bytes
@@ -179,7 +179,7 @@ public final class Attention: @unchecked Sendable {
             let count = min(queryBlock, tokens - first)
             let products = products(own.count, count)
             guard let probabilityGradient = products.probabilityGradient, let queryGradient = products.queryGradient
-            else { preconditionFailure("attention for inference has no backward pass") }
+            else { fatalError("attention for inference has no backward pass") }
             let block = first * width * bytes
             products.scores.run(query + block, key, into: s.scores.base, worker: worker)
             probabilityGradient.run(output + block, value, into: s.gradient.base, worker: worker)
@@ -220,7 +220,7 @@ public final class Attention: @unchecked Sendable {
 
     private func products(_ batch: Int, _ queries: Int) -> Products {
         guard let products = products[Key(batch: batch, queries: queries)] else {
-            preconditionFailure("attention over another number of samples than was prepared")
+            fatalError("attention over another number of samples than was prepared")
         }
         return products
     }

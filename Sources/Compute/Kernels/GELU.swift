@@ -54,7 +54,7 @@ public enum GELU {
     /// activated [rows, N] = gelu(hidden), hidden = product + addend + bias, kept where it will be asked for.
     ///
     /// - Parameters:
-    ///   - product: float32; not changed.
+    ///   - product: float32; `activated` may be the same.
     ///   - addend: float32 [rows, N].
     ///   - bias: [N].
     public static func forward(
@@ -87,7 +87,7 @@ public enum GELU {
     /// The backward pass of the same: gradient [rows, N] = product * gelu'(hidden), and gelu(hidden) once more.
     ///
     /// - Parameters:
-    ///   - product: float32, the gradient of `activated`; not changed.
+    ///   - product: float32, the gradient of `activated`; `gradient` may be the same.
     ///   - activated, gradient: overwritten.
     ///   - columnSums: [N], the gradient's column sums are added to it.
     ///   - sum: float32 [rows, N], the gradient is added to it.

@@ -6,32 +6,28 @@ public enum Gate {
     /// - Parameters:
     ///   - stream, product: float32.
     ///   - branch: takes the branch, where it will be asked for.
-    ///   - copy: takes the new stream, rounded, where a product reads it next.
-    ///   - state: float32, takes the new stream, where it is to be kept.
     public static func forward(
         stream: Matrix, product: Matrix, bias: UnsafePointer<Float>, gate: SampleVectors, branch: Matrix?,
-        copy: Matrix? = nil, state: Matrix? = nil, rows: Int
+        rows: Int
     ) {
-        switch branch?.element ?? copy?.element ?? .float32 {
-        case .float32: forward(StoredFloat32.self, stream, product, bias, gate, branch, copy, state, rows)
-        case .bfloat16: forward(StoredBFloat16.self, stream, product, bias, gate, branch, copy, state, rows)
+        switch branch?.element ?? .float32 {
+        case .float32: forward(StoredFloat32.self, stream, product, bias, gate, branch, rows)
+        case .bfloat16: forward(StoredBFloat16.self, stream, product, bias, gate, branch, rows)
         }
     }
 
     private static func forward<E: StoredElement>(
         _: E.Type, _ stream: Matrix, _ product: Matrix, _ bias: UnsafePointer<Float>, _ gate: SampleVectors,
-        _ branch: Matrix?, _ copy: Matrix?, _ state: Matrix?, _ rows: Int
+        _ branch: Matrix?, _ rows: Int
     ) {
         for row in 0..<rows {
             let (x, p, g) = (stream.floats(row), product.floats(row), gate[row])
-            let (kept, copied, stated) = (branch?.row(row), copy?.row(row), state?.floats(row))
+            let kept = branch?.row(row)
             for (i, n) in vectors(stream.columns) {
                 let b = load(p + i, n) + load(bias + i, n)
                 let sum = multiplyAdd(load(g + i, n), b, load(x + i, n))
                 store(sum, x + i, n)
                 if let kept { E.store(b, kept, i, n) }
-                if let copied { E.store(sum, copied, i, n) }
-                if let stated { store(sum, stated + i, n) }
             }
         }
     }

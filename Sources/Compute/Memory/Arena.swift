@@ -54,7 +54,8 @@ public final class Arena: @unchecked Sendable {
         precondition(count >= 0, "negative size")
         let start = used
         used += (count + Self.alignment - 1) / Self.alignment * Self.alignment
-        precondition(used <= capacity, "arena \(name) is full")
+        // Kept in release builds, too: sizes follow from what libraries answer.
+        guard used <= capacity else { fatalError("arena \(name) is full") }
         // A measuring arena hands out an address that no one may touch.
         let first = base ?? UnsafeMutablePointer(bitPattern: Self.alignment * MemoryLayout<Float>.stride)!
         return FloatBuffer(base == nil ? first : first + start, count: count)

@@ -17,7 +17,9 @@ extension MatrixBackend {
     public var prefersBFloat16: Bool {
         switch self {
         case .openBLAS: false
-        case .oneDNN: Processor.current.prefersBFloat16
+        // AMD's take half the time of float32's; Intel's without tiles twice as long, because one of two multipliers has the
+        // instruction and its operands are converted.
+        case .oneDNN(let library): library.hasBFloat16 && (library.hasBFloat16Tiles || Processor.current.isAMD)
         }
     }
 }
@@ -35,8 +37,17 @@ public enum MatrixLibrary: String, CaseIterable, Sendable {
         case .openblas: return .openBLAS(try OpenBLAS.load())
         case .onednn: return .oneDNN(try OneDNN.load())
         case .auto:
-            if let library = try? OneDNN.load() { return .oneDNN(library) }
-            return .openBLAS(try OpenBLAS.load())
+            do {
+                return .oneDNN(try OneDNN.load())
+            } catch {
+                // Who names a library means it.
+                if OneDNN.isNamed { throw error }
+                do {
+                    return .openBLAS(try OpenBLAS.load())
+                } catch let other {
+                    throw LibraryError(description: "\(error); and \(other)")
+                }
+            }
         }
     }
 }

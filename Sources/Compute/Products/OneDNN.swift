@@ -8,6 +8,9 @@ public struct OneDNN: Sendable {
     /// Library that is loaded unless `FPDM_ONEDNN` names another.
     public static let defaultLibrary = "libdnnl.so.2"
 
+    /// Whether `FPDM_ONEDNN` names one.
+    static var isNamed: Bool { getenv("FPDM_ONEDNN") != nil }
+
     /// The process's oneDNN, or why there is none.
     private static let loaded: Result<OneDNN, LibraryError> = {
         let library = getenv("FPDM_ONEDNN").map { String(cString: $0) } ?? defaultLibrary
@@ -36,13 +39,18 @@ public struct OneDNN: Sendable {
         // dnnl_cpu_isa_t is a set of bits, each instruction set one more than those before it.
         switch fpdm_onednn_isa() {
         case let isa where isa & 0x20 != 0 && precision == .float32: "AVX512"
-        case let isa where isa & 0x100 != 0: "AMX"
-        case let isa where isa & 0x80 != 0: "AVX512_BF16"
+        case _ where hasBFloat16Tiles: "AMX"
+        case _ where hasBFloat16: "AVX512_BF16"
         case let isa where isa & 0x20 != 0: "AVX512"
         case let isa where isa & 0x4 != 0: "AVX2"
-        default: "SSE41"
+        default: "other instructions"
         }
     }
+
+    /// Whether it multiplies bfloat16 by the processor's own instructions, and by tiles: what `ONEDNN_MAX_CPU_ISA` takes away
+    /// it has not.
+    var hasBFloat16: Bool { fpdm_onednn_isa() & 0x80 != 0 }
+    var hasBFloat16Tiles: Bool { fpdm_onednn_isa() & 0x200 != 0 }
 
     func name(_ precision: Precision) -> String { "oneDNN \(version) \(instructions(precision))" }
 
@@ -83,16 +91,17 @@ public struct LibraryError: Reportable {
 extension MatrixBackend {
     /// - Throws: `Failure` where the library or the processor has no products of bfloat16.
     func requireBFloat16() throws {
-        guard case .oneDNN = self else {
+        guard case .oneDNN(let library) = self else {
             throw Failure(
                 .badData,
-                "precision bf16 needs oneDNN, and OpenBLAS is in use; install libdnnl2, or set precision: float32"
-            )
+                "precision bf16 needs oneDNN, and OpenBLAS is in use; install libdnnl2, or set precision: float32")
         }
-        guard Processor.current.hasBFloat16 else {
+        guard library.hasBFloat16 else {
             throw Failure(
-                .badData, "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32"
-            )
+                .badData,
+                Processor.current.hasBFloat16
+                    ? "oneDNN is kept from using products of bfloat16 (ONEDNN_MAX_CPU_ISA); lift that, or set precision: float32"
+                    : "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32")
         }
     }
 }

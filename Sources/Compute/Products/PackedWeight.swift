@@ -76,10 +76,11 @@ public final class PackedWeight: @unchecked Sendable {
     /// - Parameter input: dense.
     public func multiply(_ input: Matrix, into output: Matrix, rows: Int, worker: Int) {
         assert(input.stride == inputs && output.stride == outputs, "products read and write dense matrices")
-        guard let product = products[rows] else { preconditionFailure("no product of \(rows) rows was prepared") }
+        guard let product = products[rows] else { fatalError("no product of \(rows) rows was prepared") }
         if let packed {
             product.run(input.base, packed: packed, into: output.floats(), worker: worker)
-        } else if let plain {
+        } else {
+            guard let plain else { fatalError("a weight that was not loaded") }
             product.run(input.base, plain, into: output.floats(), worker: worker)
         }
     }

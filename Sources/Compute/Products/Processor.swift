@@ -8,28 +8,19 @@ public struct Processor: Equatable, Sendable {
     public var hasAVX512 = false
     /// Dot products of pairs of bfloat16 (AVX512_BF16).
     public var hasBFloat16 = false
-    /// Tiles of bfloat16 (AMX_BF16).
-    public var hasBFloat16Tiles = false
 
     public init(
-        isAMD: Bool = false, family: Int = 0, model: Int = 0, hasAVX512: Bool = false, hasBFloat16: Bool = false,
-        hasBFloat16Tiles: Bool = false
+        isAMD: Bool = false, family: Int = 0, model: Int = 0, hasAVX512: Bool = false, hasBFloat16: Bool = false
     ) {
         self.isAMD = isAMD
         self.family = family
         self.model = model
         self.hasAVX512 = hasAVX512
         self.hasBFloat16 = hasBFloat16
-        self.hasBFloat16Tiles = hasBFloat16Tiles
     }
 
     public static let current = Processor(
         isAMD: fpdm_processor_is_amd() != 0, family: Int(fpdm_processor_family()),
         model: Int(fpdm_processor_model()), hasAVX512: fpdm_processor_has_avx512() != 0,
-        hasBFloat16: fpdm_processor_has_avx512_bfloat16() != 0,
-        hasBFloat16Tiles: fpdm_processor_has_amx_bfloat16() != 0)
-
-    /// Whether products of bfloat16 are faster here than those of float32. AMD's take half the time; Intel's without
-    /// tiles take twice as long, because one of two multipliers has the instruction and its operands are converted.
-    public var prefersBFloat16: Bool { hasBFloat16Tiles || (hasBFloat16 && isAMD) }
+        hasBFloat16: fpdm_processor_has_avx512_bfloat16() != 0)
 }

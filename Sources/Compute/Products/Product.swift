@@ -74,7 +74,7 @@ final class ProductScratch: @unchecked Sendable {
 
     /// To be called while no product runs.
     func grow(to bytes: Int) {
-        // A page between the threads.
+        // Whole pages, so that no two threads write to one.
         let rounded = (bytes + 4095) / 4096 * 4096
         guard rounded > bytesPerWorker else { return }
         memory?.deallocate()

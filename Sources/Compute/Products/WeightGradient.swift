@@ -102,7 +102,7 @@ public struct WeightGradient: Sendable {
         let isLast = columns.count < outputGradient.width
         for first in stride(from: 0, to: products.rows, by: Self.rowsPerProduct) {
             guard let pair = first + Self.rowsPerProduct <= products.rows ? products.whole : products.rest else {
-                preconditionFailure("products for another number of rows")
+                fatalError("products for another number of rows")
             }
             (isLast ? pair.last : pair.tile).run(
                 base + first * columns.count * bytes, input.row(first),

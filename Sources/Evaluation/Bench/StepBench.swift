@@ -120,6 +120,7 @@ private final class StepWork {
     private let sum: GradientSum
     private var grids: GradientGrids
     private let optimizer: Optimizer
+    private var squares: [Double]
     private let random = TrainingRandom(seed: 2)
     private let arena: Arena
     private let images, noise: FloatBuffer  // [batch, C, S, S] and [microbatch, C, S, S]
@@ -139,6 +140,7 @@ private final class StepWork {
         state = TrainingState(table)
         sum = GradientSum(engine, table, virtualRanks: 1)
         grids = GradientGrids(tensors: table.parameters.count, virtualRanks: 1)
+        squares = [Double](repeating: 0, count: Reductions.blocks(table.flatCount))
         let job = JobConfiguration()
         optimizer = Optimizer(job.optimizer, job.ema, steps: job.training.steps)
         (arena, (images, noise)) = Arena.build("images and noise") { arena in
@@ -171,7 +173,6 @@ private final class StepWork {
         // Training would do the first step again on the grids that its gradients give; here it is not measured.
         grids.follow(sum.maxima)
         let gradient = sum.rounded(0..<state.table.flatCount)
-        var squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
         squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         let clipping = optimizer.clipping(gradientNorm: squares.reduce(0, +).squareRoot())
         lap(.sum)

@@ -164,7 +164,7 @@ extension JobConfiguration {
         JobField(
             "training", "microbatch", \.training.microbatch.orAutomatic,
             "Samples in the network at once, at most those of a virtual rank; fewer take less memory. Rounded up to whole "
-                + "groups of 2,048 tokens; changes no bits. auto: as many of those as fit into memory.",
+                + "groups of at most 2,048 tokens; changes no bits. auto: as many of those as fit into memory.",
             .notNegative, onResume: .free),
         JobField(
             "training", "iterationsWithoutGradient", \.training.iterationsWithoutGradient,

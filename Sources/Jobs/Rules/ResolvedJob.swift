@@ -87,7 +87,7 @@ extension ResolvedJob {
         let group = BatchCut.groupSamples(tokens: configuration.model.tokens)
         return ResolvedJob(
             configuration,
-            microbatch: min((microbatch + group - 1) / group * group, configuration.training.virtualRankSize),
+            microbatch: min((max(microbatch, 1) + group - 1) / group * group, configuration.training.virtualRankSize),
             activations: activations, shuffle: shuffle, precision: precision)
     }
 }

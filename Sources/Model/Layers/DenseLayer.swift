@@ -90,7 +90,8 @@ final class DenseLayer {
 
     /// dY W of a panel, dense.
     func multiplyBack(_ gradient: Matrix, into output: Matrix, _ panel: BatchCut.Panel, _ worker: Int) {
-        backward?.multiply(gradient, into: output, rows: panel.rows, worker: worker)
+        guard let backward else { preconditionFailure("a layer for inference has no backward pass") }
+        backward.multiply(gradient, into: output, rows: panel.rows, worker: worker)
     }
 
     /// Where the column sums of a panel's output gradient are added up.

@@ -69,7 +69,7 @@ final class FixedPointSolve {
         fc2 = w.layer(ranges.injection2, inputs: 2 * d, outputs: d)
         constant = w.arena.take(rows: w.capacity * c.tokens, columns: 2 * d, .float32)
         kept = w.use.isTraining ? (w.take(d), w.take(d)) : nil
-        passing = IterationActivations(w.passingActivations, kept: nil)
+        passing = IterationActivations(w.passing, kept: nil)
         let m = w.use.gradientIterations
         activations =
             w.use.keeps

@@ -45,7 +45,7 @@ final class Workspace {
     /// The residual stream, [B T, D], float32.
     let stream: Matrix
     /// Queries, keys, values and attention's output where nothing is kept, of all samples.
-    private let passing: BlockActivations
+    let passing: BlockActivations
 
     init(_ engine: Engine, _ arena: Arena, _ c: ModelConfiguration, capacity: Int, use: NetworkUse) {
         self.engine = engine
@@ -82,9 +82,6 @@ final class Workspace {
         use.keeps
             ? BlockActivations(arena, configuration, element, samples: capacity, keeping: true) : passing
     }
-
-    /// For blocks of which nothing is kept.
-    var passingActivations: BlockActivations { passing }
 
     func modulation(parts: Int) -> Modulation {
         Modulation(arena, configuration, parts: parts, samples: capacity, group: use.isTraining ? group : 0)

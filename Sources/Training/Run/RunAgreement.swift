@@ -37,8 +37,11 @@ enum RunAgreement {
             ("program", ProgramVersion.current, "start the same program on all nodes"),
             (
                 "matrix kernels", environment["backend"] ?? "",
-                "use nodes of one kind, or set OPENBLAS_CORETYPE to kernels that all of them can run, such as Haswell"
+                "install the same matrix library on all nodes (oneDNN, or run.gemm: openblas), and use nodes of one kind; or "
+                    + "set ONEDNN_MAX_CPU_ISA, or with OpenBLAS OPENBLAS_CORETYPE, to what all of them have, such as AVX2 and "
+                    + "Haswell"
             ),
+            ("precision", environment["precision"] ?? "", "give all ranks the same job"),
             ("MPI library", environment["mpi"] ?? "", "load the same MPI on all nodes"),
             ("data set", fingerprint.description, "copy the same data set to all nodes"),
             ("held-out data set", validation, "copy the same data set to all nodes"),

@@ -167,12 +167,13 @@ struct RunStart {
     ) throws -> Engine {
         var library = job.run.gemm
         if library == .auto, let recorded = checkpoint?.metadata.environment["backend"] {
-            if recorded.hasPrefix("OpenBLAS") { library = .openblas }
+            library = recorded.hasPrefix("OpenBLAS") ? .openblas : .onednn
         }
         let backend = try world.agree { try library.load() }
         let preferred = try world.allGather((backend.prefersBFloat16 ? Precision.bf16 : .float32).rawValue)
         let common: Precision = preferred.allSatisfy { $0 == Precision.bf16.rawValue } ? .bf16 : .float32
-        let precision = job.training.precision ?? resumption?.job.precision ?? common
+        // A resume goes on with what its changes made of the job file.
+        let precision = resumption?.job.precision ?? job.training.precision ?? common
         return try world.agree { try Engine(threads: threads, backend, precision) }
     }
 
@@ -213,7 +214,7 @@ struct RunStart {
     ) -> Int {
         guard let limit else { return job.microbatchSize }
         var candidate = job
-        while plan(candidate).bytes > limit.bytes / runtime.nodeLocal.size {
+        while candidate.microbatchSize > 1, plan(candidate).bytes > limit.bytes / runtime.nodeLocal.size {
             let smaller = candidate.with(microbatch: candidate.microbatchSize / 2)
             guard smaller.microbatchSize < candidate.microbatchSize else { break }
             candidate = smaller

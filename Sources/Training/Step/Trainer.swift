@@ -31,6 +31,8 @@ public final class Trainer {
     private let vote: StepVote
     private let seals: WeightSeals
     private let accumulator: BatchAccumulator
+    /// Of the slice's gradient, a block each.
+    private var squares: [Double]
     private var feed: SampleFeed?
     private let clock = ContinuousClock()
 
@@ -54,6 +56,7 @@ public final class Trainer {
         let table = accumulator.table
         let slices = FlatSlices(count: table.flatCount, ranks: communicator.size)
         state = TrainingState(table, slices: slices, rank: communicator.rank)
+        squares = [Double](repeating: 0, count: Reductions.blocks(state.slice.count))
         let shares = (0..<communicator.size).map { plan.virtualRanks(of: $0, ranks: communicator.size).count }
         sum = GradientSum(
             engine, table, virtualRanks: training.virtualRanks, own: shares[communicator.rank], slice: state.slice)
@@ -186,8 +189,8 @@ public final class Trainer {
         }
         runGuard?.heartbeat.enter(.exchanging)
         let gradient = exchange.reduce(sum, whileIdle: runGuard.map { runGuard in { runGuard.tell() } })
-        ballot.squares = [Double](repeating: 0, count: Reductions.blocks(gradient.count))
-        ballot.squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
+        squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
+        ballot.squares = squares
         ballot.firstBlock = state.slice.lowerBound / Reductions.block
         runGuard?.vote(&ballot)
         ballot.saving = saving()
