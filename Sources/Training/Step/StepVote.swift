@@ -65,8 +65,8 @@ public final class StepVote {
         /// Whether the sum of the gradients is finite, too.
         public var isFinite: Bool { valuesAreFinite && gradientNorm.isFinite }
 
-        /// Positions whose loss is not finite.
-        public var nonFinitePositions: [Int] { mse.indices.filter { !(mse[$0] + vb[$0]).isFinite } }
+        /// Positions whose loss is not finite as a float32: its gradient would be none, however it is computed.
+        public var nonFinitePositions: [Int] { mse.indices.filter { !Float(mse[$0] + vb[$0]).isFinite } }
     }
 
     /// How far a rank is with what it writes in the background; of all ranks, how far the last is.

@@ -117,15 +117,18 @@ public final class Trainer {
         report.isRedone = isRedone
         report.repairs = repairs
         report.waitSeconds = waitSeconds
-        guard outcome.isFinite else {
+        let clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
+        // The second moment holds squares of what the optimizer is given.
+        let norm = outcome.gradientNorm * clipping
+        guard outcome.isFinite, Float(norm * norm).isFinite else {
             grids = former
             report.skipped = skip(outcome)
             return report
         }
         grids.follow(outcome.maxima)
         runGuard?.heartbeat.enter(.updating)
-        report.clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
-        optimizer.apply(engine, gradient: gradient, scale: report.clipping, to: state)
+        report.clipping = clipping
+        optimizer.apply(engine, gradient: gradient, scale: clipping, to: state)
         state.skippedInARow = 0
         if checksWeights { seals.take(state.weights) }
         exchange.share(state.weights)
