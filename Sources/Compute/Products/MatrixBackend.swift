@@ -17,9 +17,8 @@ extension MatrixBackend {
     public var prefersBFloat16: Bool {
         switch self {
         case .openBLAS: false
-        // AMD's take half the time of float32's; Intel's without tiles twice as long, because one of two multipliers has the
-        // instruction and its operands are converted.
-        case .oneDNN(let library): library.hasBFloat16 && (library.hasBFloat16Tiles || Processor.current.isAMD)
+        case .oneDNN(let library):
+            Processor.current.prefersBFloat16(hasProducts: library.hasBFloat16, hasTiles: library.hasBFloat16Tiles)
         }
     }
 }

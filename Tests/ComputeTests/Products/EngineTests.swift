@@ -60,10 +60,12 @@ struct EngineTests {
 
     @Test("bfloat16 is preferred where it is faster")
     func preference() {
-        #expect(!Processor().prefersBFloat16)
-        #expect(Processor(hasBFloat16: true, hasBFloat16Tiles: true).prefersBFloat16)
-        #expect(Processor(isAMD: true, hasBFloat16: true).prefersBFloat16)
-        #expect(!Processor(hasBFloat16: true).prefersBFloat16 && !Processor(isAMD: true).prefersBFloat16)
+        let (intel, amd) = (Processor(), Processor(isAMD: true))
+        #expect(!intel.prefersBFloat16(hasProducts: false, hasTiles: false))
+        #expect(!intel.prefersBFloat16(hasProducts: true, hasTiles: false))
+        #expect(intel.prefersBFloat16(hasProducts: true, hasTiles: true))
+        #expect(amd.prefersBFloat16(hasProducts: true, hasTiles: false))
+        #expect(!amd.prefersBFloat16(hasProducts: false, hasTiles: false))
         #expect(Precision.float32.element == .float32 && Precision.bf16.element == .bfloat16)
         #expect(Element.float32.bytes == 4 && Element.bfloat16.bytes == 2)
     }
