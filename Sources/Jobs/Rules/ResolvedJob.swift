@@ -62,16 +62,20 @@ extension JobConfiguration {
             precision: training.precision ?? recorded?.precision ?? precision)
     }
 
-    /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one. Others are
-    /// whole groups, so that their size changes no bits.
+    /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one.
     private func microbatch(recorded: ResolvedJob?) -> Int {
         let size = training.virtualRankSize
         var wanted = training.microbatch > 0 ? training.microbatch : size
         if training.microbatch == 0, let recorded, recorded.microbatchSize < recorded.training.virtualRankSize {
             wanted = recorded.microbatchSize
         }
+        return inWholeGroups(wanted)
+    }
+
+    /// A microbatch of so many samples, or more: whole groups, so that its size changes no bits; at most a virtual rank.
+    fileprivate func inWholeGroups(_ microbatch: Int) -> Int {
         let group = BatchCut.groupSamples(tokens: model.tokens)
-        return min((wanted + group - 1) / group * group, size)
+        return min((max(microbatch, 1) + group - 1) / group * group, training.virtualRankSize)
     }
 }
 
@@ -82,12 +86,10 @@ extension ResolvedJob {
             configuration, microbatch: microbatchSize, activations: activations, shuffle: shuffle, precision: precision)
     }
 
-    /// The same job with other microbatches, which change no bits: whole groups, at most a virtual rank.
+    /// The same job with microbatches of so many samples, in whole groups, which changes no bits.
     public func with(microbatch: Int) -> ResolvedJob {
-        let group = BatchCut.groupSamples(tokens: configuration.model.tokens)
-        return ResolvedJob(
-            configuration,
-            microbatch: min((max(microbatch, 1) + group - 1) / group * group, configuration.training.virtualRankSize),
-            activations: activations, shuffle: shuffle, precision: precision)
+        ResolvedJob(
+            configuration, microbatch: configuration.inWholeGroups(microbatch), activations: activations,
+            shuffle: shuffle, precision: precision)
     }
 }

@@ -25,10 +25,7 @@ final class BlockStack {
                 if !states.isEmpty { Rows.copy(stream, to: states[index].from(panel.firstRow), rows: panel.rows) }
                 block.enter(pass, w.attention, stream: stream, a, window, panel, worker)
             }
-            let attention = a.attention(w.attention, window, window.samples)
-            chain.attend(w.attention.tasks(samples: pass.samples)) { task, worker in
-                w.attention.forward(attention, task: task, worker: worker)
-            }
+            chain.attend(w.attention, a, window, window.samples)
             chain.panels { panel, worker in
                 block.leave(pass, stream: w.stream.from(panel.firstRow), a, window, panel, worker)
             }
@@ -47,10 +44,7 @@ final class BlockStack {
                     Rows.copy(states[index].from(panel.firstRow), to: own, rows: panel.rows)
                     block.enter(g.pass, g.attention, stream: own, recomputed, g.window, panel, worker)
                 }
-                let attention = recomputed.attention(g.attention, g.window, g.window.samples)
-                chain.attend(g.attention.tasks(samples: g.window.samples.count)) { task, worker in
-                    g.attention.forward(attention, task: task, worker: worker)
-                }
+                chain.attend(g.attention, recomputed, g.window, g.window.samples)
                 chain.panels { panel, worker in
                     block.leave(
                         g.pass, stream: g.window.rows(stream, panel), recomputed, g.window, panel, worker)

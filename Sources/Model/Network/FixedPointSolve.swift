@@ -97,10 +97,7 @@ final class FixedPointSolve {
                 if let state { Rows.copy(z, to: state.from(panel.firstRow), rows: panel.rows) }
                 self.enter(pass, stream: z, a, window, panel, worker)
             }
-            let attention = a.block.attention(w.attention, window, window.samples)
-            chain.attend(w.attention.tasks(samples: pass.samples)) { task, worker in
-                w.attention.forward(attention, task: task, worker: worker)
-            }
+            chain.attend(w.attention, a.block, window, window.samples)
             chain.panels { panel, worker in
                 self.block.leave(pass, stream: w.stream.from(panel.firstRow), a.block, window, panel, worker)
             }

@@ -90,10 +90,7 @@ extension FixedPointSolve {
             Rows.copy(states[k].from(panel.firstRow), to: z, rows: panel.rows)
             enter(g.pass, stream: z, a, g.window, panel, worker)
         }
-        let attention = a.block.attention(g.attention, g.window, g.window.samples)
-        chain.attend(g.attention.tasks(samples: g.window.samples.count)) { task, worker in
-            g.attention.forward(attention, task: task, worker: worker)
-        }
+        chain.attend(g.attention, a.block, g.window, g.window.samples)
         chain.panels { [self] panel, worker in
             block.leave(g.pass, stream: g.window.rows(stream, panel), a.block, g.window, panel, worker)
         }

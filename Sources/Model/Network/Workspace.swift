@@ -140,6 +140,16 @@ struct GroupPass {
     func chain() -> PanelChain { PanelChain(pass, panels: window.panels) }
 }
 
+extension PanelChain {
+    /// Attention over some samples of a window.
+    func attend(_ attention: Attention, _ a: BlockActivations, _ window: Window, _ samples: Range<Int>) {
+        let pass = a.attention(attention, window, samples)
+        attend(attention.tasks(samples: samples.count)) { task, worker in
+            attention.forward(pass, task: task, worker: worker)
+        }
+    }
+}
+
 extension BlockActivations {
     /// Attention over some samples of a window.
     func attention(_ attention: Attention, _ window: Window, _ samples: Range<Int>) -> Attention.Pass {
