@@ -215,6 +215,9 @@ public struct JobConfiguration: Equatable, Sendable {
         public init() {}
     }
 
+    /// Whether any checkpoint is written while training goes on: it waits for the one at its end.
+    public var savesWhileTraining: Bool { checkpoint.every > 0 && checkpoint.every < training.steps }
+
     /// The sampler with `auto` resolved.
     public var sampler: SamplerKind { sampling.sampler ?? (diffusion.target == .flow ? .flow : .ddpm) }
 }

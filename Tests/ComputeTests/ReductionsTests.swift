@@ -48,11 +48,11 @@ struct ReductionsTests {
             #expect(copy.slice(0, count).array == values && copy[count] == rest)
             for (place, odd) in zip([0, count / 2, count - 1], [Float.nan, .infinity, -.infinity]) where count > 0 {
                 source[place] = odd
-                #expect(!Reductions.copy(engine, source, to: copy))
+                #expect(!Reductions.copy(engine, source, to: copy) && !Reductions.isFinite(engine, source))
                 #expect(copy[place].bitPattern == odd.bitPattern)
                 source[place] = values[place]
             }
-            #expect(Reductions.copy(engine, source, to: copy))
+            #expect(Reductions.copy(engine, source, to: copy) && Reductions.isFinite(engine, source))
         }
     }
 }

@@ -38,15 +38,28 @@ extension Reductions {
     /// - Returns: whether all its values are finite; found on the way, while they are in the cache.
     public static func copy(_ engine: Engine, _ vector: FloatBuffer, to copy: FloatBuffer) -> Bool {
         precondition(vector.count <= copy.count, "source longer than destination")
+        return isFinite(engine, vector) { copy.slice($0, $1.count).copy(from: $1) }
+    }
+
+    /// Whether all values of a vector are finite.
+    public static func isFinite(_ engine: Engine, _ vector: FloatBuffer) -> Bool {
+        isFinite(engine, vector) { _, _ in }
+    }
+
+    /// - Parameter before: what is done with each block, by its place, before it is looked at.
+    @inline(__always)
+    private static func isFinite(
+        _ engine: Engine, _ vector: FloatBuffer, after before: (_ start: Int, _ block: FloatBuffer) -> Void
+    ) -> Bool {
         var maxima = [Float](repeating: 0, count: blocks(vector.count))
         maxima.withUnsafeMutableBufferPointer { maxima in
             // A large page at a time.
             engine.pool.parallelRanges(maxima.count, grain: (1 << 19) / block) { range, _ in
                 for index in range {
                     let start = index * block
-                    let count = min(block, vector.count - start)
-                    copy.slice(start, count).copy(from: vector.slice(start, count))
-                    maxima[index] = OrderFreeSum.largestMagnitude(copy.base + start, count)
+                    let values = vector.slice(start, min(block, vector.count - start))
+                    before(start, values)
+                    maxima[index] = OrderFreeSum.largestMagnitude(values.base, values.count)
                 }
             }
         }

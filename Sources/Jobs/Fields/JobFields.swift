@@ -242,8 +242,9 @@ extension JobConfiguration {
 
     private static let checkpointFields: [JobField] = [
         JobField(
-            "checkpoint", "every", \.checkpoint.every, "Steps between checkpoints; 0: only at the end.", .atLeast(0),
-            onResume: .free),
+            "checkpoint", "every", \.checkpoint.every,
+            "Steps between checkpoints, written from a copy while training goes on; 0: only at the end, without a copy.",
+            .atLeast(0), onResume: .free),
         JobField(
             "checkpoint", "keepLast", \.checkpoint.keepLast, "The latest checkpoints that stay; 0: all.", .atLeast(0),
             onResume: .free),

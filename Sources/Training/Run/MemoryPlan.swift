@@ -34,7 +34,9 @@ public struct MemoryPlan: Equatable, Sendable {
         activationBytes = BatchAccumulator.bytes(job, engine: engine)
         lines = [
             Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
-            Line(name: "copy to save", bytes: StateSnapshot.bytes(table, slices, rank: rank)),
+            Line(
+                name: "copy to save",
+                bytes: job.configuration.savesWhileTraining ? StateSnapshot.bytes(table, slices, rank: rank) : 0),
             Line(
                 name: "gradients",
                 bytes: GradientSum.bytes(

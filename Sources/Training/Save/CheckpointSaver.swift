@@ -5,7 +5,8 @@ import Reporting
 
 /// Saves a run's state while training goes on.
 ///
-/// A save begins with a copy of what each rank holds. From it a thread of each rank writes that rank's file. Once all have,
+/// A save begins with a copy of what each rank holds, unless training waits for every save (`copies`). From it a thread of
+/// each rank writes that rank's file. Once all have,
 /// a thread of rank 0 writes what vouches for them, puts the folder in its place, and deletes what need not stay. How far
 /// the threads are, ranks tell each other in the vote at the end of each step (`StepVote.Saving`). Threads do not call
 /// MPI: that is for `begin`, `advance` and `finish`, which are collective.
@@ -38,7 +39,8 @@ package final class CheckpointSaver {
     private let run: String
     private let retention: CheckpointRetention
     private let state: TrainingState
-    private let snapshot: StateSnapshot
+    /// Nil where the state itself is written, while training waits.
+    private let snapshot: StateSnapshot?
     private let layout: [[CheckpointExtent]]
     private let communicator: Communicator
     private let engine: Engine
@@ -53,9 +55,11 @@ package final class CheckpointSaver {
     /// - Parameters:
     ///   - run: the run's folder.
     ///   - saved: the step that the run goes on from, where its checkpoint lies in the folder.
+    ///   - copies: whether the state may change while it is written: otherwise `finish` follows `begin` at once, and a copy
+    ///     of it takes no memory.
     ///   - after: is told of each stage, on the threads that write; what it throws fails the save.
     package init(
-        run: String, retention: CheckpointRetention, saved: Int? = nil, _ state: TrainingState,
+        run: String, retention: CheckpointRetention, saved: Int? = nil, copies: Bool = true, _ state: TrainingState,
         _ communicator: Communicator, _ engine: Engine,
         after: @escaping @Sendable (CheckpointWriter.Stage) throws -> Void = CheckpointWriter.crash
     ) {
@@ -66,7 +70,7 @@ package final class CheckpointSaver {
         self.engine = engine
         self.after = after
         latestStep = saved
-        snapshot = StateSnapshot(state, engine)
+        snapshot = copies ? StateSnapshot(state, engine) : nil
         layout = state.checkpointLayout
     }
 
@@ -92,7 +96,8 @@ package final class CheckpointSaver {
 
     // MARK: - Phases
 
-    /// Copies the present state, and begins to write it. Nothing else is under way. Collective.
+    /// Copies the present state, where training does not wait, and begins to write it. Nothing else is under way.
+    /// Collective.
     ///
     /// - Parameter metadata: of the present step.
     /// - Returns: nil, or that it could not begin.
@@ -102,7 +107,7 @@ package final class CheckpointSaver {
         stalled = .zero
         return try standing {
             state.completeRows(communicator)
-            let isFinite = snapshot.take(engine)
+            let isFinite = snapshot?.take(engine) ?? state.savedVectors.allSatisfy { Reductions.isFinite(engine, $0) }
             let metadata = try communicator.agree {
                 guard isFinite else { throw notFinite }
                 return try metadata()
@@ -197,11 +202,12 @@ package final class CheckpointSaver {
     }
 
     private func write(_ writer: CheckpointWriter) -> BackgroundTask<Part> {
-        let (rank, ranks, snapshot) = (communicator.rank, communicator.size, snapshot)
+        let (rank, ranks) = (communicator.rank, communicator.size)
+        let pieces = snapshot?.pieces ?? state.checkpointPieces(in: state.savedVectors)
         return BackgroundTask("checkpoint") {
             let clock = ContinuousClock()
             let begin = clock.now
-            let digest = try writer.writeRankFile(snapshot.pieces, writer: rank, of: ranks)
+            let digest = try writer.writeRankFile(pieces, writer: rank, of: ranks)
             return Part(digest: digest, seconds: (clock.now - begin).seconds)
         }
     }
