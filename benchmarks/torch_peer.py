@@ -5,7 +5,8 @@
 
 The network is Tests/reference/fpdm_torch.py. A step is forward, loss, backward, AdamW (fused) and the average of the
 weights; sampling is DDIM with guidance. bf16 is PyTorch's autocast. `--compile` goes through torch.compile;
-`--checkpointing` forms each block's activations again, as the published code does. Prints JSON: seconds of each
+`--checkpointing` forms each block's activations again, as the published code does. `--memory` takes one step only, after
+one of a single sample that makes the optimizer's moments: for peaks of steps that take long. Prints JSON: seconds of each
 repetition, after warming up.
 """
 
@@ -41,6 +42,7 @@ def arguments():
     parser.add_argument("--precision", choices=["float32", "bf16"], default="float32")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--checkpointing", action="store_true")
+    parser.add_argument("--memory", action="store_true")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeat", type=int, help="steps measured (3), or runs of sampling (1)")
     options = parser.parse_args()
@@ -49,6 +51,8 @@ def arguments():
             setattr(options, name, step if options.what == "step" else sample)
     if len(options.iterations) != (2 if options.what == "step" else 1):
         parser.error("--iterations: two numbers for a step, one for sampling")
+    if options.memory:
+        options.repeat = 1
     options.fixed_point |= options.model.startswith("FPDM-")
     return options
 
@@ -105,9 +109,9 @@ def training(options, model):
     images = torch.randn(batch, c.in_channels, c.input_size, c.input_size)
     y = torch.randint(0, c.num_classes, (batch,))
 
-    def step():
-        for first in range(0, batch, microbatch):
-            x0, label = images[first:first + microbatch], y[first:first + microbatch]
+    def step(count=batch):
+        for first in range(0, count, microbatch):
+            x0, label = images[first:count][:microbatch], y[first:count][:microbatch]
             noise, t, drop = torch.randn_like(x0), torch.randint(0, 1000, label.shape), torch.rand(len(label)) < 0.1
             with autocast(options):
                 output = model(diffusion.add_noise(x0, t, noise), t, label, drop, iterations=tuple(options.iterations))
@@ -117,6 +121,8 @@ def training(options, model):
         torch._foreach_lerp_(average, [p.detach() for p in model.parameters()], 1e-4)
 
     def warm():
+        if options.memory:
+            return step(1)
         # The second begins from moments, as all that follow do.
         step()
         step()

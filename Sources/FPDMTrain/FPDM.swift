@@ -11,6 +11,7 @@ struct FPDM: ParsableCommand {
 
               fpdm train jobs/digits.yaml                 on this machine
               mpirun -n 4 fpdm train jobs/digits.yaml     on four ranks, to the same bits
+              fpdm plan jobs/digits.yaml --ranks 4        what that will take
               fpdm sample runs/digits --count 100         pictures
               fpdm checkpoint inspect runs/digits         what is in there
 
@@ -23,7 +24,8 @@ struct FPDM: ParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            TrainCommand.self, SampleCommand.self, EvaluateCommand.self, ApplyCommand.self, DataCommand.self,
+            TrainCommand.self, PlanCommand.self, SampleCommand.self, EvaluateCommand.self, ApplyCommand.self,
+            DataCommand.self,
             CheckpointCommand.self, SelfcheckCommand.self, BenchCommand.self,
         ])
 }

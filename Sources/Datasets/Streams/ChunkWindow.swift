@@ -22,7 +22,7 @@ final class ChunkWindow {
     /// - Parameter samples: the most that a window has.
     init(_ dataset: ShardedDataset, samples: Int) {
         self.dataset = dataset
-        vectorLength = Self.vectorLength(dataset)
+        vectorLength = dataset.shape.vectorLength
         images = .allocate(byteCount: samples * dataset.storedImageBytes, alignment: 16)
         vectors = .allocate(capacity: samples * vectorLength)
         indices = [Int](repeating: 0, count: samples)
@@ -34,13 +34,9 @@ final class ChunkWindow {
     }
 
     /// Bytes of a window, without taking them.
-    static func bytes(_ dataset: ShardedDataset, samples: Int) -> Int {
+    static func bytes(_ shape: DatasetShape, samples: Int) -> Int {
         samples
-            * (dataset.storedImageBytes + vectorLength(dataset) * MemoryLayout<Float>.stride + MemoryLayout<Int>.stride)
-    }
-
-    private static func vectorLength(_ dataset: ShardedDataset) -> Int {
-        if case .continuous(let length) = dataset.labels { length } else { 0 }
+            * (shape.storedImageBytes + shape.vectorLength * MemoryLayout<Float>.stride + MemoryLayout<Int>.stride)
     }
 
     /// Begins a window, in place of the one before.

@@ -30,8 +30,8 @@ public final class StreamReader {
     }
 
     /// Bytes of a reader, without taking them.
-    public static func bytes(_ dataset: ShardedDataset, _ order: SampleOrder, streams: Int) -> Int {
-        2 * streams * ChunkWindow.bytes(dataset, samples: order.longestWindow)
+    public static func bytes(_ shape: DatasetShape, _ order: SampleOrder, streams: Int) -> Int {
+        2 * streams * ChunkWindow.bytes(shape, samples: order.longestWindow)
     }
 
     private func begin(_ index: Int, _ window: SampleWindow) {

@@ -27,7 +27,7 @@ public struct MemoryLimit: Equatable, Sendable {
         self = least
     }
 
-    private init(bytes: Int, source: String) {
+    public init(bytes: Int, source: String) {
         self.bytes = bytes
         self.source = source
     }

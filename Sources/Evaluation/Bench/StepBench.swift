@@ -1,5 +1,6 @@
 import Compute
 import Diffusion
+import Dispatch
 import Distributed
 import Jobs
 import Model
@@ -9,13 +10,16 @@ import Training
 public struct StepBench {
     public struct Settings: Equatable, Sendable {
         public var model = ModelConfiguration()
-        /// Samples of a step.
+        public var diffusion = DiffusionConfiguration()
+        /// Samples of a step, of all virtual ranks that are computed.
         public var batch = 16
         /// Samples in the network at once.
         public var microbatch = 16
         /// The same in every step; a DiT ignores them.
         public var iterations = Iterations(withoutGradient: 5, withGradient: 6)
         public var activations = ActivationMode.keep
+        /// What of the global batch is computed here.
+        public var share = Share()
         /// Steps measured, after one that warms up.
         public var steps = 3
 
@@ -28,7 +32,18 @@ public struct StepBench {
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
         }
 
-        fileprivate var use: NetworkUse { .training(activations: activations, iterations: iterations.withGradient) }
+        var use: NetworkUse { .training(activations: activations, iterations: iterations.withGradient) }
+    }
+
+    /// The first rank's part of a step: the values it owns, and the virtual ranks it computes.
+    public struct Share: Equatable, Sendable {
+        public var ranks = 1
+        /// Of the global batch.
+        public var virtualRanks = 1
+        /// Computed here.
+        public var own = 1
+
+        public init() {}
     }
 
     public struct Result: Codable, Equatable, Sendable {
@@ -81,13 +96,9 @@ public struct StepBench {
     /// - Throws: `DiffusionError` for an objective that cannot be.
     public func run() throws -> Result {
         let work = try StepWork(settings, engine: engine)
-        for step in 0...settings.steps {
-            if step == 1 { work.forgetTimes() }
-            work.step(step)
-        }
+        work.run()
         let (seconds, peak) = (work.seconds, ProcessMemory.peak)
         let flops = StepFLOPs(settings.model).step(batch: settings.batch, iterations: settings.iterations)
-        let phase = work.phases.mapValues(\.median)
         return Result(
             model: settings.model.publishedName ?? settings.model.inWords, precision: engine.precision.rawValue,
             activations: settings.activations.rawValue, backend: engine.name, threads: engine.pool.threadCount,
@@ -97,16 +108,29 @@ public struct StepBench {
             samplesPerSecond: Double(settings.batch) / seconds.median, flopsPerStep: flops,
             flopsPerSecond: flops / seconds.median,
             bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: settings.model.width),
-            peakBytes: peak, loss: work.loss,
-            phases: Phases(
-                packing: phase[.packing] ?? 0, noise: phase[.noise] ?? 0, forward: phase[.forward] ?? 0,
-                backward: phase[.backward] ?? 0,
-                sum: phase[.sum] ?? 0, optimizer: phase[.optimizer] ?? 0))
+            peakBytes: peak, loss: work.loss, phases: work.medians)
+    }
+
+    /// The phases of a step where several such processes work at once, each with threads of its own: what a rank among
+    /// others on its node takes, on average.
+    ///
+    /// - Parameter engines: one for each.
+    /// - Throws: `DiffusionError` for an objective that cannot be.
+    static func phases(_ settings: Settings, engines: [Engine]) throws -> Phases {
+        let works = try engines.map { try StepWork(settings, engine: $0) }
+        DispatchQueue.concurrentPerform(iterations: works.count) { works[$0].run() }
+        let each = works.map(\.medians)
+        func mean(_ phase: KeyPath<Phases, Double>) -> Double {
+            each.reduce(0) { $0 + $1[keyPath: phase] } / Double(each.count)
+        }
+        return Phases(
+            packing: mean(\.packing), noise: mean(\.noise), forward: mean(\.forward), backward: mean(\.backward),
+            sum: mean(\.sum), optimizer: mean(\.optimizer))
     }
 }
 
-/// A step, and the clock beside it.
-private final class StepWork {
+/// A step, and the clock beside it. One thread at a time uses it.
+private final class StepWork: @unchecked Sendable {
     enum Phase { case packing, noise, forward, backward, sum, optimizer }
 
     private(set) var seconds: [Double] = []
@@ -124,7 +148,7 @@ private final class StepWork {
     private let random = TrainingRandom(seed: 2)
     private let arena: Arena
     private let images, noise: FloatBuffer  // [batch, C, S, S] and [microbatch, C, S, S]
-    private let labels: [Int]
+    private let labels: [Int]  // [batch]
     private let clock = ContinuousClock()
     private var lapBegin: ContinuousClock.Instant
     /// Of the present step.
@@ -134,19 +158,21 @@ private final class StepWork {
         let model = settings.model
         (self.settings, self.engine) = (settings, engine)
         lossGradient = try LossGradient(
-            model, DiffusionConfiguration(), engine: engine, capacity: settings.microbatch,
+            model, settings.diffusion, engine: engine, capacity: settings.microbatch,
             activations: settings.activations, iterations: settings.iterations.withGradient)
         let table = lossGradient.network.table
-        state = TrainingState(table)
-        sum = GradientSum(engine, table, virtualRanks: 1)
-        grids = GradientGrids(tensors: table.parameters.count, virtualRanks: 1)
-        squares = [Double](repeating: 0, count: Reductions.blocks(table.flatCount))
+        let share = settings.share
+        state = TrainingState(table, slices: FlatSlices(count: table.flatCount, ranks: share.ranks), rank: 0)
+        sum = GradientSum(
+            engine, table, virtualRanks: share.virtualRanks, own: share.own, slice: state.slice)
+        grids = GradientGrids(tensors: table.parameters.count, virtualRanks: share.virtualRanks)
+        squares = [Double](repeating: 0, count: Reductions.blocks(state.slice.count))
         let job = JobConfiguration()
         optimizer = Optimizer(job.optimizer, job.ema, steps: job.training.steps)
         (arena, (images, noise)) = Arena.build("images and noise") { arena in
             (arena.take(settings.batch * model.imageValues), arena.take(settings.microbatch * model.imageValues))
         }
-        labels = (0..<settings.batch).map { $0 * 37 % model.classes }
+        labels = (0..<settings.batch).map { $0 * 37 % max(model.classes, 1) }
         lapBegin = clock.now
         state.startForBench()
         for sample in 0..<settings.batch {
@@ -155,9 +181,22 @@ private final class StepWork {
         }
     }
 
-    func forgetTimes() { (seconds, phases) = ([], [:]) }
+    /// All steps; the first one warms up.
+    func run() {
+        for step in 0...settings.steps {
+            if step == 1 { (seconds, phases) = ([], [:]) }
+            self.step(step)
+        }
+    }
 
-    func step(_ step: Int) {
+    var medians: StepBench.Phases {
+        func median(_ phase: Phase) -> Double { phases[phase]?.median ?? 0 }
+        return StepBench.Phases(
+            packing: median(.packing), noise: median(.noise), forward: median(.forward), backward: median(.backward),
+            sum: median(.sum), optimizer: median(.optimizer))
+    }
+
+    private func step(_ step: Int) {
         laps = [:]
         let begin = clock.now
         lapBegin = begin
@@ -166,13 +205,18 @@ private final class StepWork {
         lossGradient.load(state.weights)
         lap(.packing)
         loss = 0
-        for first in stride(from: 0, to: settings.batch, by: settings.microbatch) {
-            accumulate(first..<min(first + settings.microbatch, settings.batch), step: step)
+        let size = settings.batch / settings.share.own
+        for virtualRank in 0..<settings.share.own {
+            let end = (virtualRank + 1) * size
+            for first in stride(from: end - size, to: end, by: settings.microbatch) {
+                accumulate(first..<min(first + settings.microbatch, end), step: step)
+            }
+            _ = sum.add()
+            lap(.sum)
         }
-        _ = sum.add()
         // Training would do the first step again on the grids that its gradients give; here it is not measured.
         grids.follow(sum.maxima)
-        let gradient = sum.rounded(0..<state.table.flatCount)
+        let gradient = sum.rounded(state.slice)
         squares.withUnsafeMutableBufferPointer { Reductions.squares(engine, gradient, into: $0) }
         let clipping = optimizer.clipping(gradientNorm: squares.reduce(0, +).squareRoot())
         lap(.sum)
@@ -192,7 +236,7 @@ private final class StepWork {
         let batch = LossGradient.Microbatch(
             images: images.slice(positions.lowerBound * values, positions.count * values), noise: noise,
             timesteps: positions.map { objective.timestep(uniform: random.timestep(step: step, sample: $0)) },
-            labels: .classes(Array(labels[positions])),
+            labels: labels(positions),
             drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: 0.1) })
         lap(.noise)
         let losses = lossGradient.losses(
@@ -201,6 +245,14 @@ private final class StepWork {
         ) { lap(.forward) }
         lap(.backward)
         loss += losses.reduce(0) { $0 + $1.loss } / Double(settings.batch)
+    }
+
+    private func labels(_ positions: Range<Int>) -> Labels {
+        switch settings.model.conditioning {
+        case .classes: .classes(Array(labels[positions]))
+        case .continuous: .continuous([Float](repeating: 0.5, count: positions.count * settings.model.classes))
+        case .none: .none
+        }
     }
 
     /// What has passed since the last lap belongs to this phase.

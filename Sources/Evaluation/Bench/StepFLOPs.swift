@@ -47,6 +47,13 @@ public struct StepFLOPs: Sendable {
         return solve > 0 ? count - stateHalf : count
     }
 
+    /// What `recompute` forms again for one sample's pass back.
+    public func recomputed(_ iterations: Iterations) -> Double {
+        let blocks = blocks * (blockLayers + 2 * attentionProduct)
+        guard model.fixedPoint else { return blocks }
+        return blocks + Double(iterations.withGradient) * (stateHalf + fc2 + blockLayers + 2 * attentionProduct)
+    }
+
     // MARK: - One sample's products, forward
 
     private func linear(_ inputs: Double, _ outputs: Double, rows: Double = 1) -> Double { 2 * rows * inputs * outputs }

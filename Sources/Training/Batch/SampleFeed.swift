@@ -27,14 +27,9 @@ public final class SampleBatch {
     }
 
     /// Bytes of a batch, without taking them.
-    static func bytes(_ dataset: ShardedDataset, count: Int) -> Int {
-        let labels =
-            switch dataset.labels {
-            case .classes: count * MemoryLayout<Int32>.stride
-            case .continuous(let length): count * length * MemoryLayout<Float>.stride
-            case .none: 0
-            }
-        return Arena.measure("samples") { $0.take(count * dataset.imageValues) } * MemoryLayout<Float>.stride + labels
+    static func bytes(_ shape: DatasetShape, count: Int) -> Int {
+        Arena.measure("samples") { $0.take(count * shape.imageValues) } * MemoryLayout<Float>.stride
+            + count * shape.labelBytes
     }
 
     /// Reads samples, in this order.
@@ -88,9 +83,9 @@ public final class SampleFeed: @unchecked Sendable {
     }
 
     /// Bytes of a feed, without taking them; what the data set itself keeps is not among them.
-    static func bytes(_ dataset: ShardedDataset, _ plan: BatchPlan, virtualRanks: Range<Int>) -> Int {
-        let windows = plan.order.map { StreamReader.bytes(dataset, $0, streams: virtualRanks.count) } ?? 0
-        return batchCount * SampleBatch.bytes(dataset, count: plan.positions(virtualRanks).count) + windows
+    static func bytes(_ shape: DatasetShape, _ plan: BatchPlan, virtualRanks: Range<Int>) -> Int {
+        let windows = plan.order.map { StreamReader.bytes(shape, $0, streams: virtualRanks.count) } ?? 0
+        return batchCount * SampleBatch.bytes(shape, count: plan.positions(virtualRanks).count) + windows
     }
 
     /// Ends the thread; to be called before the feed is let go.

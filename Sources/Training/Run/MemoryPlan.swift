@@ -18,16 +18,18 @@ public struct MemoryPlan: Equatable, Sendable {
     /// Of the network and its objective.
     let activationBytes: Int
 
-    /// - Parameter validation: the held-out data set, if there is one.
+    /// - Parameters:
+    ///   - validation: the held-out data set, if there is one.
+    ///   - program: `programBytes`
     init(
-        _ job: ResolvedJob, rank: Int, ranks: Int, engine: Engine,
-        dataset: ShardedDataset, validation: ShardedDataset?
+        _ job: ResolvedJob, rank: Int, ranks: Int, engine: Engine, data: DatasetShape, validation: DatasetShape?,
+        program: Int
     ) {
         let table = ParameterTable(job.model)
-        let plan = BatchPlan(job, dataset.layout)
+        let plan = BatchPlan(job, data.layout)
         let slices = FlatSlices(count: table.flatCount, ranks: ranks)
         let own = plan.virtualRanks(of: rank, ranks: ranks)
-        var samples = SampleFeed.bytes(dataset, plan, virtualRanks: own) + dataset.heldBytes
+        var samples = SampleFeed.bytes(data, plan, virtualRanks: own) + data.heldBytes
         if let validation {
             samples += SampleBatch.bytes(validation, count: job.microbatchSize) + validation.heldBytes
         }
@@ -49,12 +51,27 @@ public struct MemoryPlan: Equatable, Sendable {
                     + StepVote.bytes(
                         positions: job.training.globalBatch, virtualRanks: job.training.virtualRanks, ranks: ranks,
                         tensors: table.parameters.count, blocks: Reductions.blocks(table.flatCount))),
-            // What is resident now, and what HDF5, MPI and threads take once they work: 7 to 11 MiB, measured. The matrix
-            // library's products take a MiB or two a thread while they run.
-            Line(
-                name: "program and libraries",
-                bytes: ProcessMemory.resident + (10 << 20) + engine.pool.threadCount << 21),
+            Line(name: "program and libraries", bytes: program),
         ]
+    }
+
+    /// What several ranks take together.
+    init(sumOf plans: ArraySlice<MemoryPlan>) {
+        activationBytes = plans.reduce(0) { $0 + $1.activationBytes }
+        lines = (plans.first?.lines ?? []).indices.map { index in
+            Line(
+                name: plans[plans.startIndex].lines[index].name,
+                bytes: plans.reduce(0) { $0 + $1.lines[index].bytes })
+        }
+    }
+
+    /// What is resident now, and what comes to it in training.
+    ///
+    /// - Parameter afterStart: whether MPI runs already.
+    static func programBytes(_ engine: Engine, afterStart: Bool) -> Int {
+        // HDF5, MPI and threads take 7 to 11 MiB once they work, measured; MPI itself, when it starts, as much as is
+        // said here. The matrix library's products take a MiB or two a thread while they run.
+        ProcessMemory.resident + (10 << 20) + (afterStart ? 0 : 16 << 20) + engine.pool.threadCount << 21
     }
 
     /// The table in words: `weights, average, optimizer 12 MiB, gradients 9 MiB, ...`.

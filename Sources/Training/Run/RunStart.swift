@@ -184,14 +184,16 @@ struct RunStart {
     ) throws -> (ResolvedJob, MemoryPlan) {
         let world = runtime.world
         let limit = MemoryLimit.current
-        func plan(_ job: ResolvedJob) -> MemoryPlan {
+        let program = MemoryPlan.programBytes(engine, afterStart: true)
+        let fit = MemoryFit(limit: limit, ranksOnNode: runtime.nodeLocal.size) {
             MemoryPlan(
-                job, rank: world.rank, ranks: world.size, engine: engine, dataset: dataset, validation: validation)
+                $0, rank: world.rank, ranks: world.size, engine: engine, data: dataset.shape,
+                validation: validation?.shape, program: program)
         }
         var resolved =
             resumption?.job
             ?? job.resolved(shuffle: dataset.isHeld ? .full : .window, precision: engine.precision) {
-                fittingActivations(job, plan, limit, runtime)
+                fit.activations(job)
             }
         // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
         if job.training.activations == nil {
@@ -199,27 +201,13 @@ struct RunStart {
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
         }
         if job.training.microbatch == 0 {
-            let fitting = fittingMicrobatch(resolved, plan, limit, runtime)
+            let fitting = fit.fitted(resolved).microbatchSize
             resolved = resolved.with(microbatch: try world.allReduce(fitting, .min))
         }
-        let memory = plan(resolved)
+        let memory = fit.plan(resolved)
         let job = resolved
         try world.agree { try memory.requireFits(job, ranks: runtime.nodeLocal.size, limit: limit) }
         return (job, memory)
-    }
-
-    /// The largest microbatch whose plan fits a rank's share of the node, by halves; a group at least.
-    private static func fittingMicrobatch(
-        _ job: ResolvedJob, _ plan: (ResolvedJob) -> MemoryPlan, _ limit: MemoryLimit?, _ runtime: MPIRuntime
-    ) -> Int {
-        guard let limit else { return job.microbatchSize }
-        var candidate = job
-        while candidate.microbatchSize > 1, plan(candidate).bytes > limit.bytes / runtime.nodeLocal.size {
-            let smaller = candidate.with(microbatch: candidate.microbatchSize / 2)
-            guard smaller.microbatchSize < candidate.microbatchSize else { break }
-            candidate = smaller
-        }
-        return candidate.microbatchSize
     }
 
     private static func environment(
@@ -263,14 +251,5 @@ struct RunStart {
         {
             note(line)
         }
-    }
-
-    /// Activations are kept where they take no more than a quarter of a rank's share of the node.
-    private static func fittingActivations(
-        _ job: JobConfiguration, _ plan: (ResolvedJob) -> MemoryPlan, _ limit: MemoryLimit?, _ runtime: MPIRuntime
-    ) -> ActivationMode {
-        guard let limit else { return .keep }
-        let kept = plan(job.resolved { .keep }).activationBytes
-        return kept <= limit.bytes / runtime.nodeLocal.size / 4 ? .keep : .recompute
     }
 }

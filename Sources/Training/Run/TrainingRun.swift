@@ -82,7 +82,8 @@ public final class TrainingRun {
         let retention = CheckpointRetention(keepLast: saving.keepLast, keepEvery: saving.keepEvery)
         let saver = CheckpointSaver(
             run: start.folder.path, retention: retention,
-            saved: start.checkpoint == nil || start.savesFirst ? nil : firstStep, copies: start.job.configuration.savesWhileTraining,
+            saved: start.checkpoint == nil || start.savesFirst ? nil : firstStep,
+            copies: start.job.configuration.savesWhileTraining,
             trainer.state, world, start.engine)
         trainer.saving = { saver.own }
         metrics = try world.agree { () -> MetricsWriter? in

@@ -141,7 +141,7 @@ import Testing
         try writeShards(source, to: folder("set"), shards: 3, .chunked([4, 2, 3, 3]))
         let set = try ShardedDataset(path: folder("set"), mostHeldBytes: 0)
         func bytes(_ window: Int) -> Int {
-            StreamReader.bytes(set, SampleOrder(set.layout, streams: 5, window: window, seed: 3), streams: 3)
+            StreamReader.bytes(set.shape, SampleOrder(set.layout, streams: 5, window: window, seed: 3), streams: 3)
         }
         // Images, two numbers and an index each, two windows of three streams; no stream has more than 12 samples.
         #expect(bytes(7) == 2 * 3 * 7 * (18 * 4 + 2 * 4 + 8))

@@ -41,7 +41,9 @@ import Testing
             let batches = BatchPlan(job, dataset.layout)
             for rank in 0..<ranks {
                 func plan(_ validation: ShardedDataset?) -> MemoryPlan {
-                    MemoryPlan(job, rank: rank, ranks: ranks, engine: engine, dataset: dataset, validation: validation)
+                    MemoryPlan(
+                        job, rank: rank, ranks: ranks, engine: engine, data: dataset.shape,
+                        validation: validation?.shape, program: 1 << 20)
                 }
                 let (plan, withHeld) = (plan(nil), plan(held))
                 let state = TrainingState(table, slices: slices, rank: rank)
@@ -87,7 +89,8 @@ import Testing
         let dataset = try dataset(folder, "set")
         let job = job().resolved { .keep }
         let plan = MemoryPlan(
-            job, rank: 0, ranks: ranks, engine: try Engine(threads: 1), dataset: dataset, validation: nil)
+            job, rank: 0, ranks: ranks, engine: try Engine(threads: 1), data: dataset.shape, validation: nil,
+            program: 1 << 20)
         let enough = (plan.bytes * ranks + 1023) / 1024
         try plan.requireFits(job, ranks: ranks, limit: nil)
         try plan.requireFits(job, ranks: ranks, limit: limit(kibibytes: enough))
@@ -108,7 +111,8 @@ import Testing
         let dataset = try dataset(folder, "set")
         let engine = try Engine(threads: 1)
         func plan(_ job: ResolvedJob, ranks: Int = 1) -> MemoryPlan {
-            MemoryPlan(job, rank: 0, ranks: ranks, engine: engine, dataset: dataset, validation: nil)
+            MemoryPlan(
+                job, rank: 0, ranks: ranks, engine: engine, data: dataset.shape, validation: nil, program: 1 << 20)
         }
         let job = job { $0.training.microbatch = microbatch }.resolved { activations }
         func words(ranks: Int) throws -> String {

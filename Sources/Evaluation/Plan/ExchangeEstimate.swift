@@ -1,0 +1,69 @@
+import Compute
+import Model
+import Training
+
+/// What a node's link to the others carries.
+public struct NetworkRate: Equatable, Sendable {
+    /// In one direction, while the other carries as much.
+    public let bitsPerSecond: Double
+
+    public init(bitsPerSecond: Double) { self.bitsPerSecond = bitsPerSecond }
+
+    /// Of what passes over Ethernet, the share that TCP carries: 1,448 of 1,538 bytes of a frame and the gap behind it.
+    static let payload = 1448.0 / 1538
+
+    var bytesPerSecond: Double { Self.payload * bitsPerSecond / 8 }
+}
+
+/// How long ranks take to exchange gradients and weights in a step, if the network carries what it says.
+public struct ExchangeEstimate: Codable, Equatable, Sendable {
+    /// What a rank sends in a step: its gradients to those that own them, its weights to all.
+    public let bytesPerRank: Double
+    /// What leaves a node in a step.
+    public let bytesPerNode: Double
+    /// Seconds on the network; 0 on one node, nil where its rate is not given.
+    public let networkSeconds: Double?
+    /// Copies within a node, adding up and rounding.
+    public let memorySeconds: Double
+    /// What is known of them.
+    public var seconds: Double { memorySeconds + (networkSeconds ?? 0) }
+
+    private enum CodingKeys: String, CodingKey { case bytesPerRank, bytesPerNode, networkSeconds, memorySeconds }
+
+    /// Times that a value which a rank receives passes through memory: copied into the other's shared memory and out of
+    /// it, added to the sum, rounded. What `fpdm bench exchange` takes on one node is as long as so many copies.
+    private static let copies = 4.0
+
+    init(_ plan: JobPlan, network: NetworkRate?, engine: Engine) {
+        let (cluster, table) = (plan.cluster, ParameterTable(plan.job.model))
+        let (ranks, own) = (Double(cluster.ranks), plan.job.training.virtualRanks / cluster.ranks)
+        let onNode = Double(cluster.ranksOnNode)
+        let slice = Double(table.flatCount) / ranks
+        // Sums are doubles, but for those of one virtual rank (`GradientExchange`); weights are floats.
+        let sumBytes = own == 1 && plan.job.training.virtualRanks % cluster.ranks == 0 ? 4.0 : 8.0
+        bytesPerRank = (ranks - 1) * slice * (sumBytes + 4)
+        // Sums go from each rank to each; of the weights, which go round, each slice enters a node once.
+        let sliceBytesOut = onNode * sumBytes + 4
+        let bytesOut = (ranks - onNode) * slice * sliceBytesOut
+        bytesPerNode = bytesOut
+        networkSeconds = cluster.nodes == 1 ? 0 : network.map { bytesOut / $0.bytesPerSecond }
+        let rate = Self.copyRate(engine) / Double(engine.pool.threadCount)
+        memorySeconds = cluster.ranks == 1 ? 0 : Self.copies * bytesPerRank / rate
+    }
+
+    /// Bytes a second that the engine's threads copy together, from memory to memory.
+    private static func copyRate(_ engine: Engine) -> Double {
+        let count = 16 << 20
+        let (arena, (from, to)) = Arena.build("copy") { ($0.take(count), $0.take(count)) }
+        defer { withExtendedLifetime(arena) {} }
+        let clock = ContinuousClock()
+        let times = (0..<4).map { _ in
+            let begin = clock.now
+            engine.pool.parallelRanges(count, grain: 1 << 18) { range, _ in
+                to[range].copy(from: from[range])
+            }
+            return (clock.now - begin).seconds
+        }
+        return Double(count * MemoryLayout<Float>.stride) / (times.min() ?? 1)
+    }
+}

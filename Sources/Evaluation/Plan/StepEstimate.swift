@@ -1,0 +1,122 @@
+import Compute
+import Jobs
+import Model
+import Training
+
+/// How long a job's steps will take, from rates measured on this machine.
+///
+/// The rates are those of the job's own network: a few samples of it are trained for a few steps, by as many ranks at once
+/// as a node will have (as far as this machine has cores and memory for them), each with as many threads. What they take
+/// grows with samples and iterations as the operations of the products do (`StepFLOPs`).
+public struct StepEstimate: Codable, Equatable, Sendable {
+    /// What was measured.
+    public struct Trial: Codable, Equatable, Sendable {
+        public let samples: Int
+        /// Without and with a gradient.
+        public let iterations: [Int]
+        public let ranksAtOnce: Int
+    }
+
+    public let trial: Trial
+    /// Noise, forward and backward of the rank with most samples, and packing its weights.
+    public let computeSeconds: Double
+    /// Gradients into the order-free sum, and out of it.
+    public let sumSeconds: Double
+    public let optimizerSeconds: Double
+    public let exchange: ExchangeEstimate
+    /// Of all of a step, reading samples apart, which goes on meanwhile.
+    public let seconds: Double
+    public let samplesPerSecond: Double
+
+    /// Seconds that a step of the trial may take, about.
+    private static let patience = 6.0
+
+    /// - Parameters:
+    ///   - engines: as many as work at once, with the threads of a rank each.
+    ///   - threads: of a rank; with more than an engine has it is taken to be as much faster.
+    ///   - memory: bytes that the trial may take.
+    /// - Returns: nil if this machine has no room for the smallest trial.
+    /// - Throws: `DiffusionError` for an objective that cannot be.
+    public init?(_ plan: JobPlan, engines: [Engine], network: NetworkRate?, threads: Int, memory: Int) throws {
+        guard let first = engines.first else { return nil }
+        let (job, ranks) = (plan.job, plan.cluster.ranks)
+        // The first rank has as many virtual ranks as any.
+        let (all, size) = (job.training.virtualRanks, job.training.virtualRankSize)
+        let own = (all + ranks - 1) / ranks
+        var settings = StepBench.Settings()
+        (settings.model, settings.diffusion, settings.activations) = (job.model, job.diffusion, job.activations)
+        (settings.share.ranks, settings.share.virtualRanks) = (ranks, all)
+        // Two tell what each further one costs.
+        settings.share.own = min(own, 2)
+        settings.iterations = job.meanIterations
+        let panels = 2 * first.pool.threadCount
+        settings.microbatch = min(
+            job.microbatchSize, max(BatchCut.groupSamples(tokens: job.model.tokens), panels * 64 / job.model.tokens))
+        let flops = StepFLOPs(job.model)
+        let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(width: job.model.width) / 2
+        func cost() -> Double {
+            flops.work(settings.iterations, job.activations) * Double(settings.batch * engines.count) / rate
+        }
+        func bytes() -> Int { engines.count * settings.bytes(first) }
+        settings.batch = settings.share.own * settings.microbatch
+        while cost() > Self.patience || bytes() > memory {
+            if job.model.fixedPoint, settings.iterations.withoutGradient > 1 || settings.iterations.withGradient > 1 {
+                settings.iterations = Iterations(
+                    withoutGradient: min(settings.iterations.withoutGradient, 1), withGradient: 1)
+            } else if settings.microbatch > 1 {
+                settings.microbatch = (settings.microbatch + 1) / 2
+                settings.batch = settings.share.own * settings.microbatch
+            } else if bytes() > memory {
+                return nil
+            } else {
+                break
+            }
+        }
+        settings.steps = max(3, min(100, Int(3 / max(cost(), 1e-3))))
+        if cost() > Self.patience / 3 { settings.steps = 1 }
+        let phases = try StepBench.phases(settings, engines: engines)
+        let perSample = (phases.noise + phases.forward + phases.backward) / Double(settings.batch)
+        let growth = job.meanWork(flops) / flops.work(settings.iterations, job.activations)
+        trial = Trial(
+            samples: settings.batch,
+            iterations: [settings.iterations.withoutGradient, settings.iterations.withGradient],
+            ranksAtOnce: engines.count)
+        let speedup = Double(threads) / Double(first.pool.threadCount)
+        computeSeconds = (phases.packing + perSample * growth * Double(own * size)) / speedup
+        sumSeconds = phases.sum * Double(own) / Double(settings.share.own) / speedup
+        optimizerSeconds = phases.optimizer / speedup
+        exchange = ExchangeEstimate(plan, network: network, engine: first)
+        seconds = computeSeconds + sumSeconds + optimizerSeconds + exchange.seconds
+        samplesPerSecond = Double(job.training.globalBatch) / seconds
+    }
+}
+
+extension ResolvedJob {
+    /// The middle of what a step draws, rounded up.
+    var meanIterations: Iterations {
+        func middle(_ range: IterationRange) -> Int { (range.min + range.max + 1) / 2 }
+        return Iterations(
+            withoutGradient: middle(configuration.training.iterationsWithoutGradient),
+            withGradient: max(middle(configuration.training.iterationsWithGradient), 1))
+    }
+
+    /// The mean over a step's draws of `value`, which grows by as much with each further iteration of a kind.
+    public func mean(_ value: (Iterations) -> Double) -> Double {
+        func at(_ without: Int, _ with: Int) -> Double {
+            value(Iterations(withoutGradient: without, withGradient: with))
+        }
+        func middle(_ range: IterationRange) -> Double { Double(range.min + range.max) / 2 }
+        let base = at(0, 1)
+        return base + middle(configuration.training.iterationsWithoutGradient) * (at(1, 1) - base)
+            + (middle(configuration.training.iterationsWithGradient) - 1) * (at(0, 2) - base)
+    }
+
+    fileprivate func meanWork(_ flops: StepFLOPs) -> Double { mean { flops.work($0, activations) } }
+}
+
+extension StepFLOPs {
+    /// Of one sample, forward and backward, with what is formed again.
+    fileprivate func work(_ iterations: Iterations, _ activations: ActivationMode) -> Double {
+        forward(iterations) + backward(iterations) + (activations == .recompute ? recomputed(iterations) : 0)
+    }
+}

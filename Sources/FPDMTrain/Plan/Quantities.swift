@@ -1,0 +1,46 @@
+import ArgumentParser
+import Evaluation
+
+/// An amount of memory as people write it: 64GB, 48GiB, or 64G as Slurm means it.
+struct MemoryAmount: ExpressibleByArgument {
+    let bytes: Int
+
+    private static let units: [String: Double] = [
+        "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+        "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40, "k": 0x1p10, "m": 0x1p20, "g": 0x1p30, "t": 0x1p40,
+    ]
+
+    init?(argument: String) {
+        guard let bytes = quantity(argument, Self.units), 1..<0x1p60 ~= bytes else { return nil }
+        self.bytes = Int(bytes)
+    }
+
+    var defaultValueDescription: String { "\(bytes)" }
+}
+
+/// A network's rate as people write it: 10gbit, 200Gbit/s, or 1.25GB/s.
+struct NetworkAmount: ExpressibleByArgument {
+    let rate: NetworkRate
+
+    private static let units: [String: Double] = [
+        "kbit": 1e3, "mbit": 1e6, "gbit": 1e9, "tbit": 1e12, "mb/s": 8e6, "gb/s": 8e9,
+    ]
+
+    init?(argument: String) {
+        var text = argument.lowercased()
+        for suffix in ["/s", "ps"] where text.hasSuffix("bit" + suffix) { text.removeLast(suffix.count) }
+        guard let bits = quantity(text, Self.units), 1e3..<1e16 ~= bits else { return nil }
+        rate = NetworkRate(bitsPerSecond: bits)
+    }
+
+    var defaultValueDescription: String { "\(rate.bitsPerSecond) bit/s" }
+}
+
+/// A positive number and a unit, in the unit that all are multiples of; nil for anything else.
+private func quantity(_ text: String, _ units: [String: Double]) -> Double? {
+    let text = text.lowercased()
+    let digits = text.prefix { $0.isNumber || $0 == "." }
+    let unit = text.dropFirst(digits.count).drop { $0 == " " }
+    guard let number = Double(digits), number > 0, let factor = units[String(unit)] else { return nil }
+    return number * factor
+}

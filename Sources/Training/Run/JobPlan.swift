@@ -1,0 +1,109 @@
+import Compute
+import Datasets
+import Distributed
+import Jobs
+import Model
+import Reporting
+import Storage
+
+/// What a job takes of a cluster's memory, told without running it.
+public struct JobPlan {
+    /// What runs the job.
+    public struct Cluster: Equatable, Sendable {
+        public var ranks: Int
+        public var ranksPerNode: Int
+        /// Of a node; nil where nothing tells.
+        public var limit: MemoryLimit?
+
+        public init(ranks: Int, ranksPerNode: Int, limit: MemoryLimit?) {
+            (self.ranks, self.ranksPerNode, self.limit) = (ranks, ranksPerNode, limit)
+        }
+
+        public var nodes: Int { (ranks + ranksPerNode - 1) / ranksPerNode }
+        /// Of the fullest node.
+        public var ranksOnNode: Int { min(ranks, ranksPerNode) }
+    }
+
+    public let cluster: Cluster
+    /// With every choice made as a run would make it.
+    public let job: ResolvedJob
+    /// Of each rank.
+    public let ranks: [MemoryPlan]
+    /// The largest microbatch that fits; nil where not even the smallest does.
+    public let largestMicrobatch: Int?
+    /// Whether the job's data set is there; otherwise one is supposed.
+    public let hasData: Bool
+
+    /// Samples of a data set that is not there.
+    private static let supposedSamples = 1_000_000
+
+    /// - Parameter engine: of a rank, with the job's precision.
+    /// - Throws: `Failure`, if the job cannot run on so many ranks or its sizes cannot be counted; ``DatasetError`` or
+    ///   `StorageError` for a data set that is there and does not fit.
+    public init(_ configuration: JobConfiguration, on cluster: Cluster, engine: Engine) throws {
+        if let problem = configuration.problems(forRanks: cluster.ranks).first {
+            throw Failure(.badData, problem.description)
+        }
+        let precision = engine.precision
+        try MemoryPlan.requireCountable(configuration.resolved(precision: precision) { .keep })
+        let (data, validation) = try (
+            Self.shape(configuration.data.path, configuration.model),
+            configuration.validation.path.map { try Self.shape($0, configuration.model) }
+        )
+        let program = MemoryPlan.programBytes(engine, afterStart: false)
+        func plan(_ job: ResolvedJob, rank: Int) -> MemoryPlan {
+            MemoryPlan(
+                job, rank: rank, ranks: cluster.ranks, engine: engine, data: data.shape, validation: validation?.shape,
+                program: program)
+        }
+        // The first rank has as many virtual ranks as any.
+        let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) {
+            plan($0, rank: 0)
+        }
+        var job = configuration.resolved(shuffle: data.shape.isHeld ? .full : .window, precision: precision) {
+            fit.activations(configuration)
+        }
+        largestMicrobatch = fit.largestMicrobatch(job)
+        if configuration.training.microbatch == 0 { job = fit.fitted(job) }
+        self.cluster = cluster
+        self.job = job
+        hasData = data.isThere
+        ranks = (0..<cluster.ranks).map { plan(job, rank: $0) }
+    }
+
+    private static func shape(_ path: String, _ model: ModelConfiguration) throws -> (
+        shape: DatasetShape, isThere: Bool
+    ) {
+        do {
+            let dataset = try ShardedDataset(path: path)
+            try dataset.requireFits(model)
+            return (dataset.shape, true)
+        } catch let error as DatasetError where error.kind == .missing {
+            let labels: DatasetLabels =
+                switch model.conditioning {
+                case .classes: .classes
+                case .continuous: .continuous(model.classes)
+                case .none: .none
+                }
+            return (
+                DatasetShape(supposing: supposedSamples, imageValues: model.imageValues, labels: labels), false
+            )
+        }
+    }
+
+    /// Of the rank that needs most.
+    public var largest: MemoryPlan { ranks.max { $0.bytes < $1.bytes } ?? ranks[0] }
+
+    /// Of the node whose ranks need most together.
+    public var node: MemoryPlan {
+        let nodes = stride(from: 0, to: ranks.count, by: cluster.ranksPerNode).map {
+            MemoryPlan(sumOf: ranks[$0..<min($0 + cluster.ranksPerNode, ranks.count)])
+        }
+        return nodes.max { $0.bytes < $1.bytes } ?? nodes[0]
+    }
+
+    /// Whether every node's ranks fit its memory; nil where no limit is known.
+    public var fits: Bool? {
+        cluster.limit.map { largest.bytes <= $0.bytes / cluster.ranksOnNode }
+    }
+}

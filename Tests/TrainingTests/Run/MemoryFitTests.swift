@@ -1,0 +1,99 @@
+import Datasets
+import Distributed
+import Jobs
+import Reporting
+import TestSupport
+import Testing
+
+@testable import Compute
+@testable import Training
+
+/// What fits a rank's share of its node, and what a whole cluster takes.
+@Suite struct MemoryFitTests {
+    /// Virtual ranks of 12 samples, in groups of 2; no data set is there.
+    private func job(_ change: (inout JobConfiguration) -> Void = { _ in }) -> JobConfiguration {
+        var job = JobConfiguration()
+        job.model = tinyModel { ($0.width, $0.heads, $0.imageSize, $0.patchSize) = (32, 2, 32, 1) }
+        (job.training.globalBatch, job.training.virtualRanks) = (36, 3)
+        job.data.path = "no/such"
+        change(&job)
+        return job
+    }
+
+    private func plan(
+        _ job: JobConfiguration, ranks: Int = 1, perNode: Int? = nil, limit: Int? = nil
+    ) throws -> JobPlan {
+        try JobPlan(
+            job,
+            on: JobPlan.Cluster(
+                ranks: ranks, ranksPerNode: perNode ?? ranks,
+                limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }),
+            engine: try Engine(threads: 1))
+    }
+
+    @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
+        let engine = try Engine(threads: 1)
+        func fit(_ limit: Int?) -> MemoryFit {
+            MemoryFit(limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: 2) { job in
+                MemoryPlan(
+                    job, rank: 0, ranks: 2, engine: engine,
+                    data: DatasetShape(supposing: 100, imageValues: job.model.imageValues, labels: .classes),
+                    validation: nil, program: 1 << 20)
+            }
+        }
+        let job = job().resolved { .keep }
+        let sizes = (1...6).map { fit(nil).plan(job.with(microbatch: 2 * $0)).bytes }
+        #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 })
+        for groups in 1...6 {
+            #expect(fit(2 * sizes[groups - 1]).largestMicrobatch(job) == 2 * groups)
+            #expect(fit(2 * sizes[groups - 1] - 1).largestMicrobatch(job) == (groups > 1 ? 2 * groups - 2 : nil))
+        }
+        #expect(fit(2 * sizes[3]).fitted(job).microbatchSize == 8 && fit(1000).fitted(job).microbatchSize == 2)
+        #expect(fit(nil).largestMicrobatch(job) == 12)
+    }
+
+    @Test func aPlanHasTheMicrobatchThatFits() throws {
+        let auto = job { $0.training.activations = .keep }
+        #expect(try plan(auto).job.microbatchSize == 12)
+        let none = try plan(auto, limit: 1000)
+        #expect(none.largestMicrobatch == nil && none.job.microbatchSize == 2 && none.fits == false)
+        let given = try plan(job { $0.training.microbatch = 4 }, limit: 1 << 40)
+        #expect(given.largestMicrobatch == 12 && given.job.microbatchSize == 4 && given.fits == true)
+    }
+
+    @Test func activationsAreKeptWhereTheyTakeAQuarter() throws {
+        let kept = try plan(job()).largest.activationBytes
+        #expect(try plan(job(), limit: 4 * kept).job.activations == .keep)
+        #expect(try plan(job(), limit: 4 * kept - 4).job.activations == .recompute)
+        // Two ranks share the node.
+        #expect(try plan(job(), ranks: 2, limit: 8 * kept).job.activations == .keep)
+        #expect(try plan(job(), ranks: 2, limit: 8 * kept - 8).job.activations == .recompute)
+    }
+
+    @Test func aNodeTakesWhatItsRanksTake() throws {
+        let three = try plan(job(), ranks: 3, perNode: 2)
+        #expect(three.cluster.nodes == 2 && !three.hasData && three.ranks.count == 3)
+        #expect(three.node.bytes == max(three.ranks[0].bytes + three.ranks[1].bytes, three.ranks[2].bytes))
+        #expect(three.node.lines.map(\.name) == three.largest.lines.map(\.name))
+        #expect(three.largest.bytes == three.ranks.map(\.bytes).max())
+        // The optimizer's part goes by slices.
+        #expect(try three.ranks[0].bytes < plan(job { $0.checkpoint.every = 1 }).largest.bytes)
+    }
+
+    @Test func aCopyIsTakenWhereTrainingDoesNotWait() throws {
+        func copy(_ every: Int) throws -> Int {
+            try #require(
+                try plan(job { ($0.checkpoint.every, $0.training.steps) = (every, 8) }).largest.lines.first {
+                    $0.name == "copy to save"
+                }
+            ).bytes
+        }
+        #expect(try copy(0) == 0 && copy(8) == 0 && copy(9) == 0)
+        #expect(try copy(7) > 0)
+    }
+
+    @Test func whatCannotRunIsRefused() throws {
+        let failure = try #require(statedFailure { _ = try plan(job(), ranks: 4) })
+        #expect(failure.status == .badData && failure.description.contains("virtual"))
+    }
+}
