@@ -40,6 +40,51 @@ struct WorkerPoolTests {
         }
     }
 
+    @Test("tasks compute without subnormal numbers, and the caller's arithmetic is as before", arguments: [1, 2, 3])
+    func subnormals(_ threads: Int) {
+        let pool = WorkerPool(threads: threads)
+        let smallest = [Float.leastNormalMagnitude]
+        func halved() -> Float { smallest.withUnsafeBufferPointer { $0[0] * Float(threads) / Float(2 * threads) } }
+        for count in [1, 40] {
+            let others = Atomic<Int>(0)
+            pool.parallelFor(count) { _, _ in
+                if halved() != 0 || Float.leastNonzeroMagnitude * halved() != 0 {
+                    others.wrappingAdd(1, ordering: .relaxed)
+                }
+            }
+            #expect(others.load(ordering: .relaxed) == 0)
+            #expect(halved() > 0)
+        }
+    }
+
+    @Test("a clock adds up tasks and products of all threads, while it runs")
+    func clock() throws {
+        let engine = try Engine(threads: 2)
+        let shape = ProductShape(rows: 64, columns: 64, depth: 64, kind: .attention)
+        let product = engine.products(shape)
+        withWorkspace { memory in
+            let (a, b) = (memory.buffer(randomFloats(64 * 64, seed: 1)), memory.buffer(randomFloats(64 * 64, seed: 2)))
+            let c = memory.buffer([Float](repeating: 0, count: 20 * 64 * 64))
+            func run() {
+                engine.pool.parallelFor(20) { task, worker in
+                    product.run(a.base, b.base, into: c.base + task * 64 * 64, worker: worker)
+                }
+            }
+            run()
+            #expect(engine.pool.clock.reading.taskSeconds == 0)
+            engine.pool.clock.isRunning = true
+            run()
+            let first = engine.pool.clock.reading
+            run()
+            let second = engine.pool.clock.reading - first
+            for reading in [first, second] {
+                #expect(reading.operations[.attention] == 20 * shape.operations)
+                #expect(reading.operations[.layer] == 0 && reading.seconds[.layer] == 0)
+                #expect(reading.seconds[.attention]! > 0 && reading.seconds[.attention]! <= reading.taskSeconds)
+            }
+        }
+    }
+
     @Test("a worker's index belongs to one thread at a time")
     func workersAreExclusive() {
         let pool = WorkerPool(threads: 3)

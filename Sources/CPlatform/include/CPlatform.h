@@ -20,6 +20,32 @@ static inline void fpdm_pause(void) {
 #endif
 }
 
+/// How this thread computes: results too small for a normal float become 0, and such operands count as 0, where arithmetic
+/// on them would take a hundred times as long. Returns what was before, for `fpdm_restore_arithmetic`.
+static inline uint64_t fpdm_flush_subnormals(void) {
+#if defined(__x86_64__)
+    uint32_t state = __builtin_ia32_stmxcsr();
+    // Flush to zero, and denormals are zeros.
+    __builtin_ia32_ldmxcsr(state | 0x8040);
+    return state;
+#elif defined(__aarch64__)
+    uint64_t state;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(state));
+    __asm__ volatile("msr fpcr, %0" ::"r"(state | 1ull << 24));
+    return state;
+#else
+    return 0;
+#endif
+}
+
+static inline void fpdm_restore_arithmetic(uint64_t state) {
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr((uint32_t)state);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" ::"r"(state));
+#endif
+}
+
 /// The word that a futex sleeps on is read and raised as one atomic.
 static inline uint32_t fpdm_word_load(const uint32_t *word) { return __atomic_load_n(word, __ATOMIC_SEQ_CST); }
 static inline void fpdm_word_increment(uint32_t *word) { __atomic_add_fetch(word, 1, __ATOMIC_SEQ_CST); }

@@ -87,7 +87,8 @@ public final class Attention: @unchecked Sendable {
         ) -> Product {
             engine.products(
                 ProductShape(
-                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, element, accumulates: adds))
+                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, element, accumulates: adds,
+                    kind: .attention))
         }
         let scores = product(queries, tokens, width, b: .columns(stride: width))
         var made = Products(scores: scores, output: product(queries, width, tokens))

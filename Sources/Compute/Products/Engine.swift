@@ -9,14 +9,14 @@ public struct Engine: Sendable {
         self.pool = pool
         self.backend = backend
         self.precision = precision
-        products = ProductTable(backend, workers: pool.threadCount)
+        products = ProductTable(backend, for: pool)
     }
 
     /// The matrix library as a report names it: version and instructions, as far as bits depend on them.
     public var name: String { backend.name(precision) }
 
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
-    public static let arithmetic = 3
+    public static let arithmetic = 4
 
     /// - Throws: why the library cannot be used, or not in this precision.
     public init(threads: Int, library: MatrixLibrary = .auto, precision: Precision = .float32) throws {

@@ -56,7 +56,7 @@ public final class PackedWeight: @unchecked Sendable {
             products[rows] = engine.products(
                 ProductShape(
                     rows: rows, columns: outputs, depth: inputs,
-                    b: rowStride == 1 ? .columns(stride: columnStride) : .rows(stride: rowStride)))
+                    b: rowStride == 1 ? .columns(stride: columnStride) : .rows(stride: rowStride), kind: .layer))
         }
     }
 

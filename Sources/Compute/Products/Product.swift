@@ -8,16 +8,18 @@ public final class Product: @unchecked Sendable {
     public let shape: ProductShape
     private let backend: Backend
     private let scratch: ProductScratch
+    private let clock: KernelClock
 
     enum Backend {
         case openBLAS(OpenBLAS)
         case oneDNN(OpaquePointer)
     }
 
-    init(_ shape: ProductShape, _ backend: Backend, _ scratch: ProductScratch) {
+    init(_ shape: ProductShape, _ backend: Backend, _ scratch: ProductScratch, _ clock: KernelClock) {
         self.shape = shape
         self.backend = backend
         self.scratch = scratch
+        self.clock = clock
     }
 
     deinit {
@@ -42,11 +44,13 @@ public final class Product: @unchecked Sendable {
     public func run(
         _ a: UnsafeRawPointer, _ b: UnsafeRawPointer, into c: UnsafeMutablePointer<Float>, worker: Int
     ) {
-        switch backend {
-        case .openBLAS(let blas): blas.run(shape, a, b, c)
-        case .oneDNN(let product):
-            let status = fpdm_product_run(product, Int32(worker), a, b, nil, c, scratch[worker])
-            guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+        timed(worker) {
+            switch backend {
+            case .openBLAS(let blas): blas.run(shape, a, b, c)
+            case .oneDNN(let product):
+                let status = fpdm_product_run(product, Int32(worker), a, b, nil, c, scratch[worker])
+                guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+            }
         }
     }
 
@@ -55,8 +59,18 @@ public final class Product: @unchecked Sendable {
         _ a: UnsafeRawPointer, packed: OpaquePointer, into c: UnsafeMutablePointer<Float>, worker: Int
     ) {
         guard case .oneDNN(let product) = backend else { preconditionFailure("OpenBLAS packs nothing") }
-        let status = fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
-        guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+        timed(worker) {
+            let status = fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
+            guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+        }
+    }
+
+    @inline(__always)
+    private func timed(_ worker: Int, _ body: () -> Void) {
+        guard clock.isRunning else { return body() }
+        let begin = KernelClock.now
+        body()
+        clock.add(shape.kind, since: begin, operations: shape.operations, worker: worker)
     }
 }
 

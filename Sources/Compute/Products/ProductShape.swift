@@ -1,3 +1,14 @@
+/// What a product is for, in an account of where time goes.
+public enum ProductKind: Int, CaseIterable, Sendable {
+    /// A layer's rows by its weight, forward or back.
+    case layer
+    /// A layer's weight gradient.
+    case weightGradient
+    case attention
+    /// Layers that have a row for each sample, and anything else.
+    case other
+}
+
 /// What a matrix product is: C [rows, columns] = A [rows, depth] B [depth, columns], or that added to C; `batch` of them
 /// may lie one behind the other. C is float32 and dense.
 public struct ProductShape: Hashable, Sendable {
@@ -22,10 +33,12 @@ public struct ProductShape: Hashable, Sendable {
     /// Elements from one row of C to the next.
     public var cStride: Int
     public var accumulates: Bool
+    public var kind: ProductKind
 
     public init(
         batch: Int = 1, rows: Int, columns: Int, depth: Int, a: Layout? = nil, b: Layout? = nil,
-        _ element: Element = .float32, cStride: Int? = nil, accumulates: Bool = false
+        _ element: Element = .float32, cStride: Int? = nil, accumulates: Bool = false,
+        kind: ProductKind = .other
     ) {
         precondition(batch > 0 && rows > 0 && columns > 0 && depth > 0, "an empty product")
         self.batch = batch
@@ -37,6 +50,7 @@ public struct ProductShape: Hashable, Sendable {
         self.element = element
         self.cStride = cStride ?? columns
         self.accumulates = accumulates
+        self.kind = kind
     }
 
     /// Floating-point operations of one run.

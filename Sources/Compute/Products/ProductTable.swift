@@ -5,17 +5,16 @@ import Synchronization
 public final class ProductTable: @unchecked Sendable {
     private let backend: MatrixBackend
     private let workers: Int
+    private let clock: KernelClock
     let scratch: ProductScratch
     private let products = Mutex<[ProductShape: Product]>([:])
 
-    init(_ backend: MatrixBackend, workers: Int) {
+    init(_ backend: MatrixBackend, for pool: WorkerPool) {
         self.backend = backend
-        self.workers = workers
+        workers = pool.threadCount
+        clock = pool.clock
         scratch = ProductScratch(workers: workers)
     }
-
-    /// Bytes that products take for themselves while they run.
-    public var scratchBytes: Int { scratch.bytes }
 
     /// The product of a shape. To be called while none runs.
     public func callAsFunction(_ shape: ProductShape) -> Product {
@@ -30,7 +29,7 @@ public final class ProductTable: @unchecked Sendable {
     /// Products whose B is packed alike, by their number of rows.
     func packed(rows: Int, columns: Int, depth: Int, _ element: Element) -> Product {
         func shape(_ rows: Int) -> ProductShape {
-            ProductShape(rows: rows, columns: columns, depth: depth, b: .packed, element)
+            ProductShape(rows: rows, columns: columns, depth: depth, b: .packed, element, kind: .layer)
         }
         let first = self(shape(PackedWeight.typicalRows))
         guard rows != PackedWeight.typicalRows else { return first }
@@ -47,9 +46,10 @@ public final class ProductTable: @unchecked Sendable {
         switch backend {
         case .openBLAS(let blas):
             precondition(shape.element == .float32, "OpenBLAS multiplies float32 only")
-            product = Product(shape, .openBLAS(blas), scratch)
+            product = Product(shape, .openBLAS(blas), scratch, clock)
         case .oneDNN(let library):
-            product = Product(shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch)
+            product = Product(
+                shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch, clock)
         }
         scratch.grow(to: product.scratchBytes)
         return product

@@ -86,7 +86,7 @@ public struct WeightGradient: Sendable {
                 engine.products(
                     ProductShape(
                         rows: count, columns: depth, depth: rows, a: .columns(stride: count),
-                        engine.precision.element, accumulates: true))
+                        engine.precision.element, accumulates: true, kind: .weightGradient))
             }
             let last = columns % width
             return (product(min(width, columns)), product(last == 0 ? min(width, columns) : last))

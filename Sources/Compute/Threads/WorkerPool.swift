@@ -6,13 +6,15 @@ import Synchronization
 ///
 /// Work is cut into tasks whose number and size the caller chooses by shape alone; which thread runs a task is
 /// left to chance, so a result may depend on the task, never on the thread. Calls come from one thread at a time
-/// and do not nest.
+/// and do not nest. Tasks compute without subnormal numbers (`fpdm_flush_subnormals`), on whatever thread.
 public final class WorkerPool: @unchecked Sendable {
     /// More threads than this are a slip of the pen on any machine.
     public static let threadsLimit = 1...1_024
 
     /// Threads that work, the calling one included.
     public let threadCount: Int
+    /// What its threads spend their time on, if it runs.
+    public let clock: KernelClock
 
     private let shared: Shared
     private var threads: [pthread_t] = []
@@ -28,8 +30,12 @@ public final class WorkerPool: @unchecked Sendable {
         // Written before `generation` is raised, read after it was seen: the atomic orders them.
         var taskCount = 0
         var body: ((_ task: Int, _ worker: Int) -> Void)?
+        let clock: KernelClock
 
-        init() { generation.initialize(to: 0) }
+        init(_ clock: KernelClock) {
+            self.clock = clock
+            generation.initialize(to: 0)
+        }
         deinit { generation.deallocate() }
     }
 
@@ -40,7 +46,8 @@ public final class WorkerPool: @unchecked Sendable {
     public init(threads count: Int) {
         precondition(count >= 1, "a pool has at least one thread")
         threadCount = count
-        shared = Shared()
+        clock = KernelClock(workers: count)
+        shared = Shared(clock)
         for worker in 1..<max(count, 1) {
             let start = Unmanaged.passRetained(Start(shared: shared, worker: worker))
             var thread = pthread_t()
@@ -75,7 +82,9 @@ public final class WorkerPool: @unchecked Sendable {
     /// an index for scratch memory.
     public func parallelFor(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
         if threadCount == 1 || count <= 1 {
-            for task in 0..<max(count, 0) { body(task, 0) }
+            Self.working(clock, worker: 0) {
+                for task in 0..<max(count, 0) { body(task, 0) }
+            }
             return
         }
         withoutActuallyEscaping(body) { body in
@@ -112,11 +121,23 @@ public final class WorkerPool: @unchecked Sendable {
     private static func drain(_ shared: Shared, worker: Int) {
         guard let body = shared.body else { return }
         let count = shared.taskCount
-        while true {
-            let task = shared.nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
-            if task >= count { return }
-            body(task, worker)
+        working(shared.clock, worker: worker) {
+            while true {
+                let task = shared.nextTask.wrappingAdd(1, ordering: .relaxed).oldValue
+                if task >= count { return }
+                body(task, worker)
+            }
         }
+    }
+
+    @inline(__always)
+    private static func working(_ clock: KernelClock, worker: Int, _ body: () -> Void) {
+        let arithmetic = fpdm_flush_subnormals()
+        defer { fpdm_restore_arithmetic(arithmetic) }
+        guard clock.isRunning else { return body() }
+        let begin = KernelClock.now
+        body()
+        clock.addTasks(since: begin, worker: worker)
     }
 
     private static func work(_ shared: Shared, worker: Int) {

@@ -71,6 +71,24 @@ public struct StepBench {
         /// The mean loss of the last step: not finite where something is wrong.
         public let loss: Double
         public let phases: Phases
+        /// Of the phases in which products run.
+        public let kernels: [Kernels]
+    }
+
+    /// What the threads did in one phase of a step, on average: seconds summed over them.
+    public struct Kernels: Codable, Equatable, Sendable {
+        public let phase: String
+        /// Of the phase, times the number of threads.
+        public let seconds: Double
+        /// Products of layers, forward and back, and how fast they were, a thread.
+        public let layers, layersFlops: Double
+        public let weightGradients, weightGradientsFlops: Double
+        /// Attention's products.
+        public let attention, attentionFlops: Double
+        /// All else that tasks do: norms, GELU, softmax, gates, copies, layers with a row for each sample.
+        public let elementwise: Double
+        /// Threads that wait for others, or have no part in what one does.
+        public let waiting: Double
     }
 
     /// Seconds of a step's parts, each the median over the steps.
@@ -96,7 +114,9 @@ public struct StepBench {
     /// - Throws: `DiffusionError` for an objective that cannot be.
     public func run() throws -> Result {
         let work = try StepWork(settings, engine: engine)
+        engine.pool.clock.isRunning = true
         work.run()
+        engine.pool.clock.isRunning = false
         let (seconds, peak) = (work.seconds, ProcessMemory.peak)
         let flops = StepFLOPs(settings.model).step(batch: settings.batch, iterations: settings.iterations)
         return Result(
@@ -108,7 +128,7 @@ public struct StepBench {
             samplesPerSecond: Double(settings.batch) / seconds.median, flopsPerStep: flops,
             flopsPerSecond: flops / seconds.median,
             bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: settings.model.width),
-            peakBytes: peak, loss: work.loss, phases: work.medians)
+            peakBytes: peak, loss: work.loss, phases: work.medians, kernels: work.kernels)
     }
 
     /// The phases of a step where several such processes work at once, each with threads of its own: what a rank among
@@ -135,6 +155,7 @@ private final class StepWork: @unchecked Sendable {
 
     private(set) var seconds: [Double] = []
     private(set) var phases: [Phase: [Double]] = [:]
+    private var readings: [Phase: [KernelClock.Reading]] = [:]
     private(set) var loss = 0.0
 
     private let settings: StepBench.Settings
@@ -151,6 +172,7 @@ private final class StepWork: @unchecked Sendable {
     private let labels: [Int]  // [batch]
     private let clock = ContinuousClock()
     private var lapBegin: ContinuousClock.Instant
+    private var lapReading: KernelClock.Reading
     /// Of the present step.
     private var laps: [Phase: Double] = [:]
 
@@ -174,6 +196,7 @@ private final class StepWork: @unchecked Sendable {
         }
         labels = (0..<settings.batch).map { $0 * 37 % max(model.classes, 1) }
         lapBegin = clock.now
+        lapReading = engine.pool.clock.reading
         state.startForBench()
         for sample in 0..<settings.batch {
             random.validationNoise(
@@ -184,7 +207,7 @@ private final class StepWork: @unchecked Sendable {
     /// All steps; the first one warms up.
     func run() {
         for step in 0...settings.steps {
-            if step == 1 { (seconds, phases) = ([], [:]) }
+            if step == 1 { (seconds, phases, readings) = ([], [:], [:]) }
             self.step(step)
         }
     }
@@ -196,10 +219,33 @@ private final class StepWork: @unchecked Sendable {
             sum: median(.sum), optimizer: median(.optimizer))
     }
 
+    var kernels: [StepBench.Kernels] {
+        [("forward", Phase.forward), ("backward", .backward)].map { name, phase in
+            let count = Double(seconds.count)
+            let readings = readings[phase] ?? []
+            func mean(_ value: (KernelClock.Reading) -> Double?) -> Double {
+                readings.reduce(0) { $0 + (value($1) ?? 0) } / count
+            }
+            func speed(_ kind: ProductKind) -> Double {
+                let time = mean { $0.seconds[kind] }
+                return time > 0 ? mean { $0.operations[kind] } / time : 0
+            }
+            let times = phases[phase] ?? []
+            let all = times.reduce(0, +) / count * Double(engine.pool.threadCount)
+            let (layers, gradients) = (mean { $0.seconds[.layer] }, mean { $0.seconds[.weightGradient] })
+            let (attention, tasks) = (mean { $0.seconds[.attention] }, mean { $0.taskSeconds })
+            return StepBench.Kernels(
+                phase: name, seconds: all, layers: layers, layersFlops: speed(.layer), weightGradients: gradients,
+                weightGradientsFlops: speed(.weightGradient), attention: attention, attentionFlops: speed(.attention),
+                elementwise: tasks - layers - gradients - attention, waiting: all - tasks)
+        }
+    }
+
     private func step(_ step: Int) {
         laps = [:]
         let begin = clock.now
         lapBegin = begin
+        lapReading = engine.pool.clock.reading
         sum.begin(grids)
         lap(.sum)
         lossGradient.load(state.weights)
@@ -259,6 +305,9 @@ private final class StepWork: @unchecked Sendable {
     private func lap(_ phase: Phase) {
         let now = clock.now
         laps[phase, default: 0] += (now - lapBegin).seconds
+        let reading = engine.pool.clock.reading
+        readings[phase, default: []].append(reading - lapReading)
+        lapReading = reading
         lapBegin = now
     }
 }

@@ -69,6 +69,22 @@ extension BenchCommand {
             if json { try Console.printJSON(result) } else { print(words(result)) }
         }
 
+        /// Shares of the threads' time in the phases with products, and the speed of a thread's products.
+        private func kernels(_ result: StepBench.Result) -> String {
+            let rows = result.kernels.map { k in
+                func share(_ seconds: Double, _ flops: Double? = nil) -> String {
+                    let percent = "\(significant(100 * seconds / k.seconds, 3)) %"
+                    return flops.map { $0 > 0 ? "\(percent), \(significant($0 / 1e9, 3))" : "-" } ?? percent
+                }
+                return [
+                    k.phase, share(k.layers, k.layersFlops), share(k.weightGradients, k.weightGradientsFlops),
+                    share(k.attention, k.attentionFlops), share(k.elementwise), share(k.waiting),
+                ]
+            }
+            let heads = ["time, GFLOP/s a thread", "layers", "weight gradients", "attention", "elementwise", "waiting"]
+            return table([heads] + rows, texts: 1)
+        }
+
         private func words(_ result: StepBench.Result) -> String {
             let phases = result.phases
             let parts = [
@@ -83,6 +99,7 @@ extension BenchCommand {
                 GFLOP/s: \(significant(100 * result.flopsPerSecond / result.bestProductFlops, 3)) % of the best packed \
                 product's \(significant(result.bestProductFlops / 1e9))
                 \(parts.map { "\($0) \(significant($1, 3)) s" }.joined(separator: ", "))
+                \(kernels(result))
                 at most \(gibibytes(result.peakBytes)) of memory
                 """
         }

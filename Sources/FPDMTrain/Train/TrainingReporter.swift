@@ -25,7 +25,7 @@ final class TrainingReporter: TrainingRun.Observer {
         line.note(
             "\(kind), \(significant(Double(table.trainableCount) / 1e6)) million parameters; \(ranks) rank\(ranks == 1 ? "" : "s") x "
                 + "\(run.engine.pool.threadCount) thread\(run.engine.pool.threadCount == 1 ? "" : "s"), "
-                + "\(run.engine.name); batch \(job.training.globalBatch) in \(job.training.virtualRanks) "
+                + "\(run.engine.name), \(job.precision.rawValue); batch \(job.training.globalBatch) in \(job.training.virtualRanks) "
                 + "virtual ranks, activations: \(job.activations.rawValue)")
         line.note("memory of a rank: \(run.memory.description)")
         if run.firstStep > 0 { line.note("going on from step \(run.firstStep)") }

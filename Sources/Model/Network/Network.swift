@@ -105,8 +105,8 @@ public final class Network {
         _ = cut(capacity)
     }
 
-    /// Bytes of activations, packed weights and scratch memory; what products take for themselves comes on top
-    /// (`ProductTable.scratchBytes`).
+    /// Bytes of activations, packed weights and scratch memory; what products take for themselves, a MiB or two a thread,
+    /// comes on top.
     public var bytes: Int { arena.bytes }
 
     /// Bytes that a network would take, without taking them.
