@@ -49,6 +49,33 @@ struct BackwardTests {
         return harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
     }
 
+    /// Wide layers take a naive network too long: its own loss, a little along each tensor's gradient, and back.
+    @Test("every parameter tensor of a network of wide layers, along its gradient", arguments: ActivationMode.allCases)
+    func wideLayers(_ activations: ActivationMode) throws {
+        let variant = Variant.wideLayers
+        let batch = Batch(variant, samples: 2)
+        let use = NetworkUse.training(activations: activations, iterations: variant.iterations.withGradient)
+        let harness = try Harness(variant, capacity: 2, use: use)
+        let weights = Harness.weights(harness.network.table)
+        let outputGradient = Harness.outputGradient(batch)
+        _ = harness.forward(batch, variant.iterations)
+        let gradients = harness.backward(batch, variant.iterations, gradient: outputGradient)
+        func loss(_ p: Parameter, _ direction: [Double], _ step: Double) -> Double {
+            var moved = weights
+            for (i, d) in zip(p.range, direction) { moved[i] += Float(step * d) }
+            harness.load(moved)
+            return dot(harness.forward(batch, variant.iterations).output.doubles, outputGradient.doubles)
+        }
+        for p in harness.network.table.parameters {
+            let own = gradients[p.range.lowerBound..<p.range.upperBound].map(Double.init)
+            let values = weights[p.range.lowerBound..<p.range.upperBound].map(Double.init)
+            let (size, length) = (dot(own, own).squareRoot(), dot(values, values).squareRoot())
+            let (direction, step) = (own.map { $0 / max(size, 1e-9) }, 3e-3 * length)
+            let slope = (loss(p, direction, step) - loss(p, direction, -step)) / (2 * step)
+            #expect(abs(slope - size) < 2e-2 * size + 2e-3, "\(p.name): \(slope), its gradient's size is \(size)")
+        }
+    }
+
     /// Samples of more tokens than a panel has, which naive networks take long for: along some directions only.
     @Test("every parameter tensor of larger networks, along directions", arguments: Variant.wide)
     func directions(_ variant: Variant) throws {

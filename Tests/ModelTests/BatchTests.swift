@@ -84,7 +84,7 @@ struct BatchTests {
 
     /// In one pass, and in several that end where groups of samples end.
     private func expectPassesAgree(_ variant: Variant, _ arithmetic: Arithmetic) throws {
-        let group = BatchCut.groupSamples(tokens: variant.configuration.tokens)
+        let group = variant.configuration.cut.groupSamples
         let samples = 2 * group + max(1, group / 2)
         let batch = Batch(variant, samples: samples)
         var kept: [Float] = []

@@ -90,7 +90,7 @@ struct MemoryTests {
     @Test("the backward pass takes memory for a group, however many samples there are")
     func groups() throws {
         let variant = Variant.fpdm144
-        let group = BatchCut.groupSamples(tokens: variant.configuration.tokens)
+        let group = variant.configuration.cut.groupSamples
         func training(_ samples: Int, _ activations: ActivationMode) throws -> Int {
             try bytes(variant, .training(activations: activations, iterations: 2), capacity: samples)
         }

@@ -66,7 +66,7 @@ public struct OneDNN: Sendable {
         var wanted = fpdm_product_shape(
             batch: Int64(shape.batch), rows: Int64(shape.rows), columns: Int64(shape.columns),
             depth: Int64(shape.depth), a_row: a.row, a_column: a.column, b_row: b.row, b_column: b.column,
-            c_row: Int64(shape.cStride), element: shape.element.rawValue, packed: shape.b == .packed ? 1 : 0,
+            c_row: Int64(shape.cStride), element: shape.element.rawValue, packed: shape.isPacked ? 1 : 0,
             accumulate: shape.accumulates ? 1 : 0)
         var product: OpaquePointer?
         let status = fpdm_product_create(&wanted, Int32(workers), first, &product)

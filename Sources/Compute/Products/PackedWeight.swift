@@ -4,14 +4,12 @@ import COneDNN
 ///
 /// With OpenBLAS it is the weight itself.
 public final class PackedWeight: @unchecked Sendable {
-    /// Rows that a product of a panel typically has: they decide on the layout, whatever the rows of a product.
-    public static let typicalRows = 64
-
     /// K, a row's values before the product.
     public let inputs: Int
     /// N, a row's values after it.
     public let outputs: Int
     private let engine: Engine
+    private let typicalRows: Int
     private let element: Element
     /// Floats from one row of K to the next, and from one column of N to the next, in the weight as it is stored.
     private let rowStride, columnStride: Int
@@ -22,10 +20,12 @@ public final class PackedWeight: @unchecked Sendable {
     /// - Parameters:
     ///   - transposed: whether the weight is stored [N, K], for x W^T; else [K, N], for dY W.
     ///   - stride: floats from one stored row to the next.
+    ///   - typicalRows: that most products have: they decide on the layout, whatever the rows of a product.
     public init(
-        _ engine: Engine, _ arena: Arena, inputs: Int, outputs: Int, transposed: Bool, stride: Int
+        _ engine: Engine, _ arena: Arena, inputs: Int, outputs: Int, transposed: Bool, stride: Int, typicalRows: Int
     ) {
         self.engine = engine
+        self.typicalRows = typicalRows
         self.inputs = inputs
         self.outputs = outputs
         element = engine.precision.element
@@ -34,7 +34,7 @@ public final class PackedWeight: @unchecked Sendable {
         case .openBLAS: packed = nil
         case .oneDNN(let library):
             let product = engine.products.packed(
-                rows: Self.typicalRows, columns: outputs, depth: inputs, element)
+                rows: typicalRows, typical: typicalRows, columns: outputs, depth: inputs, element)
             let bytes = fpdm_product_packed(product.oneDNN)
             let memory = arena.take((bytes + 3) / 4)
             packed =
@@ -51,7 +51,8 @@ public final class PackedWeight: @unchecked Sendable {
     public func prepare(rows: Int) {
         guard products[rows] == nil else { return }
         if packed != nil {
-            products[rows] = engine.products.packed(rows: rows, columns: outputs, depth: inputs, element)
+            products[rows] = engine.products.packed(
+                rows: rows, typical: typicalRows, columns: outputs, depth: inputs, element)
         } else {
             products[rows] = engine.products(
                 ProductShape(

@@ -18,8 +18,8 @@ public struct ProductShape: Hashable, Sendable {
         case rows(stride: Int)
         /// Columns one after another: the transpose of what lies there.
         case columns(stride: Int)
-        /// B only: in the layout that the product reads (`PackedWeight`).
-        case packed
+        /// B only: in the layout that a product of so many rows reads (`PackedWeight`).
+        case packed(rows: Int)
     }
 
     public var batch = 1
@@ -33,6 +33,10 @@ public struct ProductShape: Hashable, Sendable {
     /// Elements from one row of C to the next.
     public var cStride: Int
     public var accumulates: Bool
+    public var isPacked: Bool {
+        if case .packed = b { return true }
+        return false
+    }
     public var kind: ProductKind
 
     public init(

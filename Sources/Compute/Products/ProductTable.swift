@@ -26,13 +26,13 @@ public final class ProductTable: @unchecked Sendable {
         }
     }
 
-    /// Products whose B is packed alike, by their number of rows.
-    func packed(rows: Int, columns: Int, depth: Int, _ element: Element) -> Product {
+    /// Products whose B is packed alike, as one of `typical` rows reads it, by their number of rows.
+    func packed(rows: Int, typical: Int, columns: Int, depth: Int, _ element: Element) -> Product {
         func shape(_ rows: Int) -> ProductShape {
-            ProductShape(rows: rows, columns: columns, depth: depth, b: .packed, element, kind: .layer)
+            ProductShape(rows: rows, columns: columns, depth: depth, b: .packed(rows: typical), element, kind: .layer)
         }
-        let first = self(shape(PackedWeight.typicalRows))
-        guard rows != PackedWeight.typicalRows else { return first }
+        let first = self(shape(typical))
+        guard rows != typical else { return first }
         return products.withLock { known in
             if let product = known[shape(rows)] { return product }
             let product = make(shape(rows), like: first)

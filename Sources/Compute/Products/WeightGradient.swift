@@ -55,7 +55,7 @@ public struct TiledRows: Sendable {
     }
 }
 
-/// The gradient of a weight [N, K]: outputGradient^T input, summed over rows; a task for each tile of N.
+/// The gradient of a weight [N, K]: outputGradient^T input, summed over rows; a task for each tile of N and block of K.
 public struct WeightGradient: Sendable {
     public let outputGradient: TiledRows
     /// [rows, K], dense.
@@ -63,50 +63,65 @@ public struct WeightGradient: Sendable {
 
     /// Rows of one product: what it reads of them stays in the cache.
     private static let rowsPerProduct = 512
+    /// Columns of the input that one product takes: with many more it runs at half the speed.
+    private static let widestBlock = 1152, usualBlock = 768
 
     public init(_ outputGradient: TiledRows, _ input: Matrix) {
         self.outputGradient = outputGradient
         self.input = input
     }
 
-    public var tasks: Int { outputGradient.tiles }
+    public var tasks: Int { outputGradient.tiles * Self.blocks(input.columns).count }
+
+    /// Columns of the input, block by block.
+    static func blocks(_ depth: Int) -> [Range<Int>] {
+        guard depth > widestBlock else { return [0..<depth] }
+        let parts = (depth + usualBlock - 1) / usualBlock
+        let width = ((depth + parts - 1) / parts + 15) / 16 * 16
+        return stride(from: 0, to: depth, by: width).map { $0..<min($0 + width, depth) }
+    }
 
     /// Products for so many rows.
     public struct Products {
-        /// Of whole stretches of rows and the last one, each for whole tiles and the last one.
-        fileprivate let whole, rest: (tile: Product, last: Product)?
+        /// By number of rows, of columns of the tile, and of columns of the block.
+        fileprivate struct Key: Hashable { let rows, tile, block: Int }
+        fileprivate let products: [Key: Product]
+        fileprivate let blocks: [Range<Int>]
         fileprivate let rows: Int
     }
 
     /// Prepares the products over so many rows. To be called while none runs.
     public static func products(_ engine: Engine, columns: Int, depth: Int, width: Int, rows: Int) -> Products {
-        func pair(_ rows: Int) -> (tile: Product, last: Product)? {
-            guard rows > 0 else { return nil }
-            func product(_ count: Int) -> Product {
-                engine.products(
-                    ProductShape(
-                        rows: count, columns: depth, depth: rows, a: .columns(stride: count),
-                        engine.precision.element, accumulates: true, kind: .weightGradient))
+        let blocks = blocks(depth)
+        var products: [Products.Key: Product] = [:]
+        for count in Set([min(rowsPerProduct, rows), rows % rowsPerProduct]) where count > 0 {
+            for tile in Set([min(width, columns), columns % width]) where tile > 0 {
+                for block in Set(blocks.map(\.count)) {
+                    products[Products.Key(rows: count, tile: tile, block: block)] = engine.products(
+                        ProductShape(
+                            rows: tile, columns: block, depth: count, a: .columns(stride: tile),
+                            b: .rows(stride: depth), engine.precision.element, cStride: depth, accumulates: true,
+                            kind: .weightGradient))
+                }
             }
-            let last = columns % width
-            return (product(min(width, columns)), product(last == 0 ? min(width, columns) : last))
         }
-        return Products(
-            whole: pair(rows >= rowsPerProduct ? rowsPerProduct : 0), rest: pair(rows % rowsPerProduct), rows: rows)
+        return Products(products: products, blocks: blocks, rows: rows)
     }
 
-    /// gradient [N, K] += outputGradient^T input, one tile of N.
+    /// gradient [N, K] += outputGradient^T input, one tile of N and block of K.
     public func run(_ products: Products, into gradient: FloatBuffer, task: Int, worker: Int) {
-        let (columns, base) = outputGradient.tile(task)
+        let (tile, index) = task.quotientAndRemainder(dividingBy: products.blocks.count)
+        let (block, (columns, base)) = (products.blocks[index], outputGradient.tile(tile))
         let bytes = input.element.bytes
-        let isLast = columns.count < outputGradient.width
         for first in stride(from: 0, to: products.rows, by: Self.rowsPerProduct) {
-            guard let pair = first + Self.rowsPerProduct <= products.rows ? products.whole : products.rest else {
-                fatalError("products for another number of rows")
-            }
-            (isLast ? pair.last : pair.tile).run(
-                base + first * columns.count * bytes, input.row(first),
-                into: gradient.base + columns.lowerBound * input.columns, worker: worker)
+            let count = min(Self.rowsPerProduct, products.rows - first)
+            guard
+                let product = products.products[
+                    Products.Key(rows: count, tile: columns.count, block: block.count)]
+            else { fatalError("products for another number of rows") }
+            product.run(
+                base + first * columns.count * bytes, input.row(first) + block.lowerBound * bytes,
+                into: gradient.base + columns.lowerBound * input.columns + block.lowerBound, worker: worker)
         }
     }
 }

@@ -32,10 +32,11 @@ public struct KernelBench {
         for line in elementwise(rows: 4096, width: 384) { report(line) }
     }
 
-    /// FLOP/s of the best product with packed weights among those of a network of this width.
-    public func bestProduct(width: Int) -> Double {
-        [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
-            linear(rows: 2048, inputs: inputs, outputs: outputs).prefix(2).map { $0.value * 1e9 }
+    /// FLOP/s of the best product with packed weights among those of a network's layers.
+    public func bestProduct(_ model: ModelConfiguration) -> Double {
+        let (width, panel) = (model.width, model.cut.panelRows)
+        return [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
+            linear(rows: 2048, inputs: inputs, outputs: outputs, panel: panel).prefix(2).map { $0.value * 1e9 }
         }.max() ?? 0
     }
 
@@ -50,9 +51,8 @@ public struct KernelBench {
     }
 
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
-    private func linear(rows: Int, inputs: Int, outputs: Int) -> [Line] {
+    private func linear(rows: Int, inputs: Int, outputs: Int, panel: Int = 64) -> [Line] {
         let element = engine.precision.element
-        let panel = PackedWeight.typicalRows
         let width = TiledRows.width(columns: outputs, depth: inputs)
         let (arena, b) = Arena.build("bench") { arena in
             (
@@ -61,9 +61,11 @@ public struct KernelBench {
                 dy: TiledRows(arena, rows: rows, columns: outputs, width: width, element),
                 gradient: arena.take(rows: rows, columns: outputs, element), dw: arena.take(outputs * inputs),
                 forward: PackedWeight(
-                    engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: inputs),
+                    engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: inputs,
+                    typicalRows: panel),
                 backward: PackedWeight(
-                    engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: inputs)
+                    engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: inputs,
+                    typicalRows: panel)
             )
         }
         fill(b.w)
@@ -143,7 +145,7 @@ public struct KernelBench {
     }
 
     private func elementwise(rows: Int, width: Int) -> [Line] {
-        let (panel, element) = (BatchCut.panelRows, engine.precision.element)
+        let (panel, element) = (64, engine.precision.element)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),

@@ -93,7 +93,7 @@ public struct SampleBench {
             iterations: settings.iterations, guidance: settings.guidance, repeats: settings.repeats,
             secondsPerRun: times.median, secondsFastest: times.min() ?? 0,
             secondsPerImage: times.median / Double(batch), flopsPerRun: flops, flopsPerSecond: flops / times.median,
-            bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: model.width),
+            bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(model),
             peakBytes: peak)
     }
 

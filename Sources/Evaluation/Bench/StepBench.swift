@@ -127,7 +127,7 @@ public struct StepBench {
             secondsPerStep: seconds.median, secondsFastest: seconds.min() ?? 0,
             samplesPerSecond: Double(settings.batch) / seconds.median, flopsPerStep: flops,
             flopsPerSecond: flops / seconds.median,
-            bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(width: settings.model.width),
+            bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(settings.model),
             peakBytes: peak, loss: work.loss, phases: work.medians, kernels: work.kernels)
     }
 

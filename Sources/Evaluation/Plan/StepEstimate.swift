@@ -51,9 +51,9 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         settings.iterations = job.meanIterations
         let panels = 2 * first.pool.threadCount
         settings.microbatch = min(
-            job.microbatchSize, max(BatchCut.groupSamples(tokens: job.model.tokens), panels * 64 / job.model.tokens))
+            job.microbatchSize, max(job.model.cut.groupSamples, panels * job.model.cut.panelRows / job.model.tokens))
         let flops = StepFLOPs(job.model)
-        let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(width: job.model.width) / 2
+        let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(job.model) / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch * engines.count) / rate
         }

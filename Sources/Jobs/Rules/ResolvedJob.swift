@@ -74,7 +74,7 @@ extension JobConfiguration {
 
     /// A microbatch of so many samples, or more: whole groups, so that its size changes no bits; at most a virtual rank.
     fileprivate func inWholeGroups(_ microbatch: Int) -> Int {
-        let group = BatchCut.groupSamples(tokens: model.tokens)
+        let group = model.cut.groupSamples
         return min((max(microbatch, 1) + group - 1) / group * group, training.virtualRankSize)
     }
 }

@@ -71,7 +71,8 @@ final class Block {
         let d = c.width
         func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int) -> DenseLayer {
             DenseLayer(
-                engine, arena, ranges, inputs: inputs, outputs: outputs, training: training, groupPanels: groupPanels)
+                engine, arena, ranges, inputs: inputs, outputs: outputs, training: training,
+                panelRows: c.cut.panelRows, groupPanels: groupPanels)
         }
         qkv = layer(ranges.qkv, d, 3 * d)
         projection = layer(ranges.projection, d, d)

@@ -34,7 +34,7 @@ final class DenseLayer {
     ///   - needsInputGradient: false where nothing before the layer has parameters.
     init(
         _ engine: Engine, _ arena: Arena, _ ranges: LinearRanges, inputs: Int, outputs: Int, training: Bool,
-        groupPanels: Int, part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
+        panelRows: Int, groupPanels: Int, part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
         needsInputGradient: Bool = true
     ) {
         self.inputs = inputs
@@ -43,11 +43,13 @@ final class DenseLayer {
             range: ranges.weight, firstColumn: part?.firstColumn ?? 0, stride: part?.stride ?? inputs)
         bias = part?.hasBias ?? true ? ranges.bias : nil
         forward = PackedWeight(
-            engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: weight.stride)
+            engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: weight.stride,
+            typicalRows: panelRows)
         backward =
             training && needsInputGradient
             ? PackedWeight(
-                engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: weight.stride) : nil
+                engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: weight.stride,
+                typicalRows: panelRows) : nil
         gradient =
             training
             ? Gradient(

@@ -19,7 +19,7 @@ struct Modulation {
     init(_ arena: Arena, _ c: ModelConfiguration, parts: Int, samples: Int, group: Int) {
         width = c.width
         stride = parts * c.width
-        slotsPerSample = BatchCut.slotsPerSample(tokens: c.tokens)
+        slotsPerSample = c.cut.slotsPerSample
         values = arena.take(Linear.padded(samples) * stride)
         slots = arena.take(group * slotsPerSample * stride)
         gradient = slotsPerSample == 1 ? slots : arena.take(group * stride)

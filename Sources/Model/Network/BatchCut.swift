@@ -23,22 +23,41 @@ public struct BatchCut: Equatable, Sendable {
         public let panels: Range<Int>
     }
 
-    /// Rows of a panel at most.
-    public static let panelRows = PackedWeight.typicalRows
-    /// Rows of a group at most, where a sample has not more.
-    public static let groupRows = 2048
+    /// What of a network decides how its batches are cut.
+    public struct Shape: Hashable, Sendable {
+        public let tokens: Int
+        /// Rows of a panel at most.
+        public let panelRows: Int
+
+        /// Rows of a group at most, where a sample has not more.
+        private static let groupRows = 2048
+
+        public init(tokens: Int, panelRows: Int) { (self.tokens, self.panelRows) = (tokens, panelRows) }
+
+        /// Samples of a panel that holds whole ones.
+        var samplesPerPanel: Int { max(1, panelRows / tokens) }
+
+        /// Panels that one sample is cut into; 1 where a panel holds whole samples.
+        public var slotsPerSample: Int { (tokens + panelRows - 1) / panelRows }
+
+        /// Samples of a whole group: microbatches of a multiple of it give the same bits.
+        public var groupSamples: Int {
+            let samples = max(1, Self.groupRows / tokens / samplesPerPanel) * samplesPerPanel
+            // Whole tiles of the layers that have a row for each sample.
+            return samples > Linear.rowTile ? samples / Linear.rowTile * Linear.rowTile : samples
+        }
+    }
 
     public let tokens: Int
     public let samples: Int
     public let panels: [Panel]
     public let groups: [Group]
 
-    public init(tokens: Int, samples: Int) {
+    public init(_ shape: Shape, samples: Int) {
+        let tokens = shape.tokens
         self.tokens = tokens
         self.samples = samples
-        let parts = Self.slotsPerSample(tokens: tokens)
-        let together = max(1, Self.panelRows / tokens)
-        let group = Self.groupSamples(tokens: tokens)
+        let (parts, together, group) = (shape.slotsPerSample, shape.samplesPerPanel, shape.groupSamples)
         var panels: [Panel] = []
         var groups: [Group] = []
         for start in stride(from: 0, to: samples, by: group) {
@@ -69,18 +88,13 @@ public struct BatchCut: Equatable, Sendable {
         self.groups = groups
     }
 
-    /// Samples of a whole group: microbatches of a multiple of it give the same bits.
-    public static func groupSamples(tokens: Int) -> Int {
-        let together = max(1, panelRows / tokens)
-        let samples = max(1, groupRows / tokens / together) * together
-        // Whole tiles of the layers that have a row for each sample.
-        return samples > Linear.rowTile ? samples / Linear.rowTile * Linear.rowTile : samples
-    }
-
-    /// Panels that one sample is cut into; 1 where a panel holds whole samples.
-    public static func slotsPerSample(tokens: Int) -> Int { (tokens + panelRows - 1) / panelRows }
-
     /// Every number of rows that a panel has.
     var panelSizes: Set<Int> { Set(panels.map(\.rows)) }
     var rows: Int { samples * tokens }
+}
+
+extension ModelConfiguration {
+    /// How its batches are cut. Where a layer's weights are far larger than the cache that a core has to itself, panels are
+    /// longer: they read all of them.
+    public var cut: BatchCut.Shape { BatchCut.Shape(tokens: tokens, panelRows: width > 768 ? 128 : 64) }
 }

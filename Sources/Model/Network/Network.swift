@@ -212,7 +212,7 @@ public final class Network {
     /// How a batch of so many samples is cut, with its products prepared.
     private func cut(_ samples: Int) -> BatchCut {
         if let known = prepared[samples] { return known }
-        let cut = BatchCut(tokens: configuration.tokens, samples: samples)
+        let cut = BatchCut(configuration.cut, samples: samples)
         for layer in stacks.layers { layer.prepare(engine, cut) }
         stacks.workspace.attention.prepare(samples: samples)
         if use.isTraining {

@@ -23,7 +23,7 @@ struct Scratch {
     let row: FloatBuffer  // [D]
 
     init(_ arena: Arena, _ c: ModelConfiguration, _ element: Element) {
-        let rows = BatchCut.panelRows
+        let rows = c.cut.panelRows
         let widest = [c.mlpWidth, 3 * c.width, c.outputPatchValues, c.patchValues].max() ?? 0
         product = arena.take(rows * widest)
         rounded =

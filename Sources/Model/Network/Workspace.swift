@@ -53,7 +53,7 @@ final class Workspace {
         self.configuration = c
         self.use = use
         self.capacity = capacity
-        group = min(capacity, BatchCut.groupSamples(tokens: c.tokens))
+        group = min(capacity, c.cut.groupSamples)
         attention = Attention(
             engine, arena, Heads(tokens: c.tokens, heads: c.heads, headWidth: c.headWidth), training: use.isTraining)
         let element = engine.precision.element
@@ -65,7 +65,7 @@ final class Workspace {
     var element: Element { engine.precision.element }
 
     /// Panels of a group at most.
-    var groupPanels: Int { group * BatchCut.slotsPerSample(tokens: configuration.tokens) }
+    var groupPanels: Int { group * configuration.cut.slotsPerSample }
 
     /// Rounded rows for all samples of a pass.
     func take(_ columns: Int) -> Matrix {
@@ -98,7 +98,8 @@ final class Workspace {
     ) -> DenseLayer {
         DenseLayer(
             engine, arena, ranges, inputs: inputs, outputs: outputs, training: use.isTraining,
-            groupPanels: groupPanels, part: part, needsInputGradient: needsInputGradient)
+            panelRows: configuration.cut.panelRows, groupPanels: groupPanels, part: part,
+            needsInputGradient: needsInputGradient)
     }
 }
 

@@ -30,7 +30,8 @@ struct PackedWeightTests {
         func weight(_ engine: Engine) -> (Arena, PackedWeight) {
             Arena.build("weights") {
                 PackedWeight(
-                    engine, $0, inputs: inputs, outputs: outputs, transposed: transposed, stride: stride)
+                    engine, $0, inputs: inputs, outputs: outputs, transposed: transposed, stride: stride,
+                    typicalRows: 64)
             }
         }
 

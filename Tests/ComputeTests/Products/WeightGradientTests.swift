@@ -1,6 +1,7 @@
-import Compute
 import TestSupport
 import Testing
+
+@testable import Compute
 
 @Suite("Weight gradients and tiled rows")
 struct WeightGradientTests {
@@ -19,6 +20,8 @@ struct WeightGradientTests {
         static let sweep = [
             Case(1, 1, 1), .init(5, 33, 17), .init(64, 70, 33, 32), .init(100, 129, 20, 16), .init(512, 17, 64),
             .init(513, 48, 15, 16), .init(700, 900, 33), .init(1024, 33, 7, 16), .init(1100, 64, 70, 48),
+            // Blocks of columns of the input: one, two of equal width, two that differ, three.
+            .init(40, 20, 1152), .init(600, 33, 1536, 16), .init(17, 40, 1153, 32), .init(30, 17, 2305),
         ]
     }
 
@@ -45,7 +48,7 @@ struct WeightGradientTests {
                 }
                 let sums = memory.buffer(randomFloats(c.columns * c.depth, seed: 3))
                 let work = WeightGradient(tiled, memory.matrix(input, columns: c.depth, element))
-                #expect(work.tasks == (c.columns + c.width - 1) / c.width)
+                #expect(work.tasks == (c.columns + c.width - 1) / c.width * WeightGradient.blocks(c.depth).count)
                 engine.pool.parallelFor(work.tasks) { task, worker in
                     work.run(products, into: sums, task: task, worker: worker)
                 }
@@ -73,6 +76,14 @@ struct WeightGradientTests {
 
     @Test("and in bfloat16", .bfloat16, arguments: Case.sweep)
     func bfloat16(_ c: Case) throws { try expectNaive(c, .bfloat16) }
+
+    @Test(
+        "blocks of the input are of like width",
+        arguments: [(1, [1]), (1152, [1152]), (1153, [592, 561]), (4608, [Int](repeating: 768, count: 6))])
+    func blocks(_ depth: Int, _ widths: [Int]) {
+        let blocks = WeightGradient.blocks(depth)
+        #expect(blocks.map(\.count) == widths && blocks.first?.lowerBound == 0 && blocks.last?.upperBound == depth)
+    }
 
     @Test("tiles are of like width, and none is wider than the widest", arguments: [1, 64, 384, 1152, 4608])
     func width(_ depth: Int) {
