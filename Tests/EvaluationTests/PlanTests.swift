@@ -32,8 +32,11 @@ import Training
     @Test(
         "an exchange's bytes",
         arguments: [
-            // Ranks, ranks a node, virtual ranks; bytes a value that a rank sends, that a node sends.
-            (2, 1, 4, 12.0, 12.0), (2, 1, 2, 8, 8), (4, 2, 8, 12, 20), (3, 1, 4, 12, 12), (2, 2, 4, 12, 0),
+            // Ranks, ranks a node, virtual ranks; bytes a value that a rank sends to another, and for each value of a slice
+            // what leaves a node.
+            (2, 1, 4, 12.0, 12.0), (2, 1, 2, 8, 8), (4, 2, 8, 12, 44), (3, 1, 4, 12, 24), (2, 2, 4, 12, 0),
+            // The last node has fewer ranks than the others.
+            (5, 4, 8, 12, 48), (5, 3, 8, 12, 64),
         ]) func exchange(_ ranks: Int, _ perNode: Int, _ virtualRanks: Int, _ perRank: Double, _ perNodeBytes: Double)
         throws
     {
@@ -41,9 +44,8 @@ import Training
         let rate = NetworkRate(bitsPerSecond: 1e9)
         let exchange = try estimate(plan, rate).exchange
         let slice = Double(ParameterTable(plan.job.model).flatCount) / Double(ranks)
-        let others = Double(ranks - perNode)
         #expect(exchange.bytesPerRank == Double(ranks - 1) * slice * perRank)
-        #expect(exchange.bytesPerNode == (perNode == ranks ? 0 : others * slice * perNodeBytes))
+        #expect(abs(exchange.bytesPerNode - slice * perNodeBytes) <= 1e-12 * slice * perNodeBytes)
         let seconds = exchange.bytesPerNode * 8 / 1e9 / (1448.0 / 1538)
         #expect(abs((exchange.networkSeconds ?? -1) - seconds) <= 1e-12 * seconds)
         #expect(try exchange.seconds > 0 && (estimate(plan).exchange.networkSeconds == nil) == (perNode < ranks))

@@ -27,8 +27,8 @@ public struct StepBench {
 
         /// Bytes of memory, about.
         public func bytes(_ engine: Engine) -> Int {
-            // Weights, average, two moments, gradient.
-            5 * ParameterTable(model).flatCount * MemoryLayout<Float>.stride
+            // Weights, average, two moments, gradient; and the sum of several, in doubles.
+            (share.virtualRanks > 1 ? 7 : 5) * ParameterTable(model).flatCount * MemoryLayout<Float>.stride
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
         }
 
@@ -135,23 +135,25 @@ public struct StepBench {
     /// others on its node takes, on average.
     ///
     /// - Parameter engines: one for each.
+    /// - Returns: also what of `sum` grows with the virtual ranks that are computed.
     /// - Throws: `DiffusionError` for an objective that cannot be.
-    static func phases(_ settings: Settings, engines: [Engine]) throws -> Phases {
+    static func phases(_ settings: Settings, engines: [Engine]) throws -> (Phases, adding: Double) {
         let works = try engines.map { try StepWork(settings, engine: $0) }
         DispatchQueue.concurrentPerform(iterations: works.count) { works[$0].run() }
         let each = works.map(\.medians)
         func mean(_ phase: KeyPath<Phases, Double>) -> Double {
             each.reduce(0) { $0 + $1[keyPath: phase] } / Double(each.count)
         }
-        return Phases(
+        let phases = Phases(
             packing: mean(\.packing), noise: mean(\.noise), forward: mean(\.forward), backward: mean(\.backward),
             sum: mean(\.sum), optimizer: mean(\.optimizer))
+        return (phases, works.reduce(0) { $0 + $1.adding } / Double(works.count))
     }
 }
 
 /// A step, and the clock beside it. One thread at a time uses it.
 private final class StepWork: @unchecked Sendable {
-    enum Phase { case packing, noise, forward, backward, sum, optimizer }
+    enum Phase { case packing, noise, forward, backward, sum, adding, optimizer }
 
     private(set) var seconds: [Double] = []
     private(set) var phases: [Phase: [Double]] = [:]
@@ -212,11 +214,14 @@ private final class StepWork: @unchecked Sendable {
         }
     }
 
+    /// Of the sum, what each virtual rank's gradient takes, together.
+    var adding: Double { phases[.adding]?.median ?? 0 }
+
     var medians: StepBench.Phases {
         func median(_ phase: Phase) -> Double { phases[phase]?.median ?? 0 }
         return StepBench.Phases(
             packing: median(.packing), noise: median(.noise), forward: median(.forward), backward: median(.backward),
-            sum: median(.sum), optimizer: median(.optimizer))
+            sum: median(.sum) + adding, optimizer: median(.optimizer))
     }
 
     var kernels: [StepBench.Kernels] {
@@ -258,7 +263,7 @@ private final class StepWork: @unchecked Sendable {
                 accumulate(first..<min(first + settings.microbatch, end), step: step)
             }
             _ = sum.add()
-            lap(.sum)
+            lap(.adding)
         }
         // Training would do the first step again on the grids that its gradients give; here it is not measured.
         grids.follow(sum.maxima)
@@ -305,6 +310,10 @@ private final class StepWork: @unchecked Sendable {
     private func lap(_ phase: Phase) {
         let now = clock.now
         laps[phase, default: 0] += (now - lapBegin).seconds
+        guard engine.pool.clock.isRunning else {
+            lapBegin = now
+            return
+        }
         let reading = engine.pool.clock.reading
         readings[phase, default: []].append(reading - lapReading)
         lapReading = reading

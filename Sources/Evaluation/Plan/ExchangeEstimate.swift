@@ -19,7 +19,7 @@ public struct NetworkRate: Equatable, Sendable {
 public struct ExchangeEstimate: Codable, Equatable, Sendable {
     /// What a rank sends in a step: its gradients to those that own them, its weights to all.
     public let bytesPerRank: Double
-    /// What leaves a node in a step.
+    /// What leaves the node that sends most in a step.
     public let bytesPerNode: Double
     /// Seconds on the network; 0 on one node, nil where its rate is not given.
     public let networkSeconds: Double?
@@ -37,14 +37,17 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
     init(_ plan: JobPlan, network: NetworkRate?, engine: Engine) {
         let (cluster, table) = (plan.cluster, ParameterTable(plan.job.model))
         let (ranks, own) = (Double(cluster.ranks), plan.job.training.virtualRanks / cluster.ranks)
-        let onNode = Double(cluster.ranksOnNode)
         let slice = Double(table.flatCount) / ranks
         // Sums are doubles, but for those of one virtual rank (`GradientExchange`); weights are floats.
         let sumBytes = own == 1 && plan.job.training.virtualRanks % cluster.ranks == 0 ? 4.0 : 8.0
         bytesPerRank = (ranks - 1) * slice * (sumBytes + 4)
-        // Sums go from each rank to each; of the weights, which go round, each slice enters a node once.
-        let sliceBytesOut = onNode * sumBytes + 4
-        let bytesOut = (ranks - onNode) * slice * sliceBytesOut
+        // Sums go from each rank to each; weights go round a ring, over each border between nodes all slices but one.
+        func bytesOut(_ onNode: Int) -> Double {
+            cluster.ranks == onNode
+                ? 0 : Double(cluster.ranks - onNode) * slice * Double(onNode) * sumBytes + (ranks - 1) * slice * 4
+        }
+        // The last node may have fewer ranks than the others, and more to say to them.
+        let bytesOut = max(bytesOut(cluster.ranksOnNode), bytesOut(cluster.ranksOnLastNode))
         bytesPerNode = bytesOut
         networkSeconds = cluster.nodes == 1 ? 0 : network.map { bytesOut / $0.bytesPerSecond }
         let rate = Self.copyRate(engine) / Double(engine.pool.threadCount)

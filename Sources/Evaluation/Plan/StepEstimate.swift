@@ -12,7 +12,7 @@ public struct StepEstimate: Codable, Equatable, Sendable {
     /// What was measured.
     public struct Trial: Codable, Equatable, Sendable {
         public let samples: Int
-        /// Without and with a gradient.
+        /// Without and with a gradient; none of a DiT.
         public let iterations: [Int]
         public let ranksAtOnce: Int
     }
@@ -46,44 +46,57 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         var settings = StepBench.Settings()
         (settings.model, settings.diffusion, settings.activations) = (job.model, job.diffusion, job.activations)
         (settings.share.ranks, settings.share.virtualRanks) = (ranks, all)
-        // Two tell what each further one costs.
+        // With a second one sums are added to, as for each further one.
         settings.share.own = min(own, 2)
         settings.iterations = job.meanIterations
-        let panels = 2 * first.pool.threadCount
-        settings.microbatch = min(
-            job.microbatchSize, max(job.model.cut.groupSamples, panels * job.model.cut.panelRows / job.model.tokens))
+        let cut = job.model.cut
+        // So many samples keep all threads busy.
+        let busy = min(job.microbatchSize, (first.pool.threadCount * cut.panelRows + cut.tokens - 1) / cut.tokens)
+        settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
         let flops = StepFLOPs(job.model)
         let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(job.model) / 2
         func cost() -> Double {
-            flops.work(settings.iterations, job.activations) * Double(settings.batch * engines.count) / rate
+            flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate
         }
-        func bytes() -> Int { engines.count * settings.bytes(first) }
         settings.batch = settings.share.own * settings.microbatch
-        while cost() > Self.patience || bytes() > memory {
+        while cost() > Self.patience {
             if job.model.fixedPoint, settings.iterations.withoutGradient > 1 || settings.iterations.withGradient > 1 {
                 settings.iterations = Iterations(
                     withoutGradient: min(settings.iterations.withoutGradient, 1), withGradient: 1)
-            } else if settings.microbatch > 1 {
-                settings.microbatch = (settings.microbatch + 1) / 2
-                settings.batch = settings.share.own * settings.microbatch
-            } else if bytes() > memory {
-                return nil
+            } else if settings.microbatch > busy {
+                settings.microbatch = max(busy, (settings.microbatch + 1) / 2)
             } else {
                 break
             }
+            settings.batch = settings.share.own * settings.microbatch
         }
-        settings.steps = max(3, min(100, Int(3 / max(cost(), 1e-3))))
-        if cost() > Self.patience / 3 { settings.steps = 1 }
-        let phases = try StepBench.phases(settings, engines: engines)
+        // Fewer samples at once, then fewer ranks, where there is no room.
+        var engines = engines[...]
+        while engines.count * settings.bytes(first) > memory {
+            if settings.microbatch > busy {
+                settings.microbatch = max(busy, (settings.microbatch + 1) / 2)
+            } else if engines.count > 1 {
+                engines = engines.dropLast()
+            } else if settings.microbatch > 1 {
+                settings.microbatch = (settings.microbatch + 1) / 2
+            } else {
+                return nil
+            }
+            settings.batch = settings.share.own * settings.microbatch
+        }
+        settings.steps = max(2, min(100, Int(3 / max(cost(), 1e-3))))
+        let (phases, adding) = try StepBench.phases(settings, engines: Array(engines))
         let perSample = (phases.noise + phases.forward + phases.backward) / Double(settings.batch)
         let growth = job.meanWork(flops) / flops.work(settings.iterations, job.activations)
         trial = Trial(
             samples: settings.batch,
-            iterations: [settings.iterations.withoutGradient, settings.iterations.withGradient],
+            iterations: job.model.fixedPoint
+                ? [settings.iterations.withoutGradient, settings.iterations.withGradient] : [],
             ranksAtOnce: engines.count)
         let speedup = Double(threads) / Double(first.pool.threadCount)
         computeSeconds = (phases.packing + perSample * growth * Double(own * size)) / speedup
-        sumSeconds = phases.sum * Double(own) / Double(settings.share.own) / speedup
+        let further = Double(own - settings.share.own) / Double(settings.share.own)
+        sumSeconds = (phases.sum + further * adding) / speedup
         optimizerSeconds = phases.optimizer / speedup
         exchange = ExchangeEstimate(plan, network: network, engine: first)
         seconds = computeSeconds + sumSeconds + optimizerSeconds + exchange.seconds

@@ -73,9 +73,9 @@ struct PlanCommand: ParsableCommand {
         let plan = try JobPlan(
             configuration, on: JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit),
             engine: Engine(threads: wanted, backend, precision))
-        if !plan.hasData {
+        for (key, reason) in plan.supposed {
             Console.log.notice(
-                "\(configuration.data.path): not there; planned for float32 samples that are not kept in memory")
+                "\(key): \(reason); planned for float32 samples that are not kept in memory")
         }
         let estimate = try noTiming ? nil : self.estimate(plan, threads: wanted, cores: cores, backend)
         if json {
@@ -94,6 +94,11 @@ struct PlanCommand: ParsableCommand {
         if here < threads {
             Console.log.notice(
                 "measured with \(here) of a rank's \(threads) threads, and taken to be as much faster with all")
+        }
+        if plan.cluster.ranksOnNode * threads > cores {
+            Console.log.notice(
+                "a node is taken to have \(plan.cluster.ranksOnNode * threads) cores, one a thread; this machine has \(cores)"
+            )
         }
         let engines = try (0..<atOnce).map { _ in try Engine(threads: here, backend, plan.job.precision) }
         // Half of what there is, because others may use the machine, too.

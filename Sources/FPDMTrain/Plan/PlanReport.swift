@@ -35,6 +35,8 @@ struct PlanReport: Encodable {
     let flopsLeast: Double
     let flopsMost: Double
     let expected: StepEstimate?
+    /// Keys of data sets that are not there, and were supposed.
+    let supposed: [String]
 
     init(_ plan: JobPlan, threads: Int, _ estimate: StepEstimate?) {
         let (job, cluster) = (plan.job, plan.cluster)
@@ -59,6 +61,7 @@ struct PlanReport: Encodable {
         flopsLeast = step(Iterations(withoutGradient: without.min, withGradient: with.min))
         flopsMost = step(Iterations(withoutGradient: without.max, withGradient: with.max))
         expected = estimate
+        supposed = plan.supposed.map(\.key)
     }
 
     func words(_ plan: JobPlan) -> String {
@@ -118,7 +121,7 @@ struct PlanReport: Encodable {
     }
 
     private func plannedIterations(_ trial: StepEstimate.Trial) -> String {
-        trial.iterations == [0, 0] ? "" : ", \(trial.iterations[0]) + \(trial.iterations[1]) iterations"
+        trial.iterations.isEmpty ? "" : ", \(trial.iterations[0]) + \(trial.iterations[1]) iterations"
     }
 
     private func mebibytes(_ bytes: Int) -> String { "\((bytes + (1 << 19)) >> 20)" }

@@ -27,7 +27,9 @@ struct NetworkAmount: ExpressibleByArgument {
     ]
 
     init?(argument: String) {
-        var text = argument.lowercased()
+        // B is bytes, b bits.
+        var text = argument.hasSuffix("b/s") ? argument.dropLast(3) + "bit" : argument
+        text = text.lowercased()
         for suffix in ["/s", "ps"] where text.hasSuffix("bit" + suffix) { text.removeLast(suffix.count) }
         guard let bits = quantity(text, Self.units), 1e3..<1e16 ~= bits else { return nil }
         rate = NetworkRate(bitsPerSecond: bits)

@@ -22,6 +22,7 @@ public struct JobPlan {
         public var nodes: Int { (ranks + ranksPerNode - 1) / ranksPerNode }
         /// Of the fullest node.
         public var ranksOnNode: Int { min(ranks, ranksPerNode) }
+        public var ranksOnLastNode: Int { ranks - (nodes - 1) * ranksPerNode }
     }
 
     public let cluster: Cluster
@@ -31,8 +32,8 @@ public struct JobPlan {
     public let ranks: [MemoryPlan]
     /// The largest microbatch that fits; nil where not even the smallest does.
     public let largestMicrobatch: Int?
-    /// Whether the job's data set is there; otherwise one is supposed.
-    public let hasData: Bool
+    /// Data sets that are not there, by their keys, with why: others are supposed in their place.
+    public let supposed: [(key: String, reason: String)]
 
     /// Samples of a data set that is not there.
     private static let supposedSamples = 1_000_000
@@ -56,9 +57,11 @@ public struct JobPlan {
                 job, rank: rank, ranks: cluster.ranks, engine: engine, data: data.shape, validation: validation?.shape,
                 program: program)
         }
-        // The first rank has as many virtual ranks as any.
-        let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) {
-            plan($0, rank: 0)
+        // The first rank has as many virtual ranks as any; of the flat vectors another may own more.
+        let slices = FlatSlices(count: ParameterTable(configuration.model).flatCount, ranks: cluster.ranks)
+        let widest = (0..<cluster.ranks).max { slices[$0].count < slices[$1].count } ?? 0
+        let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) { job in
+            [0, widest].map { plan(job, rank: $0) }.max { $0.bytes < $1.bytes } ?? plan(job, rank: 0)
         }
         var job = configuration.resolved(shuffle: data.shape.isHeld ? .full : .window, precision: precision) {
             fit.activations(configuration)
@@ -67,18 +70,21 @@ public struct JobPlan {
         if configuration.training.microbatch == 0 { job = fit.fitted(job) }
         self.cluster = cluster
         self.job = job
-        hasData = data.isThere
+        supposed = [("data.path", data.missing), ("validation.path", validation?.missing)].compactMap { key, reason in
+            reason.map { (key, $0) }
+        }
         ranks = (0..<cluster.ranks).map { plan(job, rank: $0) }
     }
 
     private static func shape(_ path: String, _ model: ModelConfiguration) throws -> (
-        shape: DatasetShape, isThere: Bool
+        shape: DatasetShape, missing: String?
     ) {
         do {
             let dataset = try ShardedDataset(path: path)
             try dataset.requireFits(model)
-            return (dataset.shape, true)
-        } catch let error as DatasetError where error.kind == .missing {
+            return (dataset.shape, nil)
+        } catch let error as DatasetError where error.kind == .missing && error.path == DatasetName(path).base {
+            // All of it, that is: one that lacks a shard is damaged.
             let labels: DatasetLabels =
                 switch model.conditioning {
                 case .classes: .classes
@@ -86,7 +92,8 @@ public struct JobPlan {
                 case .none: .none
                 }
             return (
-                DatasetShape(supposing: supposedSamples, imageValues: model.imageValues, labels: labels), false
+                DatasetShape(supposing: supposedSamples, imageValues: model.imageValues, labels: labels),
+                error.description
             )
         }
     }

@@ -23,7 +23,10 @@ struct MemoryFit {
     func largestMicrobatch(_ job: ResolvedJob) -> Int? {
         let whole = job.with(microbatch: job.training.virtualRankSize).microbatchSize
         guard let share else { return whole }
-        func fits(_ microbatch: Int) -> Bool { plan(job.with(microbatch: microbatch)).bytes <= share }
+        func fits(_ microbatch: Int) -> Bool {
+            let job = job.with(microbatch: microbatch)
+            return MemoryPlan.isCountable(job) && plan(job).bytes <= share
+        }
         let group = job.with(microbatch: 1).microbatchSize
         guard fits(group) else { return nil }
         if fits(whole) { return whole }

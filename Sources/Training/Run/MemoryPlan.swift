@@ -82,6 +82,20 @@ public struct MemoryPlan: Equatable, Sendable {
 
     /// Refuses what no machine has, before it is counted: the sizes would not fit an Int.
     static func requireCountable(_ job: ResolvedJob) throws {
+        let bytes = estimate(job)
+        guard bytes > countableBytes else { return }
+        throw Failure(
+            .badData,
+            "the job needs more memory than any machine has (about \(String(bytes / 1e18)) EB); choose a smaller model "
+                + "(model.width, model.depth, model.imageSize) or a lower training.microbatch")
+    }
+
+    static func isCountable(_ job: ResolvedJob) -> Bool { estimate(job) <= countableBytes }
+
+    private static let countableBytes = 0x1p60
+
+    /// Bytes, generously.
+    private static func estimate(_ job: ResolvedJob) -> Double {
         let model = job.model
         let (width, tokens) = (Double(model.width), Double(model.tokens))
         let blocks =
@@ -91,12 +105,7 @@ public struct MemoryPlan: Equatable, Sendable {
         let activations = rows * width * (2 * model.mlpRatio + 30) * (blocks + 2) + tokens * tokens * 1024
         let weights = width * width * (2 * model.mlpRatio + 20) * (blocks + 2) + Double(model.classes) * width
         let images = Double(job.training.globalBatch) * Double(model.imageValues) * 4
-        let bytes = 32 * (activations + weights + images)
-        guard bytes > 0x1p60 else { return }
-        throw Failure(
-            .badData,
-            "the job needs more memory than any machine has (about \(String(bytes / 1e18)) EB); choose a smaller model "
-                + "(model.width, model.depth, model.imageSize) or a lower training.microbatch")
+        return 32 * (activations + weights + images)
     }
 
     /// Refuses what cannot fit before any of it is taken.

@@ -132,6 +132,12 @@ package final class CheckpointSaver {
     /// - Parameter all: what the ranks brought to a vote since `begin` or the last `advance`.
     /// - Returns: how the save ended, if it did.
     package func advance(_ all: StepVote.Saving) throws -> Ending? {
+        if case .idle = phase { return nil }
+        precondition(snapshot != nil, "a step while the state itself is written")
+        return try proceed(all)
+    }
+
+    private func proceed(_ all: StepVote.Saving) throws -> Ending? {
         if all == .busy { return nil }
         switch phase {
         case .idle: return nil
@@ -165,7 +171,7 @@ package final class CheckpointSaver {
                 join()
                 return try own.together(communicator)
             }
-            if let ending = try advance(all) { return ending }
+            if let ending = try proceed(all) { return ending }
             if case .idle = phase { return nil }
         }
     }
@@ -204,9 +210,12 @@ package final class CheckpointSaver {
     private func write(_ writer: CheckpointWriter) -> BackgroundTask<Part> {
         let (rank, ranks) = (communicator.rank, communicator.size)
         let pieces = snapshot?.pieces ?? state.checkpointPieces(in: state.savedVectors)
+        // The thread holds what the pieces lie in.
+        nonisolated(unsafe) let memory = (state, snapshot)
         return BackgroundTask("checkpoint") {
             let clock = ContinuousClock()
             let begin = clock.now
+            defer { withExtendedLifetime(memory) {} }
             let digest = try writer.writeRankFile(pieces, writer: rank, of: ranks)
             return Part(digest: digest, seconds: (clock.now - begin).seconds)
         }

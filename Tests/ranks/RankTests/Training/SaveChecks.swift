@@ -37,7 +37,7 @@ private final class Run {
     private let vote: StepVote
 
     init(
-        _ folder: String, _ world: Communicator, keepLast: Int = 0,
+        _ folder: String, _ world: Communicator, keepLast: Int = 0, copies: Bool = true,
         after: @escaping @Sendable (CheckpointWriter.Stage) throws -> Void = { _ in }
     ) throws {
         self.folder = folder
@@ -45,7 +45,7 @@ private final class Run {
         let table = smallNetwork()
         state = TrainingState(table, slices: FlatSlices(count: table.flatCount, ranks: world.size), rank: world.rank)
         saver = CheckpointSaver(
-            run: folder, retention: CheckpointRetention(keepLast: keepLast, keepEvery: 0), state, world,
+            run: folder, retention: CheckpointRetention(keepLast: keepLast, keepEvery: 0), copies: copies, state, world,
             try Engine(threads: 1), after: after)
         vote = StepVote(world, positions: 1, virtualRanks: 1, tensors: 1, blocks: 1)
     }
@@ -137,14 +137,16 @@ func saveChecks() -> [Check] {
             try overSteps(world, .rankFile(0))
         },
         Check("a commit under way while steps go on: the bits of its step") { try overSteps($0, .index) },
-        Check("a save that is waited for") { world in
-            try withSharedFolder(world) { folder in
-                let run = try Run(folder, world)
-                for step in 1...3 {
-                    _ = try run.step(step)
-                    try expect(run.save() == nil, equals: true)
-                    try expectSaved(run.finish(), run, step)
-                    try expect(run.finish() == nil, equals: true)
+        Check("a save that is waited for, from a copy and without one") { world in
+            for copies in [true, false] {
+                try withSharedFolder(world) { folder in
+                    let run = try Run(folder, world, copies: copies)
+                    for step in 1...3 {
+                        _ = try run.step(step)
+                        try expect(run.save() == nil, equals: true)
+                        try expectSaved(run.finish(), run, step)
+                        try expect(run.finish() == nil, equals: true)
+                    }
                 }
             }
         },
