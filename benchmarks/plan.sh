@@ -35,7 +35,7 @@ shape() {
     [ ${#wanted[@]} = 0 ] || [[ " ${wanted[*]} " == *" $name "* ]] || return 0
     local sets=(--set "run.directory=$work/$name")
     for key in "$@"; do sets+=(--set "$key"); done
-    # Before and after, because machines are not as fast at one time as at another.
+    # Before and after the run: the machine is not as fast at one time as at another.
     "$fpdm" plan "$job" "${sets[@]}" --ranks "$ranks" --json >"$work/$name.json"
     mpirun -n "$ranks" --bind-to none "$fpdm" train "$job" "${sets[@]}" >"$work/$name.log" 2>&1
     "$fpdm" plan "$job" "${sets[@]}" --ranks "$ranks" --json >"$work/$name-after.json"
@@ -48,7 +48,6 @@ steps = [json.loads(line) for line in open(metrics)]
 # The first step waits for pages, and one that is done again takes twice as long.
 times = [step["seconds"] for step in steps[1:] if not step.get("redone")]
 seconds, planned = sum(times) / len(times), plan["rankBytes"] / 2**20
-# Before and after the run: the machine is not as fast at one time as at another.
 expected = [one["expected"]["seconds"] for one in (plan, after)]
 print(f"{name:16} {planned:10.0f} {peak:10} {peak / planned:7.2f}   {expected[0]:9.4f} {expected[1]:9.4f} "
       f"{seconds:9.4f} {seconds / expected[0]:7.2f} {seconds / expected[1]:7.2f}")
@@ -56,8 +55,8 @@ if abs(peak - planned) > max(0.1 * planned, 61) or not any(0.8 <= seconds / e <=
     sys.exit(f"{name}: farther from the plan than memory by 10 % or 64 MB, or time by 20 %")
 PYTHON
 }
-status=0
 
+status=0
 wanted=("$@")
 shape digits 1 jobs/digits.yaml training.steps=200 checkpoint.every=100
 shape digits-2-ranks 2 jobs/digits.yaml training.steps=200 checkpoint.every=100

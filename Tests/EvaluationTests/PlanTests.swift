@@ -1,6 +1,4 @@
 import Compute
-import Diffusion
-import Distributed
 import Evaluation
 import Jobs
 import Model

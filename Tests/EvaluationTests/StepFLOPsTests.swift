@@ -55,6 +55,10 @@ struct StepFLOPsTests {
             + 2 * (2 * block + 5 * attention) + 2 * injection + 3 * back - half
         #expect(fpdm.backward(Iterations(withoutGradient: 2, withGradient: 3)) == Double(2 * backward))
         #expect(fpdm.backward(Iterations(withoutGradient: 9, withGradient: 3)) == Double(2 * backward))
+        // Blocks and the three iterations; nothing of what stands around them.
+        let again = 2 * (block + 2 * attention) + 3 * iteration
+        #expect(fpdm.recomputed(Iterations(withoutGradient: 9, withGradient: 3)) == Double(2 * again))
+        #expect(dit.recomputed(none) == Double(4 * (block + 2 * attention)))
     }
 
     @Test("of vectors as labels, which are multiplied, and of sampling")

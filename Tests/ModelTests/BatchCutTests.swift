@@ -48,8 +48,8 @@ struct BatchCutTests {
         let shape = BatchCut.Shape(tokens: tokens, panelRows: most)
         let size = shape.groupSamples
         #expect(size * tokens <= max(2048, tokens))
-        // Whole tiles of the layers that have a row for each sample.
-        #expect(size <= 8 || size % 8 == 0)
+        // Whole panels, and whole tiles of the layers that have a row for each sample.
+        #expect(size % max(1, most / tokens) == 0 && (size <= 8 || size % 8 == 0))
         for samples in samples(shape) {
             let cut = BatchCut(shape, samples: samples)
             try #require(cut.groups.count == (samples + size - 1) / size)

@@ -12,6 +12,9 @@ public struct KernelBench {
         public let unit: String
     }
 
+    /// Rows of a panel in all but wide networks (`ModelConfiguration.cut`).
+    private static let usualPanel = 64
+
     private let engine: Engine
     private let seconds: Double
     private let clock = ContinuousClock()
@@ -51,7 +54,7 @@ public struct KernelBench {
     }
 
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
-    private func linear(rows: Int, inputs: Int, outputs: Int, panel: Int = 64) -> [Line] {
+    private func linear(rows: Int, inputs: Int, outputs: Int, panel: Int = usualPanel) -> [Line] {
         let element = engine.precision.element
         let width = TiledRows.width(columns: outputs, depth: inputs)
         let (arena, b) = Arena.build("bench") { arena in
@@ -145,7 +148,7 @@ public struct KernelBench {
     }
 
     private func elementwise(rows: Int, width: Int) -> [Line] {
-        let (panel, element) = (64, engine.precision.element)
+        let (panel, element) = (Self.usualPanel, engine.precision.element)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),

@@ -32,7 +32,7 @@ public struct StepBench {
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
         }
 
-        var use: NetworkUse { .training(activations: activations, iterations: iterations.withGradient) }
+        fileprivate var use: NetworkUse { .training(activations: activations, iterations: iterations.withGradient) }
     }
 
     /// The first rank's part of a step: the values it owns, and the virtual ranks it computes.

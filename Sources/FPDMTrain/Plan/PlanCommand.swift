@@ -65,17 +65,16 @@ struct PlanCommand: ParsableCommand {
         try Session.requireOneProcess("plan")
         let configuration = try JobConfiguration.load(path: job, overrides: overrides)
         let cores = ProcessorAffinity.coreCount
-        let onNode = min(ranks, ranksPerNode ?? ranks)
-        let wanted = threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / onNode))
+        let limit = memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") } ?? .current
+        let cluster = JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit)
+        let wanted =
+            threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / cluster.ranksOnNode))
         let backend = try configuration.run.gemm.load()
         let precision = configuration.training.precision ?? (backend.prefersBFloat16 ? .bf16 : .float32)
-        let limit = memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") } ?? .current
         let plan = try JobPlan(
-            configuration, on: JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit),
-            engine: Engine(threads: wanted, backend, precision))
+            configuration, on: cluster, engine: Engine(threads: wanted, backend, precision))
         for (key, reason) in plan.supposed {
-            Console.log.notice(
-                "\(key): \(reason); planned for float32 samples that are not kept in memory")
+            Console.log.notice("\(key): \(reason); planned for float32 samples that are not kept in memory")
         }
         let estimate = try noTiming ? nil : self.estimate(plan, threads: wanted, cores: cores, backend)
         if json {

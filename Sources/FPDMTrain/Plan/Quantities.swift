@@ -14,8 +14,6 @@ struct MemoryAmount: ExpressibleByArgument {
         guard let bytes = quantity(argument, Self.units), 1..<0x1p60 ~= bytes else { return nil }
         self.bytes = Int(bytes)
     }
-
-    var defaultValueDescription: String { "\(bytes)" }
 }
 
 /// A network's rate as people write it: 10gbit, 200Gbit/s, or 1.25GB/s.
@@ -34,8 +32,6 @@ struct NetworkAmount: ExpressibleByArgument {
         guard let bits = quantity(text, Self.units), 1e3..<1e16 ~= bits else { return nil }
         rate = NetworkRate(bitsPerSecond: bits)
     }
-
-    var defaultValueDescription: String { "\(rate.bitsPerSecond) bit/s" }
 }
 
 /// A positive number and a unit, in the unit that all are multiples of; nil for anything else.

@@ -4,7 +4,6 @@ import Distributed
 import Jobs
 import Model
 import Reporting
-import Storage
 
 /// What a job takes of a cluster's memory, told without running it.
 public struct JobPlan {
@@ -61,7 +60,8 @@ public struct JobPlan {
         let slices = FlatSlices(count: ParameterTable(configuration.model).flatCount, ranks: cluster.ranks)
         let widest = (0..<cluster.ranks).max { slices[$0].count < slices[$1].count } ?? 0
         let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) { job in
-            [0, widest].map { plan(job, rank: $0) }.max { $0.bytes < $1.bytes } ?? plan(job, rank: 0)
+            let (first, other) = (plan(job, rank: 0), plan(job, rank: widest))
+            return first.bytes > other.bytes ? first : other
         }
         var job = configuration.resolved(shuffle: data.shape.isHeld ? .full : .window, precision: precision) {
             fit.activations(configuration)
