@@ -17,7 +17,7 @@ export OMPI_ALLOW_RUN_AS_ROOT_CONFIRM := 1
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-long faults chaos format lint selfcheck peers bench compare clean
+.PHONY: help setup build demo fashion test test-long faults chaos format lint selfcheck peers bench compare clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name text; do \
@@ -33,6 +33,11 @@ demo: ## set up, build, train on the digits with 2 ranks, draw 500 of them, say 
 	@scripts/setup
 	swift build -c release
 	@scripts/demo
+
+fashion: ## set up, build, train on 60,000 photographs of clothes with 2 ranks, draw 1,000, say how good they are
+	@scripts/setup --fashion
+	swift build -c release
+	@scripts/fashion
 
 test: ## set up, build, and run every test; ends with N passed, N failed
 	@scripts/setup --tests

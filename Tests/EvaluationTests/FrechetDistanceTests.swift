@@ -6,10 +6,11 @@ import Testing
 
 @Suite("Frechet distance")
 struct FrechetDistanceTests {
+    private let pool = WorkerPool(threads: 2)
     private let ridge = FrechetDistance.ridge
 
     private func distance(_ a: [Float], _ b: [Float], _ width: Int) throws -> Double {
-        try #require(try FrechetDistance.between(a, b, width: width))
+        try #require(try FrechetDistance.between(a, b, width: width, pool: pool))
     }
 
     /// Vectors whose values depend on each other.
@@ -131,8 +132,8 @@ struct FrechetDistanceTests {
         let good = mixed(30, 5, seed: 9)
         var bad = good
         bad[17] = value
-        #expect(try FrechetDistance.between(bad, good, width: 5) == nil)
-        #expect(try FrechetDistance.between(good, bad, width: 5) == nil)
+        #expect(try FrechetDistance.between(bad, good, width: 5, pool: pool) == nil)
+        #expect(try FrechetDistance.between(good, bad, width: 5, pool: pool) == nil)
     }
 
     /// data/README.md's yardstick: one random half of the digits against the other is at 0.31.

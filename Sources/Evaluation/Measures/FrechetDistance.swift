@@ -16,11 +16,12 @@ public enum FrechetDistance {
     /// - Parameters:
     ///   - a, b: [count, width] each, row-major; at least 2 rows.
     ///   - width: of a vector.
+    ///   - pool: the threads that sum.
     /// - Returns: nil if LAPACK found no eigenvalues, as for values that are not finite.
-    public static func between(_ a: [Float], _ b: [Float], width: Int) throws -> Double? {
+    public static func between(_ a: [Float], _ b: [Float], width: Int, pool: WorkerPool) throws -> Double? {
         precondition(width > 0 && a.count % width == 0 && b.count % width == 0, "vectors of another width")
-        let first = Moments(a, width)
-        let second = Moments(b, width)
+        let first = Moments(a, width: width, ridge: ridge, pool: pool)
+        let second = Moments(b, width: width, ridge: ridge, pool: pool)
         let blas = try OpenBLAS.load()
         // (C1 C2)^(1/2) has the trace of (S C2 S)^(1/2), S the root of C1, which is symmetric.
         guard let root = squareRoot(first.covariance, width, blas) else { return nil }
@@ -34,37 +35,6 @@ public enum FrechetDistance {
             distance -= 2 * max(eigenvalues[i], 0).squareRoot()
         }
         return distance.isFinite ? distance : nil
-    }
-
-    /// Mean and covariance (of the sample: over count - 1), with the ridge.
-    private struct Moments {
-        var mean: [Double]
-        var covariance: [Double]
-
-        init(_ values: [Float], _ width: Int) {
-            let count = values.count / width
-            precondition(count >= 2, "a covariance needs two vectors")
-            mean = [Double](repeating: 0, count: width)
-            covariance = [Double](repeating: 0, count: width * width)
-            for row in 0..<count { for i in 0..<width { mean[i] += Double(values[row * width + i]) } }
-            for i in 0..<width { mean[i] /= Double(count) }
-            var centred = [Double](repeating: 0, count: width)
-            for row in 0..<count {
-                for i in 0..<width { centred[i] = Double(values[row * width + i]) - mean[i] }
-                for i in 0..<width {
-                    let x = centred[i]
-                    for j in i..<width { covariance[i * width + j] += x * centred[j] }
-                }
-            }
-            for i in 0..<width {
-                for j in i..<width {
-                    let value = covariance[i * width + j] / Double(count - 1)
-                    covariance[i * width + j] = value
-                    covariance[j * width + i] = value
-                }
-                covariance[i * width + i] += FrechetDistance.ridge
-            }
-        }
     }
 
     private static func squareRoot(_ matrix: [Double], _ n: Int, _ blas: OpenBLAS) -> [Double]? {

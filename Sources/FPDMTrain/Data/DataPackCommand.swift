@@ -14,14 +14,16 @@ struct DataPackCommand: ParsableCommand {
               a folder of PNG images, with a sub-folder for each class (its name becomes the class's), or with the \
             images themselves if they have no labels; all square and of one size, of up to 8 bits a channel, and nowhere \
             transparent; gamma and colour profiles are not applied;
-              a .csv or .csv.gz file with a column `label` and a column for each value, channel by channel and row by row.
+              a .csv or .csv.gz file with a column `label` and a column for each value, channel by channel and row by row;
+              an IDX file of images as MNIST has them, .gz or not, with its labels in a file of MNIST's naming beside it.
 
             Nothing that exists is replaced, and nothing is left behind if packing fails. Examples:
               fpdm data pack flowers/ --output data/flowers --shards 4 --seed 0
               fpdm data pack digits.csv.gz --output data/digits --shards 2 --value-range 0,16 --seed 0
+              fpdm data pack train-images-idx3-ubyte.gz --output data/mnist --shards 4 --seed 0
             """)
 
-    @Argument(help: "What to pack: a folder of PNG images or a CSV file.")
+    @Argument(help: "What to pack: a folder of PNG images, a CSV file, or an IDX file of images.")
     var source: String
 
     @Option(help: ArgumentHelp("Base path of the data set to make, as in data/NAME.", valueName: "path"))
@@ -46,8 +48,16 @@ struct DataPackCommand: ParsableCommand {
             "CSV: the values that the model is to see as -1 and 1; default: 0,255.", valueName: "least,most"))
     var valueRange: ValueRange?
 
-    @Option(help: ArgumentHelp("CSV: what the classes are called, from class 0 on: cat,dog.", valueName: "names"))
+    @Option(
+        help: ArgumentHelp(
+            "CSV, IDX: what the classes are called, from class 0 on: cat,dog.", valueName: "names"))
     var labelNames: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "IDX: the file of labels; none: the images have no labels; default: by MNIST's names, labels-idx1 for images-idx3.",
+            valueName: "file"))
+    var labels: String?
 
     @Option(
         help: ArgumentHelp(
@@ -93,16 +103,31 @@ struct DataPackCommand: ParsableCommand {
     private func open() throws -> any PackSource {
         if try Files.isDirectory(source) {
             if valueRange != nil { throw ValidationError("--value-range is for CSV files; PNG images have 0 to 255") }
-            if labelNames != nil { throw ValidationError("--label-names is for CSV files; folders name their classes") }
+            if labelNames != nil {
+                throw ValidationError("--label-names is for CSV and IDX files; folders name their classes")
+            }
             return try ImageFolderSource(path: source, side: side, channels: channels)
         }
-        guard try source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !Files.exists(source) else {
-            throw ValidationError("\(source) is neither a folder nor a .csv or .csv.gz file")
-        }
         let names = labelNames?.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+        if IDXSource.isNamedLikeOne(source) { return try openIDX(names) }
+        if labels != nil { throw ValidationError("--labels is for IDX files") }
+        guard try source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !Files.exists(source) else {
+            throw ValidationError("\(source) is neither a folder nor a .csv, .csv.gz or IDX file (-ubyte, .idx)")
+        }
         return try CSVSource(
             path: source, side: side, channels: channels ?? 1, valueRange: valueRange?.range ?? 0...255,
             labelNames: names)
+    }
+
+    private func openIDX(_ names: [String]?) throws -> any PackSource {
+        if valueRange != nil { throw ValidationError("--value-range is for CSV files; IDX images have 0 to 255") }
+        if side != nil || channels != nil { throw ValidationError("--side and --channels follow from the IDX file") }
+        guard labels != "none" else { return try IDXSource(path: source, labels: nil) }
+        guard let file = labels ?? IDXSource.labelsPath(beside: source) else {
+            throw ValidationError(
+                "--labels is needed: \(source) is not named as MNIST's files are; none: without labels")
+        }
+        return try IDXSource(path: source, labels: file, labelNames: names)
     }
 }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Compute
 import Datasets
+import Distributed
 import Evaluation
 import Foundation
 import Jobs
@@ -16,7 +18,8 @@ struct EvaluateCommand: ParsableCommand {
 
             Prints the Frechet distance over raw pixels (0 is best) and, with class labels, the share of samples \
             whose nearest real image has their label. The data set is that of the job that the samples came from, \
-            unless --data names another.
+            unless --data names another. --held-out names real images that it does not hold: they are measured in the same \
+            way, which says what samples as good as real images would reach.
             """)
 
     @Argument(help: "Samples that fpdm sample wrote.", completion: .file(extensions: ["h5"]))
@@ -25,20 +28,31 @@ struct EvaluateCommand: ParsableCommand {
     @Option(name: .long, help: "Data set of real images, such as data/digits.")
     var data: String?
 
+    @Option(name: .customLong("held-out"), help: "Data set of other real images, to be measured beside the samples.")
+    var heldOut: String?
+
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
     func run() throws {
         try Session.requireOneProcess("evaluate")
         let file = try SampleFile(path: samples)
-        let quality = try Quality(file, against: ShardedDataset(path: try dataPath(file)))
+        let quality = try Quality(
+            file, against: ShardedDataset(path: try dataPath(file)), heldOut: heldOut.map(ShardedDataset.init(path:)),
+            pool: WorkerPool(threads: ProcessorAffinity.coreCount))
         noteFewImages(quality, width: file.channels * file.side * file.side)
         if json { return try Console.printJSON(quality) }
         print("samples               \(quality.samples), against \(quality.realImages) real images")
-        print("Frechet distance      \(quality.frechetDistance.map { String(format: "%.3f", $0) } ?? "not finite")")
-        if let agreement = quality.neighbourAgreement {
-            print("neighbour agreement   \(String(format: "%.1f", 100 * agreement)) %")
+        show(quality.frechetDistance, quality.neighbourAgreement)
+        if let heldOut = quality.heldOut {
+            print("held out              \(heldOut.images) other real images, in place of the samples")
+            show(heldOut.frechetDistance, heldOut.neighbourAgreement)
         }
+    }
+
+    private func show(_ distance: Double?, _ agreement: Double?) {
+        print("Frechet distance      \(distance.map { String(format: "%.3f", $0) } ?? "not finite")")
+        if let agreement { print("neighbour agreement   \(String(format: "%.1f", 100 * agreement)) %") }
     }
 
     private func noteFewImages(_ quality: Quality, width: Int) {
