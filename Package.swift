@@ -59,6 +59,9 @@ let package = Package(
             providers: [.apt([mpi == "ompi" ? "libopenmpi-dev" : "lib\(mpi)-dev"])]),
         .systemLibrary(name: "CHDF5", path: "Sources/CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
         .systemLibrary(name: "CPNG", path: "Sources/CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+        .systemLibrary(
+            name: "CJPEG", path: "Sources/CJPEG", pkgConfig: "libjpeg", providers: [.apt(["libjpeg62-turbo-dev"])]),
+        .systemLibrary(name: "CZLIB", path: "Sources/CZLIB", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
         .target(name: "COneDNN", path: "Sources/COneDNN", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
@@ -66,7 +69,9 @@ let package = Package(
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),
-        .target(name: "Storage", dependencies: ["CHDF5", "CPNG", "CPlatform", "Reporting"], swiftSettings: strict),
+        .target(
+            name: "Storage", dependencies: ["CHDF5", "CJPEG", "CPNG", "CPlatform", "CZLIB", "Reporting"],
+            swiftSettings: strict),
 
         // 2: memory, threads and arithmetic.
         .target(

@@ -28,7 +28,6 @@ typedef struct {
   size_t position;
   png_uint_32 width;
   png_uint_32 height;
-  int bits;       // a channel
   int is_colour;  // a palette counts as colour
   char message[128];
 } fpdm_png_file;
@@ -50,9 +49,9 @@ static inline void fpdm_png_fail(png_structp png, png_const_charp message) {
 
 static inline void fpdm_png_ignore(png_structp png, png_const_charp message) { (void)png, (void)message; }
 
-// Reads the header and, where `pixels` are not null, the values as they are stored: [height, width, channels + 1] of 8
-// bits, the last one opacity; palettes and fewer bits are expanded, gamma and colour profiles are not applied. 16 bits
-// are not for this. Returns 0, with `message` set, if the file is damaged.
+// Reads the header and, where `pixels` are not null, the values: [height, width, channels] of 8 bits. Palettes and fewer
+// bits are expanded, of 16 bits the upper 8 are kept, opacity is left out, gamma and colour profiles are not applied.
+// Returns 0, with `message` set, if the file is damaged.
 static inline int fpdm_png_read(fpdm_png_file *file, png_bytep pixels) {
   file->position = 0;
   memset(file->message, 0, sizeof file->message);
@@ -69,15 +68,15 @@ static inline int fpdm_png_read(fpdm_png_file *file, png_bytep pixels) {
   png_read_info(png, info);
   file->width = png_get_image_width(png, info);
   file->height = png_get_image_height(png, info);
-  file->bits = png_get_bit_depth(png, info);
   file->is_colour = (png_get_color_type(png, info) & PNG_COLOR_MASK_COLOR) != 0;
   if (pixels != NULL) {
     png_set_expand(png);
-    png_set_add_alpha(png, 255, PNG_FILLER_AFTER);
+    png_set_strip_16(png);
+    png_set_strip_alpha(png);
     int passes = png_set_interlace_handling(png);
     png_read_update_info(png, info);
     size_t row = png_get_rowbytes(png, info);
-    if (row != (size_t)file->width * (file->is_colour ? 4 : 2)) png_error(png, "its rows are of an unknown kind");
+    if (row != (size_t)file->width * (file->is_colour ? 3 : 1)) png_error(png, "its rows are of an unknown kind");
     for (int pass = 0; pass < passes; pass++)
       for (png_uint_32 y = 0; y < file->height; y++) png_read_row(png, pixels + y * row, NULL);
     png_read_end(png, NULL);

@@ -17,7 +17,7 @@ public struct SamplePicture {
     }
 
     /// Small images are enlarged, so that pixels can be seen.
-    public func image() -> PNGImage {
+    public func image() -> ByteImage {
         let zoom = max(1, 32 / file.side)
         return ImageGrid(zoom: zoom).render(
             rows: rows.map { row in row.map(pixels) }, channels: file.channels == 1 ? 1 : 3, height: file.side,

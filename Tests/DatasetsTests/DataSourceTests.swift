@@ -88,7 +88,7 @@ import Testing
         try AtomicFile.createDirectory(Files.folder(of: folder(name)))
         let count = side * (height ?? side) * channels
         let pixels = (0..<count).map { UInt8(truncatingIfNeeded: start + $0 * 7) }
-        try PNGImage(width: side, height: height ?? side, channels: channels, pixels: pixels).write(to: folder(name))
+        try ByteImage(width: side, height: height ?? side, channels: channels, pixels: pixels).write(to: folder(name))
     }
 
     @Test func aFolderForEachClass() throws {
@@ -116,8 +116,35 @@ import Testing
         #expect(source.labels == .none && source.channels == 3)
         #expect(try source.sample(at: 0).values == .bytes([0, 21, 42, 63, 7, 28, 49, 70, 14, 35, 56, 77]))
         #expect(try source.sample(at: 1).values == .bytes([0, 7, 14, 21, 0, 7, 14, 21, 0, 7, 14, 21]))
+        // Grey where it is asked for: 0.299, 0.587 and 0.114 of red, green and blue.
         let grey = try ImageFolderSource(path: folder("in"), channels: 1)
-        #expect(try dataFailure { _ = try grey.sample(at: 0) }.file == folder("in/a.png"))
+        #expect(try grey.sample(at: 0).values == .bytes([6, 27, 48, 69]))
+        #expect(try grey.sample(at: 1).values == source.sample(at: 1).values.prefix(4))
+        // An error where it is not, but where the first image is grey.
+        try image("in/0.png", 2, channels: 1)
+        let mixed = try dataFailure { _ = try ImageFolderSource(path: folder("in")).sample(at: 1) }
+        #expect(mixed.file == folder("in/a.png") && mixed.message.contains("--channels 3"))
+    }
+
+    @Test func sidesAndFolders() throws {
+        try image("in/00/a.png", 4, channels: 3, height: 6)
+        try image("in/01/deep/b.jpeg", 9)
+        try image("in/c.PNG", 2)
+        // Sub-folders are no classes: a folder's own images come first.
+        let source = try ImageFolderSource(path: folder("in"), side: 2, channels: 3, hasClasses: false)
+        #expect(source.count == 3 && source.labels == .none && source.side == 2 && source.channels == 3)
+        for (index, name) in ["c.PNG", "00/a.png", "01/deep/b.jpeg"].enumerated() {
+            let image = try ByteImage.read(folder("in/\(name)"))
+            #expect(try source.sample(at: index).values == .bytes(image.centred(side: 2).planes(3)), "\(name)")
+        }
+        #expect(
+            try dataFailure { _ = try ImageFolderSource(path: folder("in"), side: 2) }.message.contains("--labels none")
+        )
+        // Other names are another source, and so is another side.
+        let all = try ImageFolderSource(path: folder("in"), side: 2, channels: 3, hasClasses: false).identity
+        #expect(all == source.identity)
+        try AtomicFile.rename(from: folder("in/c.PNG"), to: folder("in/d.PNG"))
+        #expect(try ImageFolderSource(path: folder("in"), side: 2, channels: 3, hasClasses: false).identity != all)
     }
 
     @Test func badFolders() throws {
@@ -141,9 +168,19 @@ import Testing
 
         try AtomicFile.createDirectory(folder("in/c"))
         #expect(try dataFailure { _ = try ImageFolderSource(path: folder("in")) }.file == folder("in/c"))
-        try AtomicFile.write("", to: folder("in/c/photo.jpg"))
-        #expect(try dataFailure { _ = try ImageFolderSource(path: folder("in")) }.file == folder("in/c/photo.jpg"))
+        try AtomicFile.write("", to: folder("in/c/photo.gif"))
+        #expect(try dataFailure { _ = try ImageFolderSource(path: folder("in")) }.file == folder("in/c/photo.gif"))
         try image("in/d.png", 3)
         #expect(try dataFailure { _ = try ImageFolderSource(path: folder("in")) }.file == folder("in/d.png"))
+    }
+}
+
+extension PackedSample.Values {
+    /// The first values.
+    fileprivate func prefix(_ count: Int) -> Self {
+        switch self {
+        case .bytes(let bytes): .bytes(Array(bytes.prefix(count)))
+        case .floats(let floats): .floats(Array(floats.prefix(count)))
+        }
     }
 }

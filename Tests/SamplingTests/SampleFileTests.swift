@@ -87,7 +87,7 @@ struct SampleFileTests {
     }
 
     /// The grey, or colour, in the middle of a cell.
-    private func cell(_ picture: PNGImage, row: Int, column: Int, size: Int) -> [UInt8] {
+    private func cell(_ picture: ByteImage, row: Int, column: Int, size: Int) -> [UInt8] {
         let (x, y) = (2 + column * (size + 2) + size / 2, 2 + row * (size + 2) + size / 2)
         let start = (y * picture.width + x) * picture.channels
         return Array(picture.pixels[start..<start + picture.channels])
@@ -139,7 +139,7 @@ struct SampleFileTests {
         let scratch = try TestFolder()
         let picture = SamplePicture(greys([-1, 1], channels: 3, side: 8, classes: [0, 1]), columns: 5)
         try picture.write(to: scratch("p.png"))
-        #expect(try PNGImage.read(scratch("p.png")) == picture.image())
+        #expect(try ByteImage.read(scratch("p.png")) == picture.image())
         _ = storageError { try picture.write(to: scratch("none/p.png")) }
     }
 }

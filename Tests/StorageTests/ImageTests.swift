@@ -9,24 +9,24 @@ import Testing
     func pngRoundTrip(channels: Int, size: (Int, Int)) throws {
         let scratch = try TestFolder()
         let pixels = (0..<size.0 * size.1 * channels).map { UInt8(truncatingIfNeeded: $0 &* 37) }
-        let image = PNGImage(width: size.0, height: size.1, channels: channels, pixels: pixels)
+        let image = ByteImage(width: size.0, height: size.1, channels: channels, pixels: pixels)
         try image.write(to: scratch("a.png"))
         try image.write(to: scratch("a.png"))
         // A grey image stays grey; a colour image of one pixel may be any colour.
-        #expect(try PNGImage.read(scratch("a.png")) == image)
+        #expect(try ByteImage.read(scratch("a.png")) == image)
         #expect(try Array(Files.read(scratch("a.png"))[..<4]) == [0x89, 0x50, 0x4E, 0x47])
     }
 
     @Test func damagedImages() throws {
         let scratch = try TestFolder()
-        try PNGImage(width: 9, height: 9, channels: 1, pixels: [UInt8](0..<81)).write(to: scratch("a.png"))
+        try ByteImage(width: 9, height: 9, channels: 1, pixels: [UInt8](0..<81)).write(to: scratch("a.png"))
         try damage(scratch("a.png")) { $0.removeLast(40) }
-        #expect(try failure { _ = try PNGImage.read(scratch("a.png")) }.kind == .malformed)
+        #expect(try failure { _ = try ByteImage.read(scratch("a.png")) }.kind == .malformed)
         try AtomicFile.write("no image", to: scratch("b.png"))
-        #expect(try failure { _ = try PNGImage.read(scratch("b.png")) }.kind == .malformed)
-        #expect(try failure { _ = try PNGImage.read(scratch("c.png")) }.kind == .missing)
+        #expect(try failure { _ = try ByteImage.read(scratch("b.png")) }.kind == .malformed)
+        #expect(try failure { _ = try ByteImage.read(scratch("c.png")) }.kind == .missing)
         #expect(throws: StorageError.self) {
-            try PNGImage(width: 1, height: 1, channels: 1, pixels: [0]).write(to: "/proc/a.png")
+            try ByteImage(width: 1, height: 1, channels: 1, pixels: [0]).write(to: "/proc/a.png")
         }
     }
 

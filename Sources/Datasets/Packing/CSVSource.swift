@@ -1,4 +1,5 @@
 import Foundation
+import Storage
 
 /// Images as rows of a CSV file: a column `label` with the class, and a column for each value, [C, H, W].
 ///
@@ -13,6 +14,8 @@ public struct CSVSource: PackSource {
     public let scaling: (scale: Double, shift: Double)
     private let values: CSVValues
     private let classes: [Int32]
+    /// The CRC-32C of the file.
+    public let identity: String
 
     /// Reads the file.
     ///
@@ -31,6 +34,7 @@ public struct CSVSource: PackSource {
             throw DatasetError(.usage, path, "side, channels and the width of the value range must be positive")
         }
         let bytes = try TextFile.read(path)
+        identity = "CSV, CRC-32C \(bytes.withUnsafeBytes { CRC32C.of($0) }.hex)"
         var table: CSVTable?
         var values = CSVValues()
         var classes: [Int32] = []

@@ -6,9 +6,10 @@ import Compute
 public struct ShuffledSource: PackSource {
     private let source: any PackSource
     private let order: IndexPermutation?
+    private let seed: UInt64
 
     public init(_ source: any PackSource, seed: UInt64) {
-        self.source = source
+        (self.source, self.seed) = (source, seed)
         order =
             source.count > 0
             ? IndexPermutation(count: source.count, seed: seed, purpose: RandomPurpose.packing.rawValue, epoch: 0) : nil
@@ -18,8 +19,10 @@ public struct ShuffledSource: PackSource {
     public var channels: Int { source.channels }
     public var side: Int { source.side }
     public var type: PackedType { source.type }
+    public var content: String { source.content }
     public var labels: DatasetLabels { source.labels }
     public var labelNames: [String]? { source.labelNames }
     public var scaling: (scale: Double, shift: Double) { source.scaling }
+    public var identity: String { "\(source.identity), shuffled by \(seed)" }
     public func sample(at index: Int) throws -> PackedSample { try source.sample(at: order?[index] ?? index) }
 }

@@ -22,7 +22,7 @@ public struct ImageGrid: Sendable {
     ///   - channels: 1 (grey) or 3 (RGB).
     ///   - height: of an image, in values.
     ///   - width: of an image, in values.
-    public func render(rows: [[[Float]]], channels: Int, height: Int, width: Int) -> PNGImage {
+    public func render(rows: [[[Float]]], channels: Int, height: Int, width: Int) -> ByteImage {
         precondition(channels == 1 || channels == 3, "a picture has 1 or 3 channels, not \(channels)")
         let columns = max(rows.map(\.count).max() ?? 0, 1)
         let cellWidth = width * zoom + padding
@@ -46,7 +46,7 @@ public struct ImageGrid: Sendable {
                 }
             }
         }
-        return PNGImage(width: totalWidth, height: totalHeight, channels: channels, pixels: pixels)
+        return ByteImage(width: totalWidth, height: totalHeight, channels: channels, pixels: pixels)
     }
 
     /// [-1, 1] to 0 ... 255, rounded to the nearest.
