@@ -2,14 +2,16 @@ extension DiffusionConfiguration {
     /// Everything wrong with this configuration, each with the field at fault and a remedy: for jobs, which refuse
     /// both what cannot be computed and settings that would silently do nothing.
     ///
-    /// Fields are named `target`, `weighting`, `zeroTerminalSNR`, `schedule` and `steps`.
+    /// Fields are named `target`, `weighting`, `loss`, `fixedVariance`, `zeroTerminalSNR`, `schedule` and `steps`.
     ///
     /// - Parameter unknown: fields, `learnSigma` among them, whose values say nothing, because their author's could
     ///   not be read: what depends on one of them is not judged.
     public func problems(
         learnSigma: Bool, unknown: Set<String> = []
     ) -> [(field: String, message: String)] {
-        let found = contradictions(learnSigma: learnSigma) + (learnSigma ? [] : blindLastStep()) + ineffectiveSettings()
+        let found =
+            contradictions(learnSigma: learnSigma) + (needsImages(learnSigma: learnSigma) ? [] : blindLastStep())
+            + ineffectiveSettings(learnSigma: learnSigma)
         return found.filter { $0.reads.isDisjoint(with: unknown) }.map { ($0.field, $0.message) }
     }
 
@@ -27,9 +29,20 @@ extension DiffusionConfiguration {
                     "flow predicts no variance; turn learnSigma of the model off, or choose target eps, v or x0"
                 ))
         }
-        if learnSigma { found += blindLastStep() }
+        if target == .flow && loss.isBound {
+            found.append(
+                (
+                    "loss", ["loss", "target"],
+                    "a flow has no variational bound, which \(loss.rawValue) is; set loss: mse, or choose target eps, v "
+                        + "or x0"
+                ))
+        }
+        if needsImages(learnSigma: learnSigma) { found += blindLastStep() }
         return found
     }
+
+    /// Whether training asks for the image that follows from the network's output: the bound does.
+    private func needsImages(learnSigma: Bool) -> Bool { learnSigma || loss.isBound }
 
     /// A number of noise levels that no process can have, or where there is a schedule, that the linear one cannot.
     private func impossibleSteps(scheduled: Bool) -> [Finding] {
@@ -65,9 +78,34 @@ extension DiffusionConfiguration {
         ]
     }
 
-    /// Settings that the chosen target never looks at, and that change what another would do.
-    private func ineffectiveSettings() -> [Finding] {
+    /// Settings that nothing looks at, and that change what another target, loss or network would do.
+    private func ineffectiveSettings(learnSigma: Bool) -> [Finding] {
         var found: [Finding] = []
+        if target == .v && loss.isBound && weighting != DiffusionConfiguration().weighting {
+            found.append(
+                (
+                    "weighting", ["weighting", "loss", "target"],
+                    "\(weighting.rawValue) weights the squared error, of which loss \(loss.rawValue) has none; remove "
+                        + "weighting, or set loss: mse"
+                ))
+        }
+        if loss == .rescaledMSE && !learnSigma {
+            found.append(
+                (
+                    "loss", ["loss", "learnSigma"],
+                    "rescaled_mse rescales what trains learned variances, and learnSigma of the model is off; set loss: "
+                        + "mse, or turn learnSigma on"
+                ))
+        }
+        if fixedVariance != DiffusionConfiguration().fixedVariance && (learnSigma || target == .flow) {
+            found.append(
+                (
+                    "fixedVariance", ["fixedVariance", "learnSigma", "target"],
+                    target == .flow
+                        ? "the steps of a flow have no variance; remove fixedVariance"
+                        : "the network learns its variances; remove fixedVariance, or turn learnSigma of the model off"
+                ))
+        }
         if target != .v && weighting != DiffusionConfiguration().weighting {
             found.append(
                 (
@@ -88,7 +126,7 @@ extension DiffusionConfiguration {
 
     /// Throws the first contradiction, under its field's name; for a sampler, also where no image would follow.
     func requireComputable(learnSigma: Bool, sampling: Bool = false) throws {
-        let blind = sampling && !learnSigma ? blindLastStep() : []
+        let blind = sampling && !needsImages(learnSigma: learnSigma) ? blindLastStep() : []
         try refuse(contradictions(learnSigma: learnSigma) + blind)
     }
 

@@ -35,6 +35,30 @@ public struct DiffusionConfiguration: Equatable, Sendable {
         case minSNR5 = "min_snr_5"
     }
 
+    /// What is made small (Nichol & Dhariwal, arXiv 2102.09672, section 3). The bound is the variational bound's term of
+    /// a sample's step, in bits a dimension.
+    public enum Loss: String, CaseIterable, Sendable {
+        /// The squared error; with learned variances plus the bound, which then trains the variances alone.
+        case mse
+        /// The same, with the bound times steps / 1000.
+        case rescaledMSE = "rescaled_mse"
+        /// The bound alone, which trains the mean, too.
+        case kl
+        /// The same times steps: an estimate of the whole bound.
+        case rescaledKL = "rescaled_kl"
+
+        /// Whether the bound is all that is trained.
+        public var isBound: Bool { self == .kl || self == .rescaledKL }
+    }
+
+    /// The variance of a reverse step where the network learns none (Ho et al., arXiv 2006.11239, section 3.2).
+    public enum FixedVariance: String, CaseIterable, Sendable {
+        /// beta.
+        case large
+        /// That of q(x_{t-1} | x_t, x0).
+        case small
+    }
+
     /// What `steps` may be. A single level is no process; the upper end is far beyond use, and keeps tables small
     /// beside a network. The linear schedule needs more than the lower end (`problems`).
     public static let stepsLimit = 2...1_000_000
@@ -46,6 +70,8 @@ public struct DiffusionConfiguration: Equatable, Sendable {
     public var zeroTerminalSNR = false
     public var target = Target.eps
     public var weighting = Weighting.snrPlusOne
+    public var loss = Loss.mse
+    public var fixedVariance = FixedVariance.large
 
     public init() {}
 }

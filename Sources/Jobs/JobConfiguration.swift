@@ -37,6 +37,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var logEvery = 10
         /// Steps between lines of `metrics.jsonl`.
         public var metricsEvery = 1
+        /// Steps between measurements of the fixed point's residuals; 0: none.
+        public var residualsEvery = 0
         /// After which it saves and ends, counted from the start of the process.
         public var timeLimit = TimeLimit.automatic
         /// Seconds without progress after which all ranks are ended; 0: never.
@@ -86,8 +88,10 @@ public struct JobConfiguration: Equatable, Sendable {
         /// With more, the sums of their gradients would lose bits that they need.
         public static let virtualRanksLimit = 1...4_096
 
-        /// Steps of the whole run.
+        /// Steps of the whole run; of no meaning while `epochs` is there.
         public var steps = 400_000
+        /// Passes over the data, in place of `steps`: `JobConfiguration.countingSteps` makes these of it.
+        public var epochs: Double?
         /// Samples of a step, over all ranks.
         public var globalBatch = 256
         /// Equal parts of the global batch, each computed alone by one of up to as many ranks; the sum of their
@@ -101,6 +105,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var iterationsWithoutGradient = IterationRange(0, 12)
         /// m: the last FPDM iterations, which are differentiated.
         public var iterationsWithGradient = IterationRange(1, 12)
+        /// What of the solve is differentiated.
+        public var backward = SolveGradient.sjfb
         /// Number format of products and of what is kept for the backward pass; nil: what all ranks' processors are
         /// faster with. `ResolvedJob.precision` has the choice made.
         public var precision: Precision? = .float32
@@ -116,6 +122,14 @@ public struct JobConfiguration: Equatable, Sendable {
 
         /// Samples of one virtual rank; meaningful once the job has no problems.
         public var virtualRankSize: Int { virtualRanks > 0 ? globalBatch / virtualRanks : 0 }
+
+        /// Fixed-point iterations of a step that are differentiated, at most.
+        public var mostIterationsWithGradient: Int {
+            backward.iterations(
+                Iterations(
+                    withoutGradient: iterationsWithoutGradient.max, withGradient: iterationsWithGradient.max)
+            ).withGradient
+        }
     }
 
     /// AdamW (arXiv 1711.05101), and its learning rate over the steps.

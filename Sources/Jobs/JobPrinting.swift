@@ -1,10 +1,13 @@
 extension JobConfiguration {
-    /// The whole job with every default filled in, as YAML that `parse` reads back as an equal value.
+    /// The whole job with every default filled in, as YAML that `parse` reads back as an equal value. Where
+    /// `training.epochs` stands, `training.steps` does not.
     public func yaml() -> String {
         var text = ""
         for section in Self.sections {
             text += "\(section.key):\n"
-            for field in section.fields { text += "  \(field.key): \(field.value(in: self))\n" }
+            for field in section.fields where field.name != "training.steps" || training.epochs == nil {
+                text += "  \(field.key): \(field.value(in: self))\n"
+            }
         }
         return text
     }

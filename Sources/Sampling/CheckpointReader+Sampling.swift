@@ -15,13 +15,18 @@ public final class LoadedWeights {
 
 /// What sampling takes from a checkpoint.
 extension CheckpointReader {
-    /// The recorded job, with keys of its sampling section overridden.
+    /// The recorded job, with keys of its sampling section overridden, or the variance of steps of a network that was
+    /// trained without one.
     ///
-    /// - Parameter overrides: `sampling.key=value` each.
+    /// - Parameter overrides: `sampling.key=value` each, or `diffusion.fixedVariance=value`.
     /// - Throws: `JobErrors`, or `Failure` for a key of another section.
     public func job(overriding overrides: [String]) throws -> JobConfiguration {
-        if let other = overrides.first(where: { !$0.hasPrefix("sampling.") }) {
-            throw Failure(.usage, "--set \(other): only keys of the sampling section can change what was trained")
+        let free = ["sampling.", "diffusion.fixedVariance="]
+        if let other = overrides.first(where: { !free.contains(where: $0.hasPrefix) }) {
+            throw Failure(
+                .usage,
+                "--set \(other): what was trained stays; only keys of the sampling section, and diffusion.fixedVariance, "
+                    + "can be others")
         }
         return try JobConfiguration.recorded(metadata.jobYAML, in: path, overrides: overrides)
     }

@@ -42,6 +42,26 @@ import Testing
         }
     }
 
+    @Test func lossesThatCannotBeAreNamed() {
+        typealias Configuration = DiffusionConfiguration
+        for loss in Configuration.Loss.allCases {
+            #expect(fields(Configuration(.v, zeroTerminalSNR: true, loss: loss), learnSigma: true).isEmpty)
+            #expect(fields(Configuration(.flow, loss: loss)) == (loss == .mse ? [] : ["loss"]))
+        }
+        // What trains no variances has none to rescale; the bound itself goes with fixed ones.
+        #expect(fields(Configuration(.eps, loss: .rescaledMSE)) == ["loss"])
+        #expect(fields(Configuration(.eps, loss: .kl, fixedVariance: .small)).isEmpty)
+        #expect(fields(Configuration(.v, .p2, loss: .rescaledKL)) == ["weighting"])
+        #expect(fields(Configuration(.eps, zeroTerminalSNR: true, loss: .kl)) == ["target"])
+        #expect(throws: DiffusionError.self) {
+            try Objective(
+                Configuration(.eps, zeroTerminalSNR: true, loss: .kl), learnSigma: false, channels: 1, pixels: 1)
+        }
+        #expect(fields(Configuration(.eps, fixedVariance: .small), learnSigma: true) == ["fixedVariance"])
+        #expect(fields(Configuration(.flow, fixedVariance: .small)) == ["fixedVariance"])
+        #expect(fields(Configuration(.v, fixedVariance: .small)).isEmpty)
+    }
+
     @Test func settingsThatDoNothingAreNamed() {
         #expect(fields(DiffusionConfiguration(.eps, .snr)) == ["weighting"])
         #expect(fields(DiffusionConfiguration(.flow, schedule: .cosine)).isEmpty)

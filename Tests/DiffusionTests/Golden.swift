@@ -22,8 +22,16 @@ struct Golden: Decodable {
         let t, channels, pixels: Int
         let x0, noise, output, xt: [Float]
         let loss, mse, vb: Double
+        /// Which loss; nil for `mse`.
+        let kind: String?
+        let fixedVariance: String?
+        /// nil for 1000.
+        let steps: Int?
 
-        var testName: String { "\(target) \(weighting) sigma \(learnSigma) zero \(zeroTerminalSNR) t \(t)" }
+        var testName: String {
+            "\(target) \(weighting) \(kind ?? "mse") \(fixedVariance ?? "") sigma \(learnSigma) zero "
+                + "\(zeroTerminalSNR) t \(t)"
+        }
     }
 
     struct Step: Decodable, CustomTestName {
@@ -33,13 +41,32 @@ struct Golden: Decodable {
         let index, timestep, channels, pixels: Int
         let x, noise, output: [Float]
         let next: [Double]
+        let fixedVariance: String?
 
         var testName: String { "\(target) \(sampler) sigma \(learnSigma) eta \(eta) clip \(clip) index \(index)" }
+    }
+
+    /// The whole bound of an image, over 6 of the 1,000 steps; by index.
+    struct Bits: Decodable, CustomTestName {
+        let target, fixedVariance: String
+        let zeroTerminalSNR, learnSigma, clip: Bool
+        let channels, pixels: Int
+        let x0: [Float]
+        let noise, output: [[Float]]
+        let bits, imageErrors, noiseErrors: [Double]
+        let prior: Double
+
+        var testName: String { "\(target) sigma \(learnSigma) \(fixedVariance) clip \(clip)" }
     }
 
     let schedules: [Schedule]
     let losses: [Loss]
     let steps: [Step]
+    /// Losses with the bound beside or in place of the squared error.
+    let bounds: [Loss]
+    let bits: [Bits]
+    /// Ancestral steps with the small fixed variance.
+    let smallSteps: [Step]
 
     static func load() throws -> Golden {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "golden/golden.json")
@@ -55,9 +82,11 @@ protocol CustomTestName {
 extension DiffusionConfiguration {
     init(
         _ target: Target, _ weighting: Weighting = .snrPlusOne, schedule: Schedule = .linear, steps: Int = 1000,
-        zeroTerminalSNR: Bool = false
+        zeroTerminalSNR: Bool = false, loss: Loss = .mse, fixedVariance: FixedVariance = .large
     ) {
         self.init()
+        self.loss = loss
+        self.fixedVariance = fixedVariance
         self.target = target
         self.weighting = weighting
         self.schedule = schedule

@@ -24,6 +24,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.run.threads = count(0...3)
     job.run.logEvery = count(1...100)
     job.run.metricsEvery = count(1...100)
+    job.run.residualsEvery = count(0...100)
     job.run.timeLimit = [.automatic, .unlimited, .seconds(count(1...2_000_000))][count(0...2)]
     job.run.watchdog = count(0...5000)
     job.model.conditioning = one(of: ModelConfiguration.Conditioning.self)
@@ -48,18 +49,27 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     if job.diffusion.target == .v { job.diffusion.weighting = one(of: DiffusionConfiguration.Weighting.self) }
     let flow = job.diffusion.target == .flow
     job.model.learnSigma = !flow && flip()
+    let losses = DiffusionConfiguration.Loss.allCases.filter {
+        (!$0.isBound || !flow && job.diffusion.weighting == .snrPlusOne)
+            && ($0 != .rescaledMSE || job.model.learnSigma)
+    }
+    job.diffusion.loss = losses[count(0...losses.count - 1)]
+    if !flow, !job.model.learnSigma {
+        job.diffusion.fixedVariance = one(of: DiffusionConfiguration.FixedVariance.self)
+    }
     job.data.path = text()
     job.data.shuffle = flip() ? nil : one(of: JobConfiguration.Data.Shuffle.self)
     job.data.window = count(1...5000)
     job.data.stage = flip() ? nil : text()
     job.data.horizontalFlip = flip()
     job.data.labelDropout = job.model.conditioning == .none ? 0 : number(0.01...1)
-    job.training.steps = count(1000...1_000_000)
+    if flip() { job.training.steps = count(1000...1_000_000) } else { job.training.epochs = number(0.1...1000) }
     job.training.virtualRanks = count(1...40)
     job.training.globalBatch = job.training.virtualRanks * count(1...20)
     job.training.microbatch = flip() ? 0 : count(1...job.training.virtualRankSize)
     job.training.iterationsWithoutGradient = IterationRange(count(0...5), count(5...9))
     job.training.iterationsWithGradient = IterationRange(count(1...5), count(5...9))
+    job.training.backward = one(of: SolveGradient.self)
     job.training.activations = flip() ? nil : one(of: ActivationMode.self)
     job.training.precision = flip() ? nil : one(of: Precision.self)
     job.run.gemm = one(of: MatrixLibrary.self)
@@ -137,6 +147,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
             for section in Mirror(reflecting: job).children {
                 for property in Mirror(reflecting: section.value).children {
                     let name = "\(section.label ?? "?").\(property.label ?? "?")"
+                    if name == "training.steps", job.training.epochs != nil { continue }
                     let written = JobConfiguration.fields.first { $0.name == name }?.value(in: job) ?? "no field"
                     let expected: String
                     switch property.value {

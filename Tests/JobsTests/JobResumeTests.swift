@@ -25,7 +25,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         "run.seed=1", "diffusion.schedule=cosine", "diffusion.steps=999", "data.shuffle=none", "data.window=7",
         "data.horizontalFlip=true", "data.labelDropout=0.2", "training.globalBatch=264", "training.virtualRanks=4",
         "training.precision=bf16", "training.iterationsWithoutGradient=[1, 4]",
-        "training.iterationsWithGradient=[1, 4]",
+        "training.iterationsWithGradient=[1, 4]", "training.backward=unroll", "diffusion.loss=rescaled_kl",
         "optimizer.learningRate=0.5", "optimizer.weightDecay=0.5", "optimizer.warmupSteps=10", "optimizer.clipNorm=1.0",
         "optimizer.schedule=cosine", "optimizer.beta1=0.5", "optimizer.beta2=0.5", "optimizer.epsilon=1e-06",
         "ema.decay=0.5", "ema.warmup=true",
@@ -34,7 +34,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
     /// Keys that change no bits.
     static let free = [
         "run.directory=runs/moved", "run.name=x", "run.threads=3", "run.gemm=openblas", "run.logEvery=1",
-        "run.metricsEvery=5",
+        "run.metricsEvery=5", "run.residualsEvery=5",
         "run.timeLimit=1h30m", "run.watchdog=60", "data.path=elsewhere/x", "data.stage=/local/x",
         "training.steps=500000", "training.microbatch=16", "training.activations=recompute",
         "training.maxSkippedSteps=3", "training.checkWeightsEvery=5", "validation.path=data/held-out",
@@ -55,7 +55,8 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         let tested = (Self.deciding + Self.free).map { String($0.prefix { $0 != "=" }) }
         // Eta goes with a sampler, a decay with a schedule, flow with a model.
         let others = [
-            "diffusion.zeroTerminalSNR", "diffusion.target", "diffusion.weighting",
+            "diffusion.zeroTerminalSNR", "diffusion.target", "diffusion.weighting", "diffusion.fixedVariance",
+            "training.epochs",
             "optimizer.decaySteps", "optimizer.finalLearningRate", "sampling.eta",
         ]
         let fields = JobConfiguration.fields.filter { $0.section != "model" }.map(\.name)

@@ -41,12 +41,66 @@ struct BackwardTests {
     }
 
     private func gradients(
-        _ variant: Variant, _ batch: Batch, _ arithmetic: Arithmetic, _ activations: ActivationMode = .keep
+        _ variant: Variant, _ batch: Batch, _ arithmetic: Arithmetic, _ activations: ActivationMode = .keep,
+        _ gradient: SolveGradient = .sjfb
     ) throws -> [Float] {
-        let use = NetworkUse.training(activations: activations, iterations: variant.iterations.withGradient)
+        let iterations = gradient.iterations(variant.iterations)
+        let use = NetworkUse.training(
+            activations: activations, iterations: iterations.withGradient, gradient: gradient)
         let harness = try Harness(variant, arithmetic, capacity: batch.timesteps.count, use: use)
-        _ = harness.forward(batch, variant.iterations)
-        return harness.backward(batch, variant.iterations, gradient: Harness.outputGradient(batch))
+        _ = harness.forward(batch, iterations)
+        return harness.backward(batch, iterations, gradient: Harness.outputGradient(batch))
+    }
+
+    /// The other ways back through a solve. Unrolled, what is differenced is the whole network.
+    @Test(
+        "every parameter tensor, by the other backward modes", arguments: [SolveGradient.jfb, .unroll],
+        Variant.all.filter { $0.configuration.fixedPoint } + [.fpdm144])
+    func modes(_ gradient: SolveGradient, _ variant: Variant) throws {
+        let batch = Batch(variant, samples: variant.configuration.tokens > 100 ? 1 : Variant.samples)
+        let all = try ActivationMode.allCases.map { try gradients(variant, batch, .oneDNN, $0, gradient) }
+        expectSameBits(all[0], all[1], "kept and formed again")
+        let others = try SolveGradient.allCases.filter { $0 != gradient }.map {
+            try gradients(variant, batch, .oneDNN, .keep, $0)
+        }
+        // A variant that draws one iteration alone has one gradient by sjfb and jfb.
+        if variant.iterations.withGradient != 1 { #expect(others.allSatisfy { $0 != all[0] }) }
+        var loss = NaiveLoss(variant, batch, gradient: gradient)
+        for p in ParameterTable(variant.configuration).parameters {
+            let own = all[0][p.range.lowerBound..<p.range.upperBound].map(Double.init)
+            let size = dot(own, own).squareRoot()
+            let random = randomFloats(p.range.count, seed: 5).doubles
+            let length = dot(random, random).squareRoot()
+            for direction in [own.map { $0 / max(size, 1e-12) }, random.map { $0 / length }] {
+                let slope = loss.slope(p.range, direction)
+                #expect(abs(slope - dot(own, direction)) < 3e-5 * size + 1e-6, "\(p.name): \(slope) along it")
+            }
+        }
+    }
+
+    @Test("iterations of a mode are all that are drawn")
+    func iterationsOfModes() {
+        func counts(_ way: SolveGradient, _ n: Int, _ m: Int) -> [Int] {
+            let iterations = way.iterations(Iterations(withoutGradient: n, withGradient: m))
+            return [iterations.withoutGradient, iterations.withGradient]
+        }
+        #expect(counts(.sjfb, 3, 2) == [3, 2] && counts(.jfb, 3, 2) == [4, 1] && counts(.unroll, 3, 2) == [0, 5])
+        #expect(counts(.sjfb, 3, 0) == [3, 0] && counts(.jfb, 3, 0) == [2, 1] && counts(.unroll, 3, 0) == [0, 3])
+        for way in SolveGradient.allCases { #expect(counts(way, 0, 0) == [0, 0]) }
+    }
+
+    @Test("an unrolled solve without iterations passes the whole gradient on")
+    func emptySolve() throws {
+        let none = Iterations(withoutGradient: 0, withGradient: 0)
+        var variant = Variant.fpdm
+        variant.iterations = none
+        let batch = Batch(variant, samples: Variant.samples)
+        let own = try gradients(variant, batch, .oneDNN, .keep, .unroll)
+        var loss = NaiveLoss(variant, batch, gradient: .unroll)
+        let p = try #require(ParameterTable(variant.configuration).parameter(named: "x_embedder.proj.weight"))
+        let values = own[p.range].map(Double.init)
+        let size = dot(values, values).squareRoot()
+        #expect(size > 1e-3 && abs(loss.slope(p.range, values.map { $0 / size }) - size) < 3e-5 * size)
     }
 
     /// Wide layers take a naive network too long: its own loss, a little along each tensor's gradient, and back.

@@ -102,6 +102,20 @@ struct MemoryTests {
         #expect(try more * 2 < training(3 * group, .keep) - training(2 * group, .keep))
     }
 
+    @Test("an unrolled solve takes as many states as it has iterations, jfb one")
+    func modes() throws {
+        func taken(_ gradient: SolveGradient, _ activations: ActivationMode) throws -> Int {
+            let most = gradient.iterations(Iterations(withoutGradient: 3, withGradient: 2)).withGradient
+            return try bytes(
+                .fpdm, .training(activations: activations, iterations: most, gradient: gradient), capacity: 20)
+        }
+        for activations in ActivationMode.allCases {
+            let all = try SolveGradient.allCases.map { try taken($0, activations) }
+            let one = all[0] - all[1]
+            #expect(one > 0 && all[2] - all[0] == 3 * one, "\(activations): \(all)")
+        }
+    }
+
     @Test("a DiT's memory does not depend on the iterations asked for")
     func transformer() throws {
         #expect(

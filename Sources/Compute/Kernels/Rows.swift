@@ -53,6 +53,14 @@ public enum Rows {
         }
     }
 
+    /// Adds float32 rows to float32 rows of as many columns.
+    public static func add(_ matrix: Matrix, to sums: Matrix, rows: Int) {
+        for row in 0..<rows {
+            let (x, y) = (matrix.floats(row), sums.floats(row))
+            for (i, n) in vectors(matrix.columns) { store(load(y + i, n) + load(x + i, n), y + i, n) }
+        }
+    }
+
     /// sums [N] += the column sums of rows of a matrix.
     public static func addColumns(_ matrix: Matrix, to sums: UnsafeMutablePointer<Float>, rows: Int) {
         switch matrix.element {

@@ -14,5 +14,6 @@ public enum RandomPurpose: UInt8, CaseIterable, Sendable {
     case windowOrder = 11
     case samplingStart = 128
     case samplingNoise = 129
+    case evaluationNoise = 130
     case packing = 0xDA
 }

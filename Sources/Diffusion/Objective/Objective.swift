@@ -8,7 +8,8 @@ public struct Objective: Sendable {
     private let pixels: Int
     /// Number of training steps.
     private let steps: Int
-    private let bound: VariationalBound?
+    /// What of the loss is the bound, and what its weight is; nil where nothing is.
+    private let bound: (term: VariationalBound, weight: Double, trainsMean: Bool)?
 
     // The noised input is signal * x0 + noise * noise, the wanted output targetX0 * x0 + targetNoise * noise, and its
     // squared error counts `weight`, each by step.
@@ -49,7 +50,20 @@ public struct Objective: Sendable {
             (targetX0, targetNoise) = (noise.map { -$0 }, signal)
             weight = schedule.alphasCumprod.map { configuration.weighting.ofVelocityError(alphasCumprod: $0) }
         }
-        bound = learnSigma ? VariationalBound(schedule, target: configuration.target) : nil
+        guard learnSigma || configuration.loss.isBound else {
+            bound = nil
+            return
+        }
+        let weight: Double =
+            switch configuration.loss {
+            case .mse, .kl: 1
+            // Published so, for steps of 1,000: the bound is a sum over the steps, and one stands for all.
+            case .rescaledMSE: Double(steps) / 1000
+            case .rescaledKL: Double(steps)
+            }
+        bound = (
+            VariationalBound(schedule, configuration, learnSigma: learnSigma), weight, configuration.loss.isBound
+        )
     }
 
     /// The training step of a uniform draw in [0, 1): every step equally likely.
@@ -77,9 +91,10 @@ public struct Objective: Sendable {
     public struct Loss: Equatable, Sendable {
         /// mse + vb: what is trained.
         public var loss: Double { mse + vb }
-        /// Mean of the (weighted) squared error.
+        /// Mean of the (weighted) squared error; 0 where the bound alone is trained.
         public var mse: Double
-        /// Variational bound in bits a dimension; 0 without learned variance.
+        /// Variational bound in bits a dimension, rescaled where the loss is; 0 without learned variance, unless it is
+        /// what is trained.
         public var vb: Double
 
         public init(mse: Double = 0, vb: Double = 0) {
@@ -92,7 +107,8 @@ public struct Objective: Sendable {
     ///
     /// The squared error is that of the target (arXiv 2006.11239, eq. 14; arXiv 2202.00512, section 4), weighted for
     /// target v. With learned variance the variational bound is added; it trains the variances only, the mean being
-    /// held fixed in it (arXiv 2102.09672, section 3.1).
+    /// held fixed in it (arXiv 2102.09672, section 3.1). Losses `kl` and `rescaled_kl` are the bound alone, which then
+    /// trains the mean, too.
     ///
     /// The noised image does not appear: it is a function of `x0` and `noise`, and errors of x0 follow from those of
     /// the target without the rounding of a float32 x_t.
@@ -107,6 +123,27 @@ public struct Objective: Sendable {
         gradientScale: Double = 1, gradient: UnsafeMutablePointer<Float>?
     ) -> Loss {
         precondition(t >= 0 && t < steps, "step \(t) of \(steps)")
+        let values = channels * pixels
+        let ofX0 = targetX0[t]
+        let ofNoise = targetNoise[t]
+        var result = Loss()
+        if bound?.trainsMean != true {
+            result.mse = squaredError(
+                output: output, x0: x0, noise: noise, t: t, gradientScale: gradientScale, gradient: gradient)
+        }
+        if let bound {
+            result.vb = bound.term.evaluate(
+                output: output, x0: x0, noise: noise, t: t, count: values, targetX0: ofX0, targetNoise: ofNoise,
+                weight: bound.weight, gradientScale: gradientScale, trainsMean: bound.trainsMean, gradient: gradient)
+        }
+        return result
+    }
+
+    /// The mean weighted squared error; its gradient goes to the image channels.
+    private func squaredError(
+        output: UnsafePointer<Float>, x0: UnsafePointer<Float>, noise: UnsafePointer<Float>, t: Int,
+        gradientScale: Double, gradient: UnsafeMutablePointer<Float>?
+    ) -> Double {
         let values = channels * pixels
         let mean = weight[t] / Double(values)
         let ofX0 = targetX0[t]
@@ -125,12 +162,6 @@ public struct Objective: Sendable {
                 sum += error * error
             }
         }
-        var result = Loss(mse: mean * sum, vb: 0)
-        if let bound {
-            result.vb = bound.evaluate(
-                output: output, x0: x0, noise: noise, t: t, count: values, targetX0: ofX0, targetNoise: ofNoise,
-                gradientScale: gradientScale, gradient: gradient)
-        }
-        return result
+        return mean * sum
     }
 }

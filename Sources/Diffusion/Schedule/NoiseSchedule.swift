@@ -25,6 +25,14 @@ public struct NoiseSchedule: Sendable {
     /// ("fixed large" in the published code).
     public let fixedLargeLogVariance: [Double]
 
+    /// The log-variances of reverse steps where the network learns none, clipped at index 0.
+    func fixedLogVariance(_ kind: DiffusionConfiguration.FixedVariance) -> [Double] {
+        switch kind {
+        case .large: fixedLargeLogVariance
+        case .small: posteriorLogVariance
+        }
+    }
+
     /// Number of visited steps.
     public var count: Int { timesteps.count }
 

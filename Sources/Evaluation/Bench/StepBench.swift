@@ -17,6 +17,8 @@ public struct StepBench {
         public var microbatch = 16
         /// The same in every step; a DiT ignores them.
         public var iterations = Iterations(withoutGradient: 5, withGradient: 6)
+        /// What of them is differentiated.
+        public var gradient = SolveGradient.sjfb
         public var activations = ActivationMode.keep
         /// What of the global batch is computed here.
         public var share = Share()
@@ -32,7 +34,9 @@ public struct StepBench {
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
         }
 
-        fileprivate var use: NetworkUse { .training(activations: activations, iterations: iterations.withGradient) }
+        fileprivate var use: NetworkUse {
+            .training(activations: activations, iterations: iterations.withGradient, gradient: gradient)
+        }
     }
 
     /// The first rank's part of a step: the values it owns, and the virtual ranks it computes.
@@ -118,7 +122,8 @@ public struct StepBench {
         work.run()
         engine.pool.clock.isRunning = false
         let (seconds, peak) = (work.seconds, ProcessMemory.peak)
-        let flops = StepFLOPs(settings.model).step(batch: settings.batch, iterations: settings.iterations)
+        let flops = StepFLOPs(settings.model, gradient: settings.gradient).step(
+            batch: settings.batch, iterations: settings.iterations)
         return Result(
             model: settings.model.publishedName ?? settings.model.inWords, precision: engine.precision.rawValue,
             activations: settings.activations.rawValue, backend: engine.name, threads: engine.pool.threadCount,
@@ -183,7 +188,8 @@ private final class StepWork: @unchecked Sendable {
         (self.settings, self.engine) = (settings, engine)
         lossGradient = try LossGradient(
             model, settings.diffusion, engine: engine, capacity: settings.microbatch,
-            activations: settings.activations, iterations: settings.iterations.withGradient)
+            activations: settings.activations, iterations: settings.iterations.withGradient,
+            backward: settings.gradient)
         let table = lossGradient.network.table
         let share = settings.share
         state = TrainingState(table, slices: FlatSlices(count: table.flatCount, ranks: share.ranks), rank: 0)

@@ -8,9 +8,12 @@ public struct StepFLOPs: Sendable {
     private let model: ModelConfiguration
     private let tokens: Double
     private let width: Double
+    private let gradient: SolveGradient
 
-    public init(_ model: ModelConfiguration) {
+    /// - Parameter gradient: what of a fixed-point solve is differentiated; the iterations are given apart.
+    public init(_ model: ModelConfiguration, gradient: SolveGradient = .sjfb) {
         self.model = model
+        self.gradient = gradient
         (tokens, width) = (Double(model.tokens), Double(model.width))
     }
 
@@ -44,7 +47,7 @@ public struct StepFLOPs: Sendable {
         let solve = Double(iterations.withGradient)
         count += 2 * injection + solve * (2 * (stateHalf + fc2 + blockLayers) + 5 * attentionProduct)
         // The state that the first iteration with a gradient begins from is a constant.
-        return solve > 0 ? count - stateHalf : count
+        return solve > 0 && gradient != .unroll ? count - stateHalf : count
     }
 
     /// What `recompute` forms again for one sample's pass back.

@@ -49,11 +49,12 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         // With a second one sums are added to, as for each further one.
         settings.share.own = min(own, 2)
         settings.iterations = job.meanIterations
+        settings.gradient = job.training.backward
         let cut = job.model.cut
         // So many samples keep all threads busy.
         let busy = min(job.microbatchSize, (first.pool.threadCount * cut.panelRows + cut.tokens - 1) / cut.tokens)
         settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
-        let flops = StepFLOPs(job.model)
+        let flops = StepFLOPs(job.model, gradient: job.training.backward)
         let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(job.model) / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate
@@ -108,15 +109,17 @@ extension ResolvedJob {
     /// The middle of what a step draws, rounded up.
     var meanIterations: Iterations {
         func middle(_ range: IterationRange) -> Int { (range.min + range.max + 1) / 2 }
-        return Iterations(
-            withoutGradient: middle(configuration.training.iterationsWithoutGradient),
-            withGradient: max(middle(configuration.training.iterationsWithGradient), 1))
+        return configuration.training.backward.iterations(
+            Iterations(
+                withoutGradient: middle(configuration.training.iterationsWithoutGradient),
+                withGradient: max(middle(configuration.training.iterationsWithGradient), 1)))
     }
 
     /// The mean over a step's draws of `value`, which grows by as much with each further iteration of a kind.
     public func mean(_ value: (Iterations) -> Double) -> Double {
         func at(_ without: Int, _ with: Int) -> Double {
-            value(Iterations(withoutGradient: without, withGradient: with))
+            value(
+                configuration.training.backward.iterations(Iterations(withoutGradient: without, withGradient: with)))
         }
         func middle(_ range: IterationRange) -> Double { Double(range.min + range.max) / 2 }
         let base = at(0, 1)

@@ -55,7 +55,7 @@ final class ReferenceCase {
         return value
     }
 
-    /// Schedule, zero terminal SNR, target and weighting.
+    /// Schedule, zero terminal SNR, target, weighting, loss and fixed variance.
     func diffusion() throws -> DiffusionConfiguration {
         var configuration = DiffusionConfiguration()
         configuration.target = try choice("target")
@@ -63,6 +63,8 @@ final class ReferenceCase {
         configuration.zeroTerminalSNR = try file.attribute("zero_terminal_snr")
         // The published code's weighting, where a case names none.
         configuration.weighting = try choice("weighting", default: "p2")
+        configuration.loss = try choice("loss", default: "mse")
+        configuration.fixedVariance = try choice("fixed_variance", default: "large")
         return configuration
     }
 

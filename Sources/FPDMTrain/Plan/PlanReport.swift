@@ -52,14 +52,16 @@ struct PlanReport: Encodable {
         (rankBytes, nodeBytes) = (largest.bytes, node.bytes)
         (memoryLimitBytes, fits) = (cluster.limit?.bytes, plan.fits)
         largestMicrobatch = plan.largestMicrobatch
-        let flops = StepFLOPs(job.model)
+        let flops = StepFLOPs(job.model, gradient: job.training.backward)
         func step(_ iterations: Iterations) -> Double {
             flops.step(batch: job.training.globalBatch, iterations: iterations)
         }
         let (without, with) = (job.training.iterationsWithoutGradient, job.training.iterationsWithGradient)
         flopsPerStep = job.mean(step)
-        flopsLeast = step(Iterations(withoutGradient: without.min, withGradient: with.min))
-        flopsMost = step(Iterations(withoutGradient: without.max, withGradient: with.max))
+        flopsLeast = step(
+            job.training.backward.iterations(Iterations(withoutGradient: without.min, withGradient: with.min)))
+        flopsMost = step(
+            job.training.backward.iterations(Iterations(withoutGradient: without.max, withGradient: with.max)))
         expected = estimate
         supposed = plan.supposed.map(\.key)
     }

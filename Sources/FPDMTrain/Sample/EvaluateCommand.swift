@@ -12,7 +12,7 @@ import Sampling
 struct EvaluateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "evaluate",
-        abstract: "Measure how good samples are.",
+        abstract: "Measure how good samples are, or a network on a data set.",
         discussion: """
             fpdm evaluate samples.h5 --data data/digits
 
@@ -20,9 +20,18 @@ struct EvaluateCommand: ParsableCommand {
             whose nearest real image has their label. The data set is that of the job that the samples came from, \
             unless --data names another. --held-out names real images that it does not hold: they are measured in the same \
             way, which says what samples as good as real images would reach.
+
+            fpdm evaluate runs/digits --residuals
+            mpirun -n 4 fpdm evaluate runs/digits --bpd --data data/digits-test
+
+            With --residuals or --bpd the argument is a run (its latest valid checkpoint), a checkpoint or a file of \
+            weights, and its network is measured on images of the data set, alone or on the ranks of mpirun; the numbers \
+            are the same on any number of them.
             """)
 
-    @Argument(help: "Samples that fpdm sample wrote.", completion: .file(extensions: ["h5"]))
+    @Argument(
+        help: "Samples that fpdm sample wrote; with --residuals or --bpd a run, checkpoint or weights.",
+        completion: .file(extensions: ["h5"]))
     var samples: String
 
     @Option(name: .long, help: "Data set of real images, such as data/digits.")
@@ -34,7 +43,10 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(name: .long, help: "Print JSON.")
     var json = false
 
+    @OptionGroup(title: "Measures of a network") var network: EvaluateNetworkOptions
+
     func run() throws {
+        if network.isAsked { return try network.run(samples, data: data, json: json) }
         try Session.requireOneProcess("evaluate")
         let file = try SampleFile(path: samples)
         let quality = try Quality(

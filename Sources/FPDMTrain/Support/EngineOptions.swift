@@ -26,10 +26,11 @@ struct EngineOptions: ParsableArguments {
         }
     }
 
-    func makeEngine() throws -> Engine {
+    /// - Parameter own: threads if none are given; all cores of this process if nil.
+    func makeEngine(threads own: Int? = nil) throws -> Engine {
         let backend = try gemm.load()
-        let own = Precision(rawValue: precision) ?? (backend.prefersBFloat16 ? .bf16 : .float32)
-        return try Engine(threads: threads ?? ProcessorAffinity.coreCount, backend, own)
+        let precision = Precision(rawValue: precision) ?? (backend.prefersBFloat16 ? .bf16 : .float32)
+        return try Engine(threads: threads ?? own ?? ProcessorAffinity.coreCount, backend, precision)
     }
 }
 

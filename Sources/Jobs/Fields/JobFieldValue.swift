@@ -186,6 +186,8 @@ extension ModelConfiguration.Conditioning: JobChoice {}
 extension DiffusionConfiguration.Schedule: JobChoice {}
 extension DiffusionConfiguration.Target: JobChoice {}
 extension DiffusionConfiguration.Weighting: JobChoice {}
+extension DiffusionConfiguration.Loss: JobChoice {}
+extension DiffusionConfiguration.FixedVariance: JobChoice {}
 extension JobConfiguration.Data.Shuffle: JobChoice {}
 extension Precision: JobChoice {}
 extension MatrixLibrary: JobChoice {}
@@ -193,6 +195,7 @@ extension JobConfiguration.Optimizer.Schedule: JobChoice {}
 extension SamplerKind: JobChoice {}
 extension IterationAllocation: JobChoice {}
 extension ActivationMode: JobChoice {}
+extension SolveGradient: JobChoice {}
 
 /// One of a few words, of which nil is written `auto`.
 struct AutomaticChoice<Choice: JobChoice>: JobFieldValue {

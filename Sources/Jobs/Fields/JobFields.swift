@@ -53,6 +53,11 @@ extension JobConfiguration {
             "run", "metricsEvery", \.run.metricsEvery, "Steps between lines of `metrics.jsonl`.", .atLeast(1),
             onResume: .free),
         JobField(
+            "run", "residualsEvery", \.run.residualsEvery,
+            "FPDM: steps between lines of `metrics.jsonl` with the norm of f(z) - z over that of z before each iteration, the "
+                + "mean over the first samples of the batch; 0: never.",
+            .atLeast(0), onResume: .free),
+        JobField(
             "run", "timeLimit", \.run.timeLimit,
             "How long the program may run before it saves and ends with 75, to be started again, within what Slurm gives; "
                 + "`auto`: as long as Slurm says, elsewhere without an end; `none`: whatever Slurm says.",
@@ -122,6 +127,15 @@ extension JobConfiguration {
         JobField(
             "diffusion", "weighting", \.diffusion.weighting,
             "Target v: weight of the error of the clean image; `snr+1` is the plain error of v."),
+        JobField(
+            "diffusion", "loss", \.diffusion.loss,
+            "What is made small (2102.09672): the squared error, and with learned variances the bound that trains these "
+                + "(rescaled_mse: times steps / 1000); or the variational bound alone, in bits a dimension (rescaled_kl: "
+                + "times steps)."),
+        JobField(
+            "diffusion", "fixedVariance", \.diffusion.fixedVariance,
+            "Without `learnSigma`: variance of a step of sampler ddpm, and of the bound: large (beta) or small (the "
+                + "posterior's)."),
     ]
 
     private static let dataFields: [JobField] = [
@@ -155,6 +169,10 @@ extension JobConfiguration {
             "training", "steps", \.training.steps, "Steps of the whole run.", .within(Training.stepsLimit),
             onResume: .grows),
         JobField(
+            "training", "epochs", \.training.epochs,
+            "In place of `steps`: passes over the data set, rounded up to whole steps when the run starts, which records "
+                + "those.", .positive, onResume: .grows),
+        JobField(
             "training", "globalBatch", \.training.globalBatch, "Samples of a step, over all ranks.",
             .within(Training.globalBatchLimit)),
         JobField(
@@ -174,6 +192,10 @@ extension JobConfiguration {
             "training", "iterationsWithGradient", \.training.iterationsWithGradient,
             "FPDM: range of m, the last iterations, which are differentiated; drawn once a step.",
             .within(1...ModelConfiguration.solveIterationsLimit.upperBound)),
+        JobField(
+            "training", "backward", \.training.backward,
+            "FPDM: what is differentiated: sjfb, the last m iterations; jfb, the last of all n + m alone; unroll, all n + m, "
+                + "each of which then takes memory."),
         JobField(
             "training", "precision", \.training.precision.orAutomatic,
             "Number format of products: float32, or bf16 with sums in float32 (needs oneDNN and a processor that has it). "

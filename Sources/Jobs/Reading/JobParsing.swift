@@ -77,6 +77,7 @@ private struct JobReader {
             // The default is for networks with labels.
             job.data.labelDropout = 0
         }
+        if judged.contains("training") { settleLength() }
         for problem in job.problems(misread: misread) where judged.contains(problem.section) {
             let atFault =
                 overridden[problem.key] == nil ? problem.other.flatMap { overridden[$0] == nil ? nil : $0 } : nil
@@ -84,6 +85,17 @@ private struct JobReader {
         }
         guard errors.isEmpty else { throw JobErrors(errors) }
         return job
+    }
+
+    /// Steps or epochs: what an override says of one wins over what the file says of the other.
+    private mutating func settleLength() {
+        let (steps, epochs) = ("training.steps", "training.epochs")
+        guard job.training.epochs != nil, lines[steps] != nil || overridden[steps] != nil else { return }
+        switch (overridden[steps] != nil, overridden[epochs] != nil) {
+        case (true, false): job.training.epochs = nil
+        case (false, true): job.training.steps = JobConfiguration().training.steps
+        default: complain(epochs, "training.steps is given, too; a run has one length, so leave one of them out")
+        }
     }
 
     /// Blames the override or line that set a field, or the nearest thing to it that the file has.

@@ -56,6 +56,7 @@ extension ResolvedJob {
         func open(_ key: String) -> Failure {
             Failure(.badData, "\(place): its job leaves \(key) open, as no run records it; it was changed by hand")
         }
+        guard job.training.epochs == nil else { throw open("training.steps") }
         guard job.training.microbatch > 0 else { throw open("training.microbatch") }
         guard job.data.shuffle != nil else { throw open("data.shuffle") }
         guard job.training.precision != nil else { throw open("training.precision") }

@@ -138,7 +138,10 @@ private struct JobFindings {
             return
         }
         guard fit("optimizer.decaySteps", "optimizer.finalLearningRate", "training.steps") else { return }
-        if optimizer.decaySteps > 0, optimizer.finalLearningRate == 0, job.training.steps > optimizer.decaySteps {
+        // Steps that are yet to be counted are judged when they are.
+        if job.training.epochs == nil, optimizer.decaySteps > 0, optimizer.finalLearningRate == 0,
+            job.training.steps > optimizer.decaySteps
+        {
             add(
                 "training.steps", or: "optimizer.decaySteps",
                 "from step \(optimizer.decaySteps) on the learning rate would be 0, and there are "

@@ -51,11 +51,13 @@ extension JobConfiguration {
     ///   - precision: likewise.
     ///   - activations: chooses, where neither this job nor a recorded one has; both modes give the same bits, so
     ///     it is a matter of memory alone.
+    /// - Precondition: the steps are counted (`countingSteps`).
     public func resolved(
         recorded: ResolvedJob? = nil, shuffle: Data.Shuffle = .full, precision: Precision = .float32,
         activations: () throws -> ActivationMode
     ) rethrows -> ResolvedJob {
-        ResolvedJob(
+        precondition(training.epochs == nil, "a job whose steps are not counted")
+        return ResolvedJob(
             self, microbatch: microbatch(recorded: recorded),
             activations: try training.activations ?? recorded?.activations ?? activations(),
             shuffle: data.shuffle ?? recorded?.shuffle ?? shuffle,

@@ -148,8 +148,11 @@ public final class Network {
     ///   - iterations: of an FPDM; a DiT ignores them. In inference, all run without a gradient.
     ///   - initial: [B, T, D], starts the solve in place of the embedded input.
     ///   - onSolution: called with the solution [B, T, D].
+    ///   - onState: called with z before each iteration and after the last, [B, T, D], and the iterations done. It costs
+    ///     time, and changes no bits.
     public func forward(
-        _ input: Input, iterations: Iterations, initial: FloatBuffer? = nil, onSolution: SolutionHandler? = nil
+        _ input: Input, iterations: Iterations, initial: FloatBuffer? = nil, onSolution: SolutionHandler? = nil,
+        onState: ((_ iterations: Int, _ z: FloatBuffer) -> Void)? = nil
     ) {
         precondition(
             !use.isTraining || iterations.withGradient <= use.gradientIterations || stacks.solve == nil,
@@ -162,11 +165,14 @@ public final class Network {
         stacks.patches.forward(pass, chain, images: input.images)
         stacks.pre.forward(pass, chain)
         if let solve = stacks.solve {
-            solve.forward(pass, chain, iterations, initial: initial)
+            let count = pass.cut.rows * configuration.width
+            solve.forward(
+                pass, chain, iterations, initial: initial,
+                onState: onState.map { onState in { onState($0, FloatBuffer($1.floats(), count: count)) } })
             if let onSolution {
                 chain.finish()
                 let stream = stacks.workspace.stream
-                onSolution(FloatBuffer(stream.floats(), count: pass.cut.rows * configuration.width))
+                onSolution(FloatBuffer(stream.floats(), count: count))
             }
         }
         stacks.post.forward(pass, chain)
@@ -186,6 +192,9 @@ public final class Network {
         guard let backward = stacks.backward else {
             preconditionFailure("a network for inference has no backward pass")
         }
+        precondition(
+            !use.gradient.reachesStart || iterations.withoutGradient == 0,
+            "an unrolled solve with a constant state in it")
         let pass = makePass(input)
         for group in pass.cut.groups {
             let g = GroupPass(
@@ -198,7 +207,7 @@ public final class Network {
             stacks.final.backward(g, outputGradient: outputGradient)
             stacks.post.backward(g)
             if let solve = stacks.solve, let scratch = backward.solve {
-                solve.backward(g, scratch, iterations, by: .lastIterations)
+                solve.backward(g, scratch, iterations, by: use.gradient)
             }
             stacks.pre.backward(g)
             stacks.patches.backward(g, images: input.images)

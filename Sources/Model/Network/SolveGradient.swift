@@ -1,10 +1,30 @@
 import Compute
 
-/// What the backward pass of a fixed-point solve goes through.
-enum SolveGradient {
-    /// The last iterations, each of which keeps its activations; the state before them is a constant (stochastic
-    /// Jacobian-free backpropagation, arXiv 2401.08741, section 3.3).
-    case lastIterations
+/// What the backward pass of a fixed-point solve goes through. n and m are the iterations that a step draws.
+public enum SolveGradient: String, CaseIterable, Sendable {
+    /// The last m iterations, each of which keeps its activations; the state before them, which n iterations without a
+    /// gradient approach, is a constant (stochastic Jacobian-free backpropagation, arXiv 2401.08741, section 3.3).
+    case sjfb
+    /// The last of all n + m iterations alone; the state before it is a constant (Jacobian-free backpropagation, Fung et
+    /// al., arXiv 2103.12803).
+    case jfb
+    /// All n + m iterations, and the state that the solve begins from: the network's exact gradient. Memory grows with
+    /// n, too.
+    case unroll
+
+    /// The iterations without and with a gradient that n and m stand for.
+    public func iterations(_ drawn: Iterations) -> Iterations {
+        let withGradient =
+            switch self {
+            case .sjfb: drawn.withGradient
+            case .jfb: min(1, drawn.total)
+            case .unroll: drawn.total
+            }
+        return Iterations(withoutGradient: drawn.total - withGradient, withGradient: withGradient)
+    }
+
+    /// Whether the gradient also reaches the solve's input as the state that it begins from.
+    var reachesStart: Bool { self == .unroll }
 }
 
 /// What it works on beside a block's: a group's operands of weight gradients, rounded where not said otherwise.
@@ -37,16 +57,16 @@ final class SolveScratch {
 extension FixedPointSolve {
     /// Turns the gradient of the solution into that of the solve's input, and adds to the parameters'.
     func backward(_ g: GroupPass, _ s: SolveScratch, _ iterations: Iterations, by way: SolveGradient) {
-        switch way {
-        case .lastIterations:
-            s.constant.floats().update(
-                repeating: 0, count: g.window.samples.count * g.window.tokens * s.constant.columns)
-            for k in (0..<iterations.withGradient).reversed() { backward(g, s, iteration: k) }
-            backwardInjection(g, s)
+        s.constant.floats().update(
+            repeating: 0, count: g.window.samples.count * g.window.tokens * s.constant.columns)
+        for k in (0..<iterations.withGradient).reversed() {
+            backward(g, s, iteration: k, reachesState: k > 0 || way.reachesStart)
         }
+        backwardInjection(g, s, addsToState: way.reachesStart)
     }
 
-    private func backward(_ g: GroupPass, _ s: SolveScratch, iteration k: Int) {
+    /// - Parameter reachesState: whether the state before the iteration has a gradient, or is a constant.
+    private func backward(_ g: GroupPass, _ s: SolveScratch, iteration k: Int, reachesState: Bool) {
         let chain = g.chain()
         let (a, window) = recall(g, s, chain, iteration: k)
         guard let own = a.kept else { preconditionFailure("an iteration that kept nothing") }
@@ -66,8 +86,7 @@ extension FixedPointSolve {
                 wide, hidden: own.hidden.from(keptRow), activated: s.activated.from(row), gradient: hidden,
                 columnSums: injectionHalf.biasSums(panel, g.window), sum: s.constant.from(row), rows: rows)
             s.hidden.store(hidden, at: row, count: rows)
-            // The first one's state is a constant.
-            if k > 0 { stateHalf.multiplyBack(hidden, into: gradient, panel, worker) }
+            if reachesState { stateHalf.multiplyBack(hidden, into: gradient, panel, worker) }
         }
         chain.finish()
         let first = (g.window.samples.lowerBound - window.samples.lowerBound) * window.tokens
@@ -98,7 +117,9 @@ extension FixedPointSolve {
     }
 
     /// From the gradient at fc1's output, summed over the iterations, to that of the solve's input.
-    private func backwardInjection(_ g: GroupPass, _ s: SolveScratch) {
+    ///
+    /// - Parameter addsToState: whether it comes to the gradient of the state that the solve begins from.
+    private func backwardInjection(_ g: GroupPass, _ s: SolveScratch, addsToState: Bool) {
         guard let kept else { preconditionFailure("a solve for inference has no backward pass") }
         let chain = g.chain()
         chain.panels { [self] panel, worker in
@@ -112,7 +133,12 @@ extension FixedPointSolve {
             let injection = s.injection.target(row, scratch.normal)
             Rows.copy(scratch.narrow, to: injection, rows: rows)
             s.injection.store(injection, at: row, count: rows)
-            preProjection.multiplyBack(injection, into: g.gradient(panel), panel, worker)
+            guard addsToState else {
+                preProjection.multiplyBack(injection, into: g.gradient(panel), panel, worker)
+                return
+            }
+            preProjection.multiplyBack(injection, into: scratch.narrow, panel, worker)
+            Rows.add(scratch.narrow, to: g.gradient(panel), rows: rows)
         }
         chain.finish()
         let first = g.window.samples.lowerBound * g.window.tokens

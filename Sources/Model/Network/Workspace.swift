@@ -5,19 +5,24 @@ public enum NetworkUse: Equatable, Sendable {
     /// Forward passes only.
     case inference
     /// Forward and backward, with at most `iterations` fixed-point iterations with a gradient.
-    case training(activations: ActivationMode, iterations: Int)
+    case training(activations: ActivationMode, iterations: Int, gradient: SolveGradient = .sjfb)
 
     var isTraining: Bool { self != .inference }
 
     /// Whether the forward pass keeps everything that the backward pass asks for.
     var keeps: Bool {
-        if case .training(.keep, _) = self { return true }
+        if case .training(.keep, _, _) = self { return true }
         return false
     }
 
     var gradientIterations: Int {
-        if case .training(_, let iterations) = self { return iterations }
+        if case .training(_, let iterations, _) = self { return iterations }
         return 0
+    }
+
+    var gradient: SolveGradient {
+        if case .training(_, _, let gradient) = self { return gradient }
+        return .sjfb
     }
 }
 

@@ -13,9 +13,11 @@ final class BatchAccumulator {
     private let arena: Arena
     private let images: FloatBuffer  // [microbatch, C, S, S]
     private let noise: FloatBuffer  // [microbatch, C, S, S]
+    /// nil where residuals are not asked for.
+    private let meter: ResidualMeter?
 
     var table: ParameterTable { lossGradient.network.table }
-    var bytes: Int { lossGradient.bytes + arena.bytes }
+    var bytes: Int { lossGradient.bytes + arena.bytes + (meter?.bytes ?? 0) }
 
     /// Takes over the weights as they are now (`Network.load`).
     func load(_ weights: FloatBuffer) { lossGradient.load(weights) }
@@ -27,8 +29,9 @@ final class BatchAccumulator {
         let samples = job.microbatchSize
         lossGradient = try LossGradient(
             job.model, job.diffusion, engine: engine, capacity: samples,
-            activations: job.activations,
-            iterations: job.training.iterationsWithGradient.max)
+            activations: job.activations, iterations: job.training.mostIterationsWithGradient,
+            backward: job.training.backward)
+        meter = job.measuredSamples > 0 ? ResidualMeter(job.model, samples: job.measuredSamples, engine: engine) : nil
         (arena, (images, noise)) = Arena.build("images and noise") { Self.take($0, job) }
     }
 
@@ -41,7 +44,8 @@ final class BatchAccumulator {
     static func bytes(_ job: ResolvedJob, engine: Engine) -> Int {
         LossGradient.bytes(
             job.model, capacity: job.microbatchSize, activations: job.activations,
-            iterations: job.training.iterationsWithGradient.max, engine: engine)
+            iterations: job.training.mostIterationsWithGradient, backward: job.training.backward, engine: engine)
+            + (job.measuredSamples > 0 ? ResidualMeter.bytes(job.model, samples: job.measuredSamples) : 0)
             + Arena.measure("images and noise") { take($0, job) } * MemoryLayout<Float>.stride
     }
 
@@ -52,10 +56,11 @@ final class BatchAccumulator {
     ///   - positions: of the microbatch in the global batch.
     ///   - first: the position of the first of `samples`.
     ///   - gradient: [flat]
+    ///   - measuring: whether the residuals of the microbatch's first samples are wanted.
     /// - Returns: the losses, in the order of positions.
     func accumulate(
         _ samples: SampleBatch, _ positions: Range<Int>, first: Int, step: Int, random: TrainingRandom,
-        iterations: Iterations, into gradient: FloatBuffer
+        iterations: Iterations, into gradient: FloatBuffer, measuring: Bool = false
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
@@ -78,9 +83,12 @@ final class BatchAccumulator {
             drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: job.data.labelDropout) })
         let losses = lossGradient.losses(
             batch, iterations: iterations, scale: 1 / Double(job.training.globalBatch),
-            gradients: gradient)
+            gradients: gradient, meter: measuring ? meter : nil)
         return zip(positions, losses).map { ($0, $1.mse, $1.vb) }
     }
+
+    /// The mean residual of each iteration of the newest microbatch that was measured.
+    var residuals: [Double] { meter?.means ?? [] }
 
     /// The losses of held-out samples whose timesteps and noise depend on their place in the data set alone.
     func losses(
@@ -108,6 +116,15 @@ final class BatchAccumulator {
             let line = image + row * side
             for i in 0..<side / 2 { (line[i], line[side - 1 - i]) = (line[side - 1 - i], line[i]) }
         }
+    }
+}
+
+extension ResolvedJob {
+    /// Samples whose residuals are measured: those of the first group of the global batch, which is part of the first
+    /// microbatch however large that is. 0 where none are.
+    fileprivate var measuredSamples: Int {
+        guard self.run.residualsEvery > 0, self.model.fixedPoint else { return 0 }
+        return min(self.model.cut.groupSamples, self.training.virtualRankSize)
     }
 }
 

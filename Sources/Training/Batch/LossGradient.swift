@@ -31,17 +31,19 @@ public final class LossGradient {
     /// - Parameters:
     ///   - capacity: samples of the largest microbatch.
     ///   - iterations: most fixed-point iterations with a gradient.
+    ///   - backward: what the gradient goes through.
     /// - Throws: `DiffusionError` for an objective that cannot be.
     public init(
         _ model: ModelConfiguration, _ diffusion: DiffusionConfiguration, engine: Engine, capacity: Int,
-        activations: ActivationMode, iterations: Int
+        activations: ActivationMode, iterations: Int, backward: SolveGradient = .sjfb
     ) throws {
         self.engine = engine
         objective = try Objective(
             diffusion, learnSigma: model.learnSigma, channels: model.channels,
             pixels: model.imageSize * model.imageSize)
         network = Network(
-            model, engine: engine, capacity: capacity, use: .training(activations: activations, iterations: iterations))
+            model, engine: engine, capacity: capacity,
+            use: .training(activations: activations, iterations: iterations, gradient: backward))
         (arena, (noised, outputGradient)) = Arena.build("microbatch") { Self.take($0, model, capacity) }
     }
 
@@ -53,11 +55,12 @@ public final class LossGradient {
 
     /// Bytes of a network and its objective, without taking them.
     static func bytes(
-        _ model: ModelConfiguration, capacity: Int, activations: ActivationMode, iterations: Int, engine: Engine
+        _ model: ModelConfiguration, capacity: Int, activations: ActivationMode, iterations: Int,
+        backward: SolveGradient = .sjfb, engine: Engine
     ) -> Int {
         Network.bytes(
-            model, capacity: capacity, use: .training(activations: activations, iterations: iterations),
-            engine: engine)
+            model, capacity: capacity,
+            use: .training(activations: activations, iterations: iterations, gradient: backward), engine: engine)
             + Arena.measure("microbatch") { take($0, model, capacity) } * MemoryLayout<Float>.stride
     }
 
@@ -71,10 +74,11 @@ public final class LossGradient {
     /// - Parameters:
     ///   - losses: [B]
     ///   - gradients: a flat vector; nil for the losses alone.
+    ///   - meter: is told the states of the fixed-point solve.
     ///   - onLosses: called when the losses are there, before the backward pass.
     public func accumulate(
         _ batch: Microbatch, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
-        losses: UnsafeMutableBufferPointer<Objective.Loss>, onLosses: () -> Void = {}
+        losses: UnsafeMutableBufferPointer<Objective.Loss>, meter: ResidualMeter? = nil, onLosses: () -> Void = {}
     ) {
         let c = network.configuration
         let samples = batch.timesteps.count
@@ -87,7 +91,7 @@ public final class LossGradient {
         }
         let input = Network.Input(
             images: noised, timesteps: batch.timesteps, labels: batch.labels, drop: batch.drop)
-        network.forward(input, iterations: iterations)
+        network.forward(input, iterations: iterations, onState: meter.map { meter in { meter.record($0, $1) } })
         engine.pool.parallelFor(samples) { sample, _ in
             let start = sample * c.imageValues
             losses[sample] = objective.loss(
@@ -105,12 +109,12 @@ public final class LossGradient {
     /// `accumulate` with the losses as its result.
     public func losses(
         _ batch: Microbatch, iterations: Iterations, scale: Double, gradients: FloatBuffer?,
-        onLosses: () -> Void = {}
+        meter: ResidualMeter? = nil, onLosses: () -> Void = {}
     ) -> [Objective.Loss] {
         var losses = [Objective.Loss](repeating: .init(), count: batch.timesteps.count)
         losses.withUnsafeMutableBufferPointer {
             accumulate(
-                batch, iterations: iterations, scale: scale, gradients: gradients, losses: $0,
+                batch, iterations: iterations, scale: scale, gradients: gradients, losses: $0, meter: meter,
                 onLosses: onLosses)
         }
         return losses

@@ -40,16 +40,15 @@ public struct JobPlan {
     /// - Parameter engine: of a rank, with the job's precision.
     /// - Throws: `Failure`, if the job cannot run on so many ranks or its sizes cannot be counted; ``DatasetError`` or
     ///   `StorageError` for a data set that is there and does not fit.
-    public init(_ configuration: JobConfiguration, on cluster: Cluster, engine: Engine) throws {
-        if let problem = configuration.problems(forRanks: cluster.ranks).first {
+    public init(_ given: JobConfiguration, on cluster: Cluster, engine: Engine) throws {
+        if let problem = given.problems(forRanks: cluster.ranks).first {
             throw Failure(.badData, problem.description)
         }
         let precision = engine.precision
+        let data = try Self.shape(given.data.path, given.model)
+        let configuration = try given.countingSteps(samples: data.shape.layout.sampleCount)
         try MemoryPlan.requireCountable(configuration.resolved(precision: precision) { .keep })
-        let (data, validation) = try (
-            Self.shape(configuration.data.path, configuration.model),
-            configuration.validation.path.map { try Self.shape($0, configuration.model) }
-        )
+        let validation = try configuration.validation.path.map { try Self.shape($0, configuration.model) }
         let program = MemoryPlan.programBytes(engine, afterStart: false)
         func plan(_ job: ResolvedJob, rank: Int) -> MemoryPlan {
             MemoryPlan(
@@ -70,7 +69,14 @@ public struct JobPlan {
         if configuration.training.microbatch == 0 { job = fit.fitted(job) }
         self.cluster = cluster
         self.job = job
-        supposed = [("data.path", data.missing), ("validation.path", validation?.missing)].compactMap { key, reason in
+        let counted = given.training.epochs.flatMap { epochs in
+            data.missing.map { _ in
+                "\(epochs) epochs of \(Self.supposedSamples) samples are \(configuration.training.steps) steps"
+            }
+        }
+        supposed = [
+            ("data.path", data.missing), ("validation.path", validation?.missing), ("training.epochs", counted),
+        ].compactMap { key, reason in
             reason.map { (key, $0) }
         }
         ranks = (0..<cluster.ranks).map { plan(job, rank: $0) }

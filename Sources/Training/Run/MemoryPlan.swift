@@ -100,7 +100,7 @@ public struct MemoryPlan: Equatable, Sendable {
         let (width, tokens) = (Double(model.width), Double(model.tokens))
         let blocks =
             model.fixedPoint
-            ? Double(model.preDepth + model.postDepth + job.training.iterationsWithGradient.max) : Double(model.depth)
+            ? Double(model.preDepth + model.postDepth + job.training.mostIterationsWithGradient) : Double(model.depth)
         let rows = Double(job.microbatchSize) * tokens
         let activations = rows * width * (2 * model.mlpRatio + 30) * (blocks + 2) + tokens * tokens * 1024
         let weights = width * width * (2 * model.mlpRatio + 20) * (blocks + 2) + Double(model.classes) * width

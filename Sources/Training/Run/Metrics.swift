@@ -16,6 +16,8 @@ public struct MetricsLine: Codable, Equatable, Sendable {
     public let learningRate: Double
     /// Fixed-point iterations (without gradient, with gradient).
     public let iterations: [Int]
+    /// ||f(z) - z|| / ||z|| before each of these, where it was measured.
+    public let residuals: [Double]?
     /// Of the step, on rank 0.
     public let seconds: Double
     /// That the slowest rank computed, waiting for others left out.
@@ -39,6 +41,7 @@ public struct MetricsLine: Codable, Equatable, Sendable {
         clipping = report.clipping < 1 ? report.clipping : nil
         learningRate = report.learningRate
         iterations = [report.iterations.withoutGradient, report.iterations.withGradient]
+        residuals = report.residuals.flatMap { $0.allSatisfy(\.isFinite) ? $0 : nil }
         self.seconds = seconds
         computeSeconds = report.computeSeconds.max()
         waitSeconds = report.waitSeconds

@@ -58,16 +58,17 @@ struct RunStart {
     let memory: MemoryPlan
 
     /// - Parameters:
-    ///   - job: the same on all ranks.
+    ///   - given: the job, the same on all ranks.
     ///   - heartbeat: is told what takes its time.
     ///   - note: is told on every rank what a person should know.
     /// - Returns: nil if the run has no steps left to do.
     /// - Throws: `RankFailure`, on all ranks alike.
     init?(
-        _ job: JobConfiguration, _ options: RunOptions, runtime: MPIRuntime, heartbeat: Heartbeat,
+        _ given: JobConfiguration, _ options: RunOptions, runtime: MPIRuntime, heartbeat: Heartbeat,
         note: (String) -> Void
     ) throws {
         let world = runtime.world
+        let job = try Self.countingSteps(given, world, note: note)
         let folder = RunFolder(job.run.directory)
         self.folder = folder
         let origin = try RunOrigin(options, folder, world, note: note)
@@ -75,7 +76,14 @@ struct RunStart {
         savesFirst = origin.isElsewhere
         let checkpoint = origin.checkpoint
 
-        let resumption = try world.agree { try checkpoint.map { try RunOrigin.resume(job, $0, options) } }
+        var options = options
+        // The steps that epochs are count as given where the epochs are.
+        if given.training.epochs != nil, options.overriddenKeys.contains("training.epochs") {
+            options.overriddenKeys.insert("training.steps")
+        }
+        let resumption = try world.agree { [options] in
+            try checkpoint.map { try RunOrigin.resume(job, $0, options) }
+        }
         for line in resumption?.notes ?? [] { note(line) }
         if let checkpoint, let resumption, checkpoint.metadata.step >= resumption.job.training.steps {
             note("\(folder.path): step \(checkpoint.metadata.step) was the last; nothing is left to do")
@@ -132,6 +140,20 @@ struct RunStart {
     }
 
     // MARK: - Its parts, collective but for what they say
+
+    /// The job with its steps counted, where it tells epochs.
+    private static func countingSteps(
+        _ job: JobConfiguration, _ world: Communicator, note: (String) -> Void
+    ) throws -> JobConfiguration {
+        guard job.training.epochs != nil else { return job }
+        let (counted, line) = try world.agree {
+            let samples = try ShardedDataset(path: job.data.path).count
+            let counted = try job.countingSteps(samples: samples)
+            return (counted, job.countNote(samples: samples, counted: counted))
+        }
+        if let line { note(line) }
+        return counted
+    }
 
     private static func requireSound(_ job: ResolvedJob, _ world: Communicator) throws {
         try world.agree {

@@ -260,7 +260,9 @@ public final class TrainingRun {
     private func record(_ report: StepReport, validationLoss: Double?, seconds: Double, _ observer: Observer) {
         // A step whose validation was left out has a line, too, to be completed.
         let isValidated = validation != nil && isDue(report.step, every: job.validation.every)
-        guard let metrics, isDue(report.step, every: job.run.metricsEvery) || isValidated || report.skipped != nil
+        guard let metrics,
+            isDue(report.step, every: job.run.metricsEvery) || isValidated || report.skipped != nil
+                || report.residuals != nil
         else { return }
         do {
             try metrics.append(

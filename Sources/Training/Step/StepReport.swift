@@ -52,6 +52,7 @@ public struct StepReport: Equatable, Sendable {
     /// What the gradient was multiplied by so that its norm is at most `optimizer.clipNorm`.
     public var clipping = 1.0
     public let learningRate: Double
+    /// Without and with a gradient, as `training.backward` has them.
     public let iterations: Iterations
     /// Whether the sums were done again on other grids.
     public var isRedone = false
@@ -63,6 +64,8 @@ public struct StepReport: Equatable, Sendable {
     public var waitSeconds = 0.0
     /// How far the ranks are with what they write in the background.
     let saving: StepVote.Saving
+    /// Of the fixed point by iteration, where they were measured, the mean over the first samples of the batch; on rank 0.
+    public var residuals: [Double]?
     /// Nil for a step that changed the weights.
     public var skipped: Skipped?
 

@@ -85,9 +85,10 @@ public final class Trainer {
             try before()
             return try nextSamples()
         }
-        let iterations = random.iterations(
-            step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
-            withGradient: job.training.iterationsWithGradient)
+        let iterations = job.training.backward.iterations(
+            random.iterations(
+                step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
+                withGradient: job.training.iterationsWithGradient))
         if checksWeights { seals.takeFirst(state.weights) }
         var (gradient, outcome) = compute(samples, iterations)
         var repairs: [StepReport.Repair] = []
@@ -117,6 +118,7 @@ public final class Trainer {
         report.isRedone = isRedone
         report.repairs = repairs
         report.waitSeconds = waitSeconds
+        report.residuals = measuresResiduals ? accumulator.residuals : nil
         let clipping = optimizer.clipping(gradientNorm: outcome.gradientNorm)
         // The second moment holds squares of what the optimizer is given.
         let norm = outcome.gradientNorm * clipping
@@ -143,6 +145,12 @@ public final class Trainer {
         // Who wishes to stop does not wait for the next step.
         if loss == nil { wish = try runGuard?.hearAll() }
         return loss
+    }
+
+    /// Whether this rank measures the residuals of the present step: the first does, whose samples are the first.
+    private var measuresResiduals: Bool {
+        communicator.rank == 0 && job.model.fixedPoint && job.run.residualsEvery > 0
+            && (state.step + 1) % job.run.residualsEvery == 0
     }
 
     private var checksWeights: Bool { job.training.checkWeightsEvery > 0 }
@@ -181,7 +189,8 @@ public final class Trainer {
                 }
                 ballot.losses += accumulator.accumulate(
                     samples, positions, first: plan.positions(own).lowerBound, step: state.step, random: random,
-                    iterations: iterations, into: sum.gradient)
+                    iterations: iterations, into: sum.gradient,
+                    measuring: measuresResiduals && positions.lowerBound == 0)
             }
             if !sum.add() { ballot.nonFiniteVirtualRanks.append(virtualRank) }
         }

@@ -47,6 +47,18 @@ struct RowsTests {
         }
     }
 
+    @Test("rows are added to rows", arguments: RowShape.sweep)
+    func addRows(_ s: RowShape) {
+        let (values, before) = (randomFloats(s.count, seed: 1), randomFloats(s.count, seed: 2))
+        withWorkspace { memory in
+            let source = memory.matrix(values, columns: s.columns, .float32, stride: s.columns + 1)
+            let target = memory.matrix(before, columns: s.columns, .float32, stride: s.columns + 3)
+            Rows.add(source, to: target, rows: s.rows)
+            expectSameBits(target.array(rows: s.rows), zip(before, values).map { $0 + $1 }, "sums")
+            #expect(target.isUntouchedBetween(rows: s.rows))
+        }
+    }
+
     @Test("column sums are added to what is there, row by row", arguments: RowShape.sweep, Element.allCases)
     func addColumns(_ s: RowShape, _ element: Element) {
         let values = element.rounded(randomFloats(s.count, seed: 1))

@@ -3,9 +3,9 @@ import Testing
 
 @Suite struct ObjectiveTests {
     @Test func lossesMatchReference() throws {
-        let rows = try Golden.load().losses
-        #expect(rows.count > 70)
-        for row in rows {
+        let golden = try Golden.load()
+        #expect(golden.losses.count > 70 && golden.bounds.count > 80)
+        for row in golden.losses + golden.bounds {
             let objective = try Objective(row: row)
             let loss = objective.loss(
                 output: row.output, x0: row.x0, noise: row.noise, t: row.t, gradientScale: 1, gradient: nil)
@@ -20,6 +20,19 @@ import Testing
             var xt = [Float](repeating: .nan, count: row.x0.count)
             try Objective(row: row).addNoise(x0: row.x0, noise: row.noise, t: row.t, into: &xt)
             #expect(xt == row.xt, "\(row.testName)")
+        }
+    }
+
+    /// The losses that hold the bound, with each variance. The bound alone trains the mean, too.
+    @Test(arguments: DiffusionConfiguration.Loss.allCases, [true, false])
+    func gradientsOfTheBoundMatchFiniteDifferences(_ loss: DiffusionConfiguration.Loss, _ learnSigma: Bool) throws {
+        guard loss.isBound || learnSigma else { return }
+        for target in [DiffusionConfiguration.Target.eps, .v, .x0] {
+            for variance in learnSigma ? [.large] : DiffusionConfiguration.FixedVariance.allCases {
+                let configuration = DiffusionConfiguration(
+                    target, zeroTerminalSNR: target == .v, loss: loss, fixedVariance: variance)
+                for t in [0, 1, 523, 999] { try expectGradient(configuration, learnSigma: learnSigma, t: t) }
+            }
         }
     }
 
@@ -70,14 +83,15 @@ import Testing
         let largest = gradient.map { Double(abs($0)) }.max() ?? 0
         var nonzeroVariance = false
         for i in output.indices {
-            let h: Float = 1.0 / 256
+            // A likelihood bends within 1 / 255, and the bound is a function of the mean, too.
+            let h: Float = configuration.loss.isBound ? 1.0 / 65536 : 1.0 / 256
             func lossTerm(at value: Float) -> Double {
                 var moved = output
                 moved[i] = value
                 let loss = objective.loss(
                     output: moved, x0: x0, noise: noise, t: t, gradientScale: 1, gradient: nil)
-                // The bound holds the mean fixed: an image value has the gradient of the squared error alone.
-                return i < channels * pixels ? loss.mse : loss.vb
+                // Beside a squared error the bound holds the mean fixed: an image value has the gradient of that alone.
+                return i < channels * pixels && !configuration.loss.isBound ? loss.mse : loss.vb
             }
             let above = output[i] + h
             let below = output[i] - h
@@ -173,7 +187,11 @@ extension Objective {
         let weighting = try #require(DiffusionConfiguration.Weighting(rawValue: row.weighting))
         let schedule = try #require(DiffusionConfiguration.Schedule(rawValue: row.schedule))
         try self.init(
-            DiffusionConfiguration(target, weighting, schedule: schedule, zeroTerminalSNR: row.zeroTerminalSNR),
+            DiffusionConfiguration(
+                target, weighting, schedule: schedule, steps: row.steps ?? 1000, zeroTerminalSNR: row.zeroTerminalSNR,
+                loss: try #require(DiffusionConfiguration.Loss(rawValue: row.kind ?? "mse")),
+                fixedVariance: try #require(
+                    DiffusionConfiguration.FixedVariance(rawValue: row.fixedVariance ?? "large"))),
             learnSigma: row.learnSigma, channels: row.channels, pixels: row.pixels)
     }
 }

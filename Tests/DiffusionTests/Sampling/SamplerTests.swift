@@ -3,13 +3,16 @@ import Testing
 
 @Suite struct SamplerTests {
     @Test func stepsMatchReference() throws {
-        let rows = try Golden.load().steps
-        #expect(rows.count > 100)
-        for row in rows {
+        let golden = try Golden.load()
+        #expect(golden.steps.count > 100 && golden.smallSteps.count == 8)
+        for row in golden.steps + golden.smallSteps {
             let target = try #require(DiffusionConfiguration.Target(rawValue: row.target))
             let sampler = try Sampler(
-                DiffusionConfiguration(target, zeroTerminalSNR: row.zeroTerminalSNR), learnSigma: row.learnSigma,
-                channels: row.channels, pixels: row.pixels, kind: try #require(SamplerKind(rawValue: row.sampler)),
+                DiffusionConfiguration(
+                    target, zeroTerminalSNR: row.zeroTerminalSNR,
+                    fixedVariance: row.fixedVariance == "small" ? .small : .large),
+                learnSigma: row.learnSigma, channels: row.channels, pixels: row.pixels,
+                kind: try #require(SamplerKind(rawValue: row.sampler)),
                 respacing: "8", eta: row.eta, clipDenoised: row.clip)
             #expect(sampler.count == 8)
             #expect(sampler.originalTimestep(at: row.index) == row.timestep)

@@ -214,6 +214,118 @@ def steps():
                                        "next": d.step(out, x, i, noise, sampler, eta, clip).ravel().tolist()}
 
 
+def normal_kl(mean1, log_variance1, mean2, log_variance2):
+    """KL(N1 || N2), value by value, in bits."""
+    nats = 0.5 * (log_variance2 - log_variance1 - 1 + np.exp(log_variance1 - log_variance2)
+                  + (mean1 - mean2) ** 2 * np.exp(-log_variance2))
+    return nats / math.log(2)
+
+
+def pixel_bits(x0, mean, log_variance):
+    """Minus log2 of the discretised likelihood of 8-bit values."""
+    cdf = lambda x: 0.5 * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+    at = lambda offset: cdf((x0 + offset - mean) / np.exp(0.5 * log_variance))
+    p = np.where(x0 < -0.999, at(1 / 255), np.where(x0 > 0.999, 1 - at(-1 / 255), at(1 / 255) - at(-1 / 255)))
+    return -np.log2(p.clip(min=1e-12))
+
+
+def bound_term(d, out, x0, t, noise, variance, clip=False):
+    """One sample's term of the bound, and the image that is predicted."""
+    xt = d.add_noise(x0, t, noise)
+    if d.learn_sigma:
+        out, values = np.split(out, 2)
+        log_variance = d.log_variance(t, values)
+    else:
+        log_variance = {"large": d.large_log_variance, "small": d.posterior_log_variance}[variance][t]
+    predicted = d.predict_x0(xt, t, out)
+    if clip:
+        predicted = predicted.clip(-1, 1)
+    mean = d.posterior_x0[t] * predicted + d.posterior_xt[t] * xt
+    if t == 0:
+        return pixel_bits(x0, mean, log_variance).mean(), predicted
+    truth = d.posterior_x0[t] * x0 + d.posterior_xt[t] * xt
+    return normal_kl(truth, d.posterior_log_variance[t], mean, log_variance).mean(), predicted
+
+
+def near(d, rng, x0, noise, t, learn):
+    """An output that is a decent prediction, since likelihoods of others lie at their floor."""
+    a = d.ac[t]
+    wanted = {"eps": noise, "x0": x0, "v": math.sqrt(a) * noise - math.sqrt(1 - a) * x0}[d.target]
+    out = sample(rng, x0.shape[0] * (2 if learn else 1), x0.shape[1])
+    size = 0.005 if d.target == "x0" and t == 0 else 0.5
+    out[:x0.shape[0]] = np.round((wanted + size * out[:x0.shape[0]]) * 4096) / 4096
+    return out
+
+
+def bounds():
+    rng = np.random.default_rng(7)
+    channels, pixels = 2, 4
+    for target in ("eps", "x0", "v"):
+        for kind in ("rescaled_mse", "kl", "rescaled_kl"):
+            for learn, variance in ((True, "large"), (False, "large"), (False, "small")):
+                if kind == "rescaled_mse" and not learn:
+                    continue
+                zero, total = target == "v", 1000 if kind == "kl" else 250
+                d = Diffusion("linear", zero, "", target, learn, "snr+1", total)
+                for t in (0, 1, total // 2, total - 1):
+                    x0, noise = sample(rng, channels, pixels).clip(-1.25, 1.25), sample(rng, channels, pixels)
+                    x0[0, :2] = (-1, 1)
+                    out = near(d, rng, x0, noise, t, learn)
+                    bits, predicted = bound_term(d, out, x0, t, noise, variance)
+                    mse, vb = 0.0, bits * (total if kind == "rescaled_kl" else 1)
+                    if kind == "rescaled_mse":
+                        a = d.ac[t]
+                        wanted = {"eps": noise, "x0": x0, "v": math.sqrt(a) * noise - math.sqrt(1 - a) * x0}[target]
+                        mse, vb = ((out[:channels] - wanted) ** 2).mean(), bits * total / 1000
+                    yield {"target": target, "weighting": "snr+1", "schedule": "linear", "zeroTerminalSNR": zero,
+                           "learnSigma": learn, "t": t, "channels": channels, "pixels": pixels, "kind": kind,
+                           "fixedVariance": variance, "steps": total, "x0": x0.ravel().tolist(),
+                           "noise": noise.ravel().tolist(), "output": out.ravel().tolist(),
+                           "xt": d.add_noise(x0, t, noise).ravel().tolist(), "loss": mse + vb, "mse": mse, "vb": vb}
+
+
+def bits():
+    """The whole bound of one image, as calc_bpd_loop of the published code forms it."""
+    rng = np.random.default_rng(8)
+    channels, pixels = 2, 3
+    for target, learn, variance, clip in (("eps", True, "large", True), ("eps", False, "small", False),
+                                          ("v", True, "large", False), ("x0", False, "large", True)):
+        d = Diffusion("linear", target == "v", "6", target, learn)
+        x0 = sample(rng, channels, pixels).clip(-1, 1)
+        x0[0, :2] = (-1, 1)
+        rows = {"noise": [], "output": [], "bits": [], "imageErrors": [], "noiseErrors": []}
+        for t in range(d.steps):
+            noise = sample(rng, channels, pixels)
+            out = near(d, rng, x0, noise, t, learn)
+            term, predicted = bound_term(d, out, x0, t, noise, variance, clip)
+            xt = d.add_noise(x0, t, noise)
+            # Zero terminal SNR leaves no image in x_t: what is predicted there says nothing about the noise.
+            eps = noise if d.ac[t] == 0 else (xt / math.sqrt(d.ac[t]) - predicted) / math.sqrt(1 / d.ac[t] - 1)
+            rows["noise"].append(noise.ravel().tolist())
+            rows["output"].append(out.ravel().tolist())
+            rows["bits"].append(term)
+            rows["imageErrors"].append(((predicted - x0) ** 2).mean())
+            rows["noiseErrors"].append(((eps - noise) ** 2).mean())
+        last = d.ac[-1]
+        prior = normal_kl(math.sqrt(last) * x0, math.log(1 - last), 0.0, 0.0).mean()
+        yield {"target": target, "zeroTerminalSNR": target == "v", "learnSigma": learn, "fixedVariance": variance,
+               "clip": clip, "channels": channels, "pixels": pixels, "x0": x0.ravel().tolist(), "prior": prior, **rows}
+
+
+def small_steps():
+    """Ancestral sampling with the small fixed variance."""
+    rng = np.random.default_rng(9)
+    for target in ("eps", "v"):
+        d = Diffusion("linear", target == "v", "8", target, False)
+        d.large_log_variance = d.posterior_log_variance
+        for i in (0, 1, 5, 7):
+            x, noise, out = sample(rng, 2, 3), sample(rng, 2, 3), sample(rng, 2, 3)
+            yield {"target": target, "sampler": "ddpm", "zeroTerminalSNR": target == "v", "learnSigma": False,
+                   "eta": 0.0, "clip": False, "index": i, "timestep": d.map[i], "channels": 2, "pixels": 3,
+                   "fixedVariance": "small", "x": x.ravel().tolist(), "noise": noise.ravel().tolist(),
+                   "output": out.ravel().tolist(), "next": d.step(out, x, i, noise, "ddpm", 0.0, False).ravel().tolist()}
+
+
 def compare(folder):
     """The port against the reference's own numbers."""
     import glob
@@ -251,4 +363,5 @@ if __name__ == "__main__":
         compare(sys.argv[1])
     else:
         lines = lambda rows: "[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]"
-        print('{"schedules": ' + lines(schedules()) + ',\n"losses": ' + lines(losses()) + ',\n"steps": ' + lines(steps()) + "}")
+        print('{"schedules": ' + lines(schedules()) + ',\n"losses": ' + lines(losses()) + ',\n"steps": ' + lines(steps())
+              + ',\n"bounds": ' + lines(bounds()) + ',\n"bits": ' + lines(bits()) + ',\n"smallSteps": ' + lines(small_steps()) + "}")

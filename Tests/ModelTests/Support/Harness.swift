@@ -55,12 +55,15 @@ final class Harness {
             images: images, timesteps: batch.timesteps, labels: batch.labels, drop: batch.drop)
     }
 
-    func forward(_ batch: Batch, _ iterations: Iterations, initial start: [Float]? = nil) -> Outcome {
+    func forward(
+        _ batch: Batch, _ iterations: Iterations, initial start: [Float]? = nil,
+        onState: ((Int, FloatBuffer) -> Void)? = nil
+    ) -> Outcome {
         var solution: [Float] = []
         if let start { initial.copy(from: start) }
         network.forward(
-            input(batch), iterations: iterations, initial: start == nil ? nil : initial
-        ) { solution = $0.array }
+            input(batch), iterations: iterations, initial: start == nil ? nil : initial,
+            onSolution: { solution = $0.array }, onState: onState)
         let c = network.configuration
         return Outcome(
             output: network.output.slice(0, batch.timesteps.count * c.outputValues).array, solution: solution)

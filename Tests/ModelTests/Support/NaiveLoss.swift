@@ -3,7 +3,8 @@ import TestSupport
 
 /// The sum of the naive network's outputs times the tests' gradient of them, as a function of the weights.
 ///
-/// The state that enters the iterations with a gradient is a constant (S-JFB, arXiv 2401.08741): it is formed once.
+/// The state that enters the iterations with a gradient is a constant (S-JFB, arXiv 2401.08741): it is formed once. Of an
+/// unrolled solve nothing is.
 struct NaiveLoss {
     private var network: NaiveNetwork
     private let samples: [NaiveNetwork.Sample]
@@ -11,16 +12,24 @@ struct NaiveLoss {
     private let outputGradient: [Float]
     private let iterations: Int
 
-    init(_ variant: Variant, _ batch: Batch) {
+    /// - Parameter gradient: what of the variant's iterations is differentiated.
+    init(_ variant: Variant, _ batch: Batch, gradient: SolveGradient = .sjfb) {
         let table = ParameterTable(variant.configuration)
         let network = NaiveNetwork(table, Harness.weights(table))
         self.network = network
         samples = batch.naive
+        let (n, m) = (variant.iterations.withoutGradient, variant.iterations.withGradient)
+        let constant =
+            switch gradient {
+            case .sjfb: n
+            case .jfb: n + m - 1
+            case .unroll: 0
+            }
         entering = samples.map {
-            network.forward($0, iterations: variant.iterations.withoutGradient).states.last
+            gradient == .unroll ? nil : network.forward($0, iterations: constant).states.last
         }
         outputGradient = Harness.outputGradient(batch)
-        iterations = variant.iterations.withGradient
+        iterations = n + m - constant
     }
 
     private var value: Double {
