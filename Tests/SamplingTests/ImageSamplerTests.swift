@@ -40,10 +40,10 @@ struct ImageSamplerTests {
         return withMemory { memory in
             let x = memory.floats(starts)
             var places: [[Float]] = []
+            images.load(memory.floats(testWeights(ParameterTable(c))))
             images.sample(
                 x, count: s.images.count, labels: .classes(s.images.map { s.labels[$0] }),
-                unconditional: .classes(s.images.map { s.unconditional[$0] }),
-                weights: memory.floats(testWeights(ParameterTable(c)))
+                unconditional: .classes(s.images.map { s.unconditional[$0] })
             ) { index, image, output in
                 let noise = testNormals(c.imageValues, seed: UInt64(100 * (index + 1) + s.images[image]))
                 for i in 0..<c.imageValues { output[i] = noise[i] }
@@ -145,9 +145,10 @@ struct ImageSamplerTests {
             c, sampler: sampler, options: .init(iterations: [1, 1, 1, 1]), engine: try Engine(threads: 1), capacity: 2)
         withMemory { memory in
             var asked: [[Int]] = []
+            images.load(memory.floats(testWeights(ParameterTable(c))))
             images.sample(
                 memory.floats(testNormals(2 * c.imageValues, seed: 1)), count: 2, labels: .classes([0, 1]),
-                unconditional: .none, weights: memory.floats(testWeights(ParameterTable(c)))
+                unconditional: .none
             ) { index, image, output in
                 asked.append([index, image])
                 for i in 0..<c.imageValues { output[i] = 0 }

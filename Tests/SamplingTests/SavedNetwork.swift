@@ -33,7 +33,7 @@ final class SavedNetwork {
             }
         }
         let metadata = CheckpointMetadata(
-            step: 42, jobYAML: job.yaml(), worldSize: 1, hosts: ["node"], version: "0.2")
+            step: 42, jobYAML: job.yaml(), labelNames: ["x", "y", "z"], worldSize: 1, hosts: ["node"], version: "0.2")
         reader = try .open(try CheckpointWriter.write(tensors, metadata: metadata, run: folder("run")))
     }
 

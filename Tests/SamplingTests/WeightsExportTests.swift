@@ -36,8 +36,8 @@ import Testing
                 String.init)
         #expect(
             lines.removeFirst()
-                == "[('format', 'pt'), ('name', 'tiny'), ('step', '42'), ('version', '\(ProgramVersion.current)'), "
-                + "('weights', '\(weights.rawValue)')]")
+                == "[('format', 'pt'), ('labelNames', '[\"x\",\"y\",\"z\"]'), ('name', 'tiny'), ('step', '42'), "
+                + "('version', '\(ProgramVersion.current)'), ('weights', '\(weights.rawValue)')]")
         #expect(lines.removeFirst() == "True")
         #expect(lines.count == wanted.count + 1)
         let file = try SafeTensors.open(output)

@@ -10,6 +10,7 @@ extension CheckpointMetadata {
         try file.setAttribute("job", jobYAML)
         try file.setAttribute("changes", changes)
         try file.setAttribute("dataset", dataset)
+        if let labelNames, !labelNames.isEmpty { try file.setAttribute("label_names", labelNames) }
         try file.setAttribute("grids", grids.map { Int($0) })
         try file.setAttribute("world_size", worldSize)
         try file.setAttribute("hosts", hosts)
@@ -35,6 +36,8 @@ extension CheckpointMetadata {
         skippedInARow = try file.attribute("skipped_in_a_row")
         changes = try file.attribute("changes")
         dataset = try file.attribute("dataset")
+        // Earlier versions did not record them.
+        labelNames = try file.hasAttribute("label_names") ? file.attribute("label_names") : nil
         let exponents: [Int] = try file.attribute("grids")
         grids = try exponents.map { exponent in
             guard let grid = Int32(exactly: exponent) else {

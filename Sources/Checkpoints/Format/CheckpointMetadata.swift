@@ -16,6 +16,8 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     public var changes: String
     /// The fingerprint of the data set's content; empty where it is not known.
     public var dataset: String
+    /// What the classes are called, by number; nil where the data set does not tell.
+    public var labelNames: [String]?
     /// The exponents b of the bounds 2^b from which the grids of the sums of gradients follow, one for each parameter
     /// tensor; empty where they are not known.
     public var grids: [Int32]
@@ -33,7 +35,8 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     /// - Parameter updates: as many as steps unless told.
     public init(
         step: Int, updates: Int? = nil, skippedInARow: Int = 0, jobYAML: String, changes: String = "[]",
-        dataset: String = "", grids: [Int32] = [], worldSize: Int, hosts: [String], version: String,
+        dataset: String = "", labelNames: [String]? = nil, grids: [Int32] = [], worldSize: Int, hosts: [String],
+        version: String,
         created: String = CheckpointMetadata.now(), environment: [String: String] = [:]
     ) {
         self.step = step
@@ -42,6 +45,7 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
         self.jobYAML = jobYAML
         self.changes = changes
         self.dataset = dataset
+        self.labelNames = labelNames
         self.grids = grids
         self.worldSize = worldSize
         self.hosts = hosts

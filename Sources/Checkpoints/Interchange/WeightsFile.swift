@@ -1,4 +1,5 @@
 import Compute
+import Foundation
 import Storage
 
 /// A file of one set of weights for one network: safetensors under the published names, in float32, float16 or bfloat16.
@@ -15,6 +16,18 @@ public struct WeightsFile {
     public var step: Int? { file.metadata["step"].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 } }
     /// What kind of tensors they were in a checkpoint, `model` or `ema`; nil where the file does not tell.
     public var group: String? { file.metadata["weights"] }
+    /// What the classes are called, by number; nil where the file does not tell.
+    public var labelNames: [String]? {
+        file.metadata[Self.labelNamesKey].flatMap { try? JSONDecoder().decode([String].self, from: Data($0.utf8)) }
+    }
+    /// Where label names stand in the metadata, as a JSON array.
+    package static let labelNamesKey = "labelNames"
+
+    /// Label names as they stand in the metadata.
+    package static func text(ofLabelNames names: [String]) throws -> String {
+        String(decoding: try JSONEncoder().encode(names), as: UTF8.self)
+    }
+
     /// Names, types, shapes and metadata in short: equal for files that say the same of themselves.
     public var seal: String { "safetensors header, CRC-32C \(file.headerCRC.hex)" }
 

@@ -37,10 +37,11 @@ extension ReferenceCase {
         let weights = buffer(table.flatCount)
         try readWeights("weights", table, into: weights)
 
+        images.load(weights)
         var trajectory = x.array
         images.sample(
             x, count: count, labels: try labels("inputs/y", model, count: count),
-            unconditional: referenceNull(model, count: count), weights: weights
+            unconditional: referenceNull(model, count: count)
         ) { index, image, output in
             let start = (index * count + image) * model.imageValues
             for i in 0..<model.imageValues { output[i] = noise[start + i] }

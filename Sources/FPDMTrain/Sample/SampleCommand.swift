@@ -1,9 +1,5 @@
 import ArgumentParser
-import Checkpoints
-import Compute
-import Evaluation
 import Foundation
-import Model
 import Reporting
 import Sampling
 import Storage
@@ -12,119 +8,111 @@ import Storage
 struct SampleCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sample",
-        abstract: "Draw images from a checkpoint.",
+        abstract: "Draw images, alone or on the ranks of mpirun or srun, or as tasks of an array.",
         discussion: """
             fpdm sample runs/digits --count 100 --output samples.h5
-            fpdm sample runs/digits/checkpoints/step-0001000 --set sampling.guidance=2 --classes 3,7
+            fpdm sample models/fashion-fpdm --classes Bag,Sneaker --output pictures
+            mpirun -n 4 fpdm sample runs/digits --count 50000 --output pictures --set sampling.guidance=2
 
-            Writes the images as HDF5 (/images, /labels) and, beside it, a picture with one row a class. How to \
-            sample is taken from the sampling section of the checkpoint's job; --set changes it. The same seed \
-            draws the same images, whatever the threads; with OpenBLAS's AVX-512 kernels also whatever sampling.batch \
-            (its AVX2 kernels let an image's position in the batch change last bits).
+            A name that ends in .h5 gets all images as HDF5 (/images, /labels) and, beside it, a picture with one row a \
+            class; any other is a folder, with a PNG file an image and grid.png. How to sample is taken from the \
+            sampling section of the recorded job; --set changes it, and fpdm train --keys explains its keys. An image \
+            follows from the seed and its index alone: ranks, tasks, threads and batches change no bits. What is there \
+            and was drawn in the same way is kept, so that the same command goes on after a kill. docs/sampling.md has \
+            the rest.
             """)
 
-    @Argument(help: "A run folder (its latest valid checkpoint), or a checkpoint.", completion: .directory)
+    @Argument(
+        help: """
+            A run folder (its latest valid checkpoint), a checkpoint, a safetensors file that records its job, or a folder \
+            with one.
+            """, completion: .file())
     var source: String
 
     @Option(
-        name: .shortAndLong, help: "File to write, .h5 or .hdf5; refused if it exists.",
+        name: .shortAndLong,
+        help:
+            "File to write, .h5 or .hdf5, or a folder of pictures. What is there must have been drawn in the same way.",
         completion: .file(extensions: ["h5", "hdf5"]))
     var output = "samples.h5"
 
     @Option(name: .shortAndLong, help: "Number of images.")
     var count = 100
 
+    @Option(name: .long, help: "Index of the first image.")
+    var first = 0
+
     @Option(name: .long, help: "Seed of the images.")
     var seed = 0
 
-    @Option(name: .long, help: "Classes to draw in turn, such as 3,7; all if not given.")
+    @Option(name: .long, help: "Classes to draw in turn, by number or name, such as 3,7 or Bag,Coat; all if not given.")
     var classes: String?
 
     @Option(
         name: .long,
-        help: "For models with label vectors: an HDF5 file whose /labels [N, K] the images take in turn.",
+        help: """
+            For models with label vectors: an HDF5 file whose /labels [N, K] the images take in turn, or a data set such \
+            as data/faces, image i taking the label of its sample i.
+            """,
         completion: .file(extensions: ["h5"]))
     var labels: String?
 
-    @Option(name: .long, help: "Weights to use: ema or model.")
-    var weights = SavedWeights.ema
+    @Option(
+        name: .long,
+        help: "Weights to use: ema, their moving average, or model. A checkpoint's ema, or a file's, if not given.")
+    var weights: SavedWeights?
+
+    @Option(
+        name: .long, help: "Job file that says what network the weights are of, where they do not record it.",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var job: String?
 
     @Option(
         name: .customLong("set"),
         help: "Override a key of the job's sampling section, such as sampling.iterations=12. May be repeated.")
     var overrides: [String] = []
 
-    @Option(name: .long, help: "Images of one class in the picture; 0 for no picture.")
+    @Option(name: .long, help: "Images of one class in the picture of all; 0 for no such picture.")
     var columns = 20
+
+    @Option(
+        name: .long,
+        help: """
+            Draw one share of the images, such as 3/8 (counted from 0), or that of this Slurm array task: slurm. The same \
+            command without it, when all tasks are done, writes the file and the picture of all.
+            """)
+    var task: TaskShare?
 
     @OptionGroup var engine: EngineOptions
 
-    /// The output's name without its ending.
-    private var outputStem: String { NSString(string: output).deletingPathExtension }
+    /// Whether the output is one HDF5 file rather than a folder.
+    var isFile: Bool { [".h5", ".hdf5"].contains(where: output.lowercased().hasSuffix) }
+
+    /// Where the picture of all images goes.
+    var picture: String {
+        isFile
+            ? NSString(string: output).deletingPathExtension + ".png"
+            : NSString(string: output).appendingPathComponent("grid.png")
+    }
 
     func validate() throws {
-        guard [".h5", ".hdf5"].contains(where: output.lowercased().hasSuffix) else {
+        let name = NSString(string: output)
+        guard isFile || name.pathExtension.isEmpty else {
             throw ValidationError(
-                "--output \(output): images are written as HDF5, to a name that ends in .h5 or .hdf5; name it "
-                    + "\(outputStem).h5, and a picture, \(outputStem).png, is written beside it")
+                "--output \(output): images are written as HDF5, to a name that ends in .h5 or .hdf5, or as pictures to a "
+                    + "folder, whose name has no ending; name it \(name.deletingPathExtension).h5 or "
+                    + "\(name.deletingPathExtension)")
         }
         if columns < 0 { throw ValidationError("--columns must be 0 or more, not \(columns)") }
     }
 
     func run() throws {
-        try Session.requireOneProcess("sample")
-        let picture = outputStem + ".png"
-        try Output.requireNew(output, columns > 0 ? picture : output)
-        let reader = try CheckpointSupport.open(source)
-        let job = try reader.job(overriding: overrides)
-        let plan = try SamplePlan(
-            job, seed: seed, count: count, classes: try parsedClasses(), vectors: try labelVectors(job.model))
-        if job.model.conditioning == .continuous, labels == nil {
-            Console.log.notice(
-                "without --labels all images are drawn for the zero label, which stood for a dropped one in training")
-        }
-        let weights = try reader.weights(weights, of: job.model)
-        let line = ProgressLine()
-        let clock = ContinuousClock()
-        let begin = clock.now
-        let images = try withExtendedLifetime(weights) {
-            plan.run(try engine.makeEngine(), weights: weights.values) { images, step in
-                line.show(
-                    "images \(images)/\(count), step \(step)/\(plan.sampler.count)", plain: step == plan.sampler.count)
-            }
-        }
-        line.clear()
-        let took = (clock.now - begin) / .seconds(1)
-        let file = SampleFile(
-            channels: job.model.channels, side: job.model.imageSize, images: images,
-            classes: plan.classes.map { $0.map { Int32($0) } },
-            metadata: [
-                "checkpoint": reader.path, "step": String(reader.metadata.step), "seed": String(seed),
-                "weights": self.weights.rawValue, "job": job.yaml(),
-            ])
-        try file.write(to: output)
-        print("\(output): \(count) images of step \(reader.metadata.step) in \(String(format: "%.1f", took)) s")
-        if columns > 0 {
-            try SamplePicture(file, columns: columns).write(to: picture)
-            print("\(picture): the same as a picture")
-        }
-    }
-
-    private func labelVectors(_ model: ModelConfiguration) throws -> [Float]? {
-        guard let labels else { return nil }
-        let values = try HDF5File.open(labels).dataset("labels")
-        guard values.shape.count == 2, values.shape[1] == model.classes else {
-            throw Failure(
-                .badData, "\(labels): /labels has shape \(values.shape), and this model takes [N, \(model.classes)]")
-        }
-        return try values.read(Float.self)
-    }
-
-    private func parsedClasses() throws -> [Int]? {
-        guard let classes else { return nil }
-        return try classes.split(separator: ",").map {
-            guard let value = Int($0) else { throw ValidationError("--classes takes numbers such as 3,7; found \($0)") }
-            return value
-        }
+        let ranks = try SampleRanks.start()
+        let run = try ranks.agree { try SampleRun(self, ranks) }
+        try run.draw()
+        // Nobody leaves before everybody's images are there.
+        try ranks.agree {}
+        try ranks.agree { try run.finish() }
+        Console.exit(0)
     }
 }

@@ -100,7 +100,8 @@ public enum WeightsImport {
         var environment = ["imported": origin(weights)]
         environment["importedAverage"] = average.map(origin)
         return CheckpointMetadata(
-            step: weights.step ?? 0, jobYAML: job.yaml(), worldSize: 1, hosts: [ProcessInfo.processInfo.hostName],
+            step: weights.step ?? 0, jobYAML: job.yaml(), labelNames: weights.labelNames, worldSize: 1,
+            hosts: [ProcessInfo.processInfo.hostName],
             version: ProgramVersion.current, environment: environment)
     }
 }

@@ -3,8 +3,9 @@ import CPNG
 extension ByteImage {
     /// Writes a PNG file whole or not at all, in place of one of that name.
     ///
+    /// - Parameter texts: stand in the file, by keyword; see ``PNGText``.
     /// - Throws: ``StorageError`` if the file cannot be written.
-    public func write(to path: String) throws {
+    public func write(to path: String, texts: [String: String] = [:]) throws {
         var image = fpdm_png_image()
         guard let columns = UInt32(exactly: width), let rows = UInt32(exactly: height),
             let stride = Int32(exactly: width * channels)
@@ -21,7 +22,7 @@ extension ByteImage {
         guard png_image_write_to_memory(&image, &bytes, &size, 0, pixels, stride, nil) != 0 else {
             throw StorageError(.library, path, "cannot encode the image: libpng: \(Self.message(&image))")
         }
-        try AtomicFile.write(Array(bytes.prefix(Int(size))), to: path)
+        try AtomicFile.write(PNGText.insert(texts, into: Array(bytes.prefix(Int(size)))), to: path)
     }
 
     private static func message(_ image: inout png_image) -> String { String(cString: fpdm_png_message(&image)) }

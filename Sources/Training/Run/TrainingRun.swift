@@ -330,7 +330,8 @@ public final class TrainingRun {
         return CheckpointMetadata(
             step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,
-            grids: trainer.grids.bounds.map { Int32($0) }, worldSize: communicator.size, hosts: hosts,
+            labelNames: start.dataset.labelNames, grids: trainer.grids.bounds.map { Int32($0) },
+            worldSize: communicator.size, hosts: hosts,
             version: ProgramVersion.current, environment: start.environment)
     }
 }

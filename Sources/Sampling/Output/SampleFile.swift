@@ -41,10 +41,9 @@ public struct SampleFile: Sendable {
             }
             classes = try labels.read(Int32.self)
         }
-        var metadata: [String: String] = [:]
-        for name in try file.attributeNames() { metadata[name] = try? file.attribute(name, as: String.self) }
         self.init(
-            channels: dataset.shape[1], side: dataset.shape[2], images: images, classes: classes, metadata: metadata)
+            channels: dataset.shape[1], side: dataset.shape[2], images: images, classes: classes,
+            metadata: try Self.metadata(of: file))
     }
 
     /// Writes the file whole or not at all; an existing one is refused.

@@ -60,6 +60,9 @@ public final class ImageSampler {
 
     public var bytes: Int { network.bytes + arena.bytes }
 
+    /// Takes over a flat vector of weights, which must stay where it is; to be called before the first images.
+    public func load(_ weights: FloatBuffer) { network.load(weights) }
+
     /// Turns noise into images.
     ///
     /// - Parameters:
@@ -69,12 +72,11 @@ public final class ImageSampler {
     ///   - noiseOf: fills the noise of (step index, image).
     ///   - onStep: called after each step with its position in sampling order and the images so far.
     public func sample(
-        _ x: FloatBuffer, count: Int, labels: Labels, unconditional: Labels, weights: FloatBuffer,
+        _ x: FloatBuffer, count: Int, labels: Labels, unconditional: Labels,
         noiseOf: (_ index: Int, _ image: Int, _ output: UnsafeMutablePointer<Float>) -> Void,
         onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
     ) {
         precondition(count >= 1 && count <= capacity, "more images than planned")
-        network.load(weights)
         let c = network.configuration
         let doubled = options.isGuided ? 2 * count : count
         let both = options.isGuided ? Self.joined(labels, unconditional) : labels
