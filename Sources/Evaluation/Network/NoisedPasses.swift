@@ -35,6 +35,12 @@ final class NoisedPasses {
         engine: Engine
     ) throws {
         try dataset.requireFits(model)
+        guard dataset.imageValues == model.imageValues else {
+            throw Failure(
+                .badData,
+                "\(dataset.name.base): holds \(dataset.imageValues) values an image, and this model takes "
+                    + "\(model.imageValues); measure it on images or latents themselves")
+        }
         self.dataset = dataset
         self.model = model
         self.seed = UInt64(bitPattern: Int64(seed))
