@@ -5,7 +5,7 @@ SHELL := bash
 PROGRAM := .build/release/fpdm
 SOURCES := Sources Tests Package.swift
 # Reference cases to check this build against; the layout is described beside them.
-CASES ?= $(sort $(wildcard Tests/reference/*.h5))
+CASES ?= $(sort $(wildcard Tests/reference/*.h5 Tests/reference/vae-*/case.h5))
 
 # What the program tells as its source's revision; nothing where there is no git.
 export FPDM_REVISION ?= $(shell git describe --always --dirty=+ --abbrev=12 2>/dev/null)

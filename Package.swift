@@ -102,7 +102,7 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Sampling",
-            dependencies: ["Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Storage"],
+            dependencies: ["Checkpoints", "Compute", "Datasets", "Diffusion", "Jobs", "Model", "Reporting", "Storage"],
             swiftSettings: strict),
 
         // 6: the judge.
@@ -162,7 +162,7 @@ let package = Package(
         tests(
             "SamplingTests",
             [
-                "Checkpoints", "Compute", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
+                "Checkpoints", "Compute", "Datasets", "Diffusion", "Jobs", "Model", "Reporting", "Sampling", "Storage",
                 "TestSupport",
             ]),
         tests(

@@ -1,34 +1,12 @@
-#include "COneDNN.h"
+#include "functions.h"
 
 #include <dlfcn.h>
-#include <dnnl.h>
 #include <stdlib.h>
 
-#if DNNL_VERSION_MAJOR != 2
-#error "the headers of oneDNN 2 are wanted (Debian: libdnnl-dev)"
-#endif
+struct fpdm_functions fpdm_dnn;
+#define dnn fpdm_dnn
 
-#define FUNCTIONS(f)                                                                                                  \
-    f(dnnl_version) f(dnnl_get_effective_cpu_isa) f(dnnl_engine_create) f(dnnl_stream_create) f(dnnl_stream_wait)     \
-    f(dnnl_stream_destroy) f(dnnl_memory_desc_init_by_strides) f(dnnl_memory_desc_init_by_tag)                        \
-    f(dnnl_memory_desc_get_size) f(dnnl_memory_create) f(dnnl_memory_destroy) f(dnnl_memory_set_data_handle)          \
-    f(dnnl_matmul_desc_init) f(dnnl_primitive_desc_create) f(dnnl_primitive_desc_destroy)                             \
-    f(dnnl_primitive_desc_query_md) f(dnnl_primitive_create)                                                          \
-    f(dnnl_primitive_destroy) f(dnnl_primitive_execute) f(dnnl_primitive_attr_create)                                 \
-    f(dnnl_primitive_attr_destroy) f(dnnl_primitive_attr_set_scratchpad_mode) f(dnnl_primitive_attr_set_post_ops)     \
-    f(dnnl_post_ops_create) f(dnnl_post_ops_destroy) f(dnnl_post_ops_append_sum)                                      \
-    f(dnnl_reorder_primitive_desc_create)
-
-/// Every function under its own name, as the header declares it.
-#define MEMBER(name) __typeof__(&name) name;
-static struct {
-    FUNCTIONS(MEMBER)
-    void (*omp_set_num_threads)(int);
-    dnnl_engine_t engine;
-} dnn;
-
-/// Its own threads are never used: the worker pool parallelises, and bits must not depend on threads.
-static void one_thread(void) {
+void fpdm_one_thread(void) {
     static __thread int is_set;
     if (!is_set && dnn.omp_set_num_threads) dnn.omp_set_num_threads(1);
     is_set = 1;
@@ -46,7 +24,7 @@ const char *fpdm_onednn_load(const char *library) {
     if (version->major != 2 || version->minor < 4) return "its version is another: oneDNN 2 is wanted, from 2.4 on";
     if (version->cpu_runtime != DNNL_RUNTIME_SEQ && (version->cpu_runtime != DNNL_RUNTIME_OMP || !dnn.omp_set_num_threads))
         return "it was built for other threads than OpenMP's, and would not stay on one";
-    one_thread();
+    fpdm_one_thread();
     if (dnn.dnnl_engine_create(&dnn.engine, dnnl_cpu, 0) != dnnl_success) return "it finds no processor to run on";
     return 0;
 }
@@ -79,14 +57,6 @@ struct fpdm_packed {
     dnnl_stream_t stream;
 };
 
-#define CHECK(call)                                                                                                   \
-    do {                                                                                                              \
-        dnnl_status_t status_ = (call);                                                                               \
-        if (status_ != dnnl_success) return (int)status_;                                                             \
-    } while (0)
-
-static dnnl_data_type_t type_of(int element) { return element == fpdm_bfloat16 ? dnnl_bf16 : dnnl_f32; }
-
 /// A matrix, or `batch` of them with nothing between.
 static dnnl_status_t describe(dnnl_memory_desc_t *md, int64_t batch, int64_t rows, int64_t columns,
                               dnnl_data_type_t type, int64_t row, int64_t column) {
@@ -98,7 +68,7 @@ static dnnl_status_t describe(dnnl_memory_desc_t *md, int64_t batch, int64_t row
 
 static int create(const fpdm_product_shape *s, int workers, const fpdm_product *like, fpdm_product *product) {
     dnnl_memory_desc_t a, b, c;
-    dnnl_data_type_t type = type_of(s->element);
+    dnnl_data_type_t type = fpdm_type_of(s->element);
     CHECK(describe(&a, s->batch, s->rows, s->depth, type, s->a_row, s->a_column));
     if (like) {
         b = like->b;
@@ -145,7 +115,7 @@ static int create(const fpdm_product_shape *s, int workers, const fpdm_product *
 
 int fpdm_product_create(const fpdm_product_shape *shape, int workers, const fpdm_product *like,
                         fpdm_product **product) {
-    one_thread();
+    fpdm_one_thread();
     *product = calloc(1, sizeof(fpdm_product));
     int status = create(shape, workers, like, *product);
     if (status != 0) {
@@ -175,7 +145,7 @@ size_t fpdm_product_packed(const fpdm_product *product) { return product->packed
 
 int fpdm_product_run(fpdm_product *product, int worker, const void *a, const void *b, const fpdm_packed *packed,
                      void *c, void *scratch) {
-    one_thread();
+    fpdm_one_thread();
     caller *own = &product->callers[worker];
     CHECK(dnn.dnnl_memory_set_data_handle(own->a, (void *)a));
     if (!packed) CHECK(dnn.dnnl_memory_set_data_handle(own->b, (void *)b));
@@ -208,7 +178,7 @@ static int create_packed(const fpdm_product *product, int64_t row, int64_t colum
 
 int fpdm_packed_create(const fpdm_product *product, int64_t row, int64_t column, void *memory,
                        fpdm_packed **packed) {
-    one_thread();
+    fpdm_one_thread();
     *packed = calloc(1, sizeof(fpdm_packed));
     int status = create_packed(product, row, column, memory, *packed);
     if (status != 0) {
@@ -227,7 +197,7 @@ void fpdm_packed_destroy(fpdm_packed *packed) {
 }
 
 int fpdm_packed_fill(fpdm_packed *packed, const float *values) {
-    one_thread();
+    fpdm_one_thread();
     CHECK(dnn.dnnl_memory_set_data_handle(packed->source, (void *)values));
     dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, packed->source}, {DNNL_ARG_TO, packed->target}};
     CHECK(dnn.dnnl_primitive_execute(packed->reorder, packed->stream, 2, arguments));

@@ -9,6 +9,7 @@ public struct MadeUpSource: PackSource, Sendable {
     public var labels = DatasetLabels.classes
     public var labelNames: [String]?
     public var scaling: (scale: Double, shift: Double) = (1.0 / 128, -1)
+    public var latents: LatentScaling?
     /// Replaces samples in tests of bad ones.
     public var change: (@Sendable (Int, inout PackedSample) throws -> Void)?
 

@@ -46,3 +46,26 @@ int fpdm_packed_create(const fpdm_product *product, int64_t row, int64_t column,
 void fpdm_packed_destroy(fpdm_packed *packed);
 /// Fills it, on the calling thread. Returns 0, or oneDNN's status.
 int fpdm_packed_fill(fpdm_packed *packed, const float *values);
+
+/// A convolution over a tile of one image whose pixels hold their channels side by side:
+/// output [rows, columns, outputs] from input [(rows - 1) stride + kernel, (columns - 1) stride + kernel, inputs], without
+/// padding. The output is float32.
+typedef struct {
+    int64_t inputs, outputs, rows, columns, kernel, stride;
+    int element;  // of input and weights
+} fpdm_convolution_shape;
+
+typedef struct fpdm_convolution fpdm_convolution;
+
+/// Prepares a convolution for as many threads at once as `workers`. Returns 0, or oneDNN's status.
+int fpdm_convolution_create(const fpdm_convolution_shape *shape, int workers, fpdm_convolution **convolution);
+void fpdm_convolution_destroy(fpdm_convolution *convolution);
+/// Bytes of memory that a run needs beside its operands.
+size_t fpdm_convolution_scratch(const fpdm_convolution *convolution);
+/// Bytes of packed weights.
+size_t fpdm_convolution_packed(const fpdm_convolution *convolution);
+/// Packs weights [outputs, inputs, kernel, kernel] of float32, on the calling thread. Returns 0, or oneDNN's status.
+int fpdm_convolution_pack(const fpdm_convolution *convolution, const float *values, void *packed);
+/// Runs a convolution on the calling thread. Returns 0, or oneDNN's status.
+int fpdm_convolution_run(fpdm_convolution *convolution, int worker, const void *input, const void *packed, float *output,
+                         void *scratch);

@@ -61,6 +61,12 @@ public final class Arena: @unchecked Sendable {
         return FloatBuffer(base == nil ? first : first + start, count: count)
     }
 
+    /// All of its memory, for one that is used again and again.
+    var whole: FloatBuffer {
+        guard let base else { preconditionFailure("an arena without memory") }
+        return FloatBuffer(base, count: capacity)
+    }
+
     /// Takes the next `count` doubles; they are zero.
     public func takeDoubles(_ count: Int) -> DoubleBuffer {
         let floats = take(2 * count)

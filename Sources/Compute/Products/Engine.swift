@@ -4,6 +4,7 @@ public struct Engine: Sendable {
     public let backend: MatrixBackend
     public let precision: Precision
     public let products: ProductTable
+    let convolutions = ConvolutionTable()
 
     public init(pool: WorkerPool, backend: MatrixBackend, precision: Precision = .float32) {
         self.pool = pool

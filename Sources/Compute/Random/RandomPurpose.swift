@@ -12,6 +12,8 @@ public enum RandomPurpose: UInt8, CaseIterable, Sendable {
     case validationNoise = 9
     case chunkOrder = 10
     case windowOrder = 11
+    case latent = 12
+    case validationLatent = 13
     case samplingStart = 128
     case samplingNoise = 129
     case evaluationNoise = 130

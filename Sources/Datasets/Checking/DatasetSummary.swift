@@ -28,6 +28,8 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
     /// A stored value times `scale` plus `shift` is what a model sees.
     public let scale: Double
     public let shift: Double
+    /// How latents are scaled that are drawn from moments, in words; nil for other content.
+    public let latents: String?
     /// `classes`, `continuous` or `none`.
     public let labels: String
     /// K, where labels are vectors.
@@ -53,6 +55,7 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
         content = dataset.content
         scale = dataset.scale
         shift = dataset.shift
+        latents = dataset.attributes.latents?.description
         switch dataset.labels {
         case .classes: (labels, labelLength) = ("classes", nil)
         case .continuous(let length): (labels, labelLength) = ("continuous", length)

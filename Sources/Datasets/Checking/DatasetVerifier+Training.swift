@@ -4,11 +4,11 @@ import Foundation
 extension DatasetVerifier {
     /// Reports what no job could be made to fit.
     mutating func checkTrainable(_ first: Shard) {
-        if first.attributes.content == "moments" {
+        let isMoments = first.attributes.content == "moments"
+        if isMoments, first.channels % 2 != 0 {
             report(
                 name.base,
-                "content is moments, from which this version draws no samples, so that training refuses it; pack latents"
-            )
+                "moments are means and as many variances, but it has \(first.channels) channels; pack the data anew")
         }
         guard let limits else { return }
         func check(_ value: Int, _ limit: ClosedRange<Int>, _ what: String) {
@@ -16,7 +16,7 @@ extension DatasetVerifier {
             report(name.base, "\(what) \(value), but networks take \(limit.lowerBound) to \(limit.upperBound)")
         }
         check(first.side, limits.side, "the side of an image is")
-        check(first.channels, limits.channels, "the channels of an image are")
+        check(isMoments ? first.channels / 2 : first.channels, limits.channels, "the channels of an image are")
         if case .continuous(let length) = first.labels { check(length, 1...limits.classes, "labels are vectors of") }
     }
 

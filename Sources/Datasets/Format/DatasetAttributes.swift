@@ -12,6 +12,8 @@ public struct DatasetAttributes: Equatable, Sendable {
     /// A stored value times `scale` plus `shift` is what a model sees: for pixels, in [-1, 1].
     public var scale: Double
     public var shift: Double
+    /// How latents are scaled, of a data set of moments.
+    public var latents: LatentScaling?
     /// What the classes are called, by number.
     public var labelNames: [String]?
     /// Where the data come from, as one cites it.
@@ -20,12 +22,13 @@ public struct DatasetAttributes: Equatable, Sendable {
     public var licence: String?
 
     public init(
-        content: String = "pixels", scale: Double, shift: Double, labelNames: [String]? = nil, source: String? = nil,
-        licence: String? = nil
+        content: String = "pixels", scale: Double, shift: Double, latents: LatentScaling? = nil,
+        labelNames: [String]? = nil, source: String? = nil, licence: String? = nil
     ) {
         self.content = content
         self.scale = scale
         self.shift = shift
+        self.latents = latents
         self.labelNames = labelNames
         self.source = source
         self.licence = licence
@@ -59,6 +62,7 @@ extension DatasetAttributes {
         guard scale.isFinite, scale != 0 else { throw malformed("attribute scale is \(scale), not a factor") }
         shift = try file.attribute("shift")
         guard shift.isFinite else { throw malformed("attribute shift is \(shift), not a number") }
+        latents = content == "moments" ? try LatentScaling(reading: file) : nil
         labelNames = try file.hasAttribute("labelNames") ? file.attribute("labelNames") : nil
         source = try file.hasAttribute("source") ? file.attribute("source") : nil
         licence = try file.hasAttribute("licence") ? file.attribute("licence") : nil
@@ -74,6 +78,11 @@ extension DatasetAttributes {
         try set("content", content)
         try set("scale", scale)
         try set("shift", shift)
+        if let latents {
+            try set("latentScale", latents.scale)
+            try set("latentShift", latents.shift)
+            if let autoencoder = latents.autoencoder { try set("autoencoder", autoencoder) }
+        }
         if let labelNames { try set("labelNames", labelNames) }
         if let source { try set("source", source) }
         if let licence { try set("licence", licence) }
@@ -85,6 +94,7 @@ extension DatasetAttributes {
         if content != other.content { return ("content", content, other.content) }
         if scale != other.scale { return ("scale", text(scale), text(other.scale)) }
         if shift != other.shift { return ("shift", text(shift), text(other.shift)) }
+        if latents != other.latents { return ("latentScale", text(latents), text(other.latents)) }
         if labelNames != other.labelNames { return ("labelNames", text(labelNames), text(other.labelNames)) }
         if source != other.source { return ("source", text(source), text(other.source)) }
         if licence != other.licence { return ("licence", text(licence), text(other.licence)) }

@@ -97,7 +97,10 @@ extension DatasetAttributes {
     func fingerprint(_ labels: DatasetLabels) -> UInt32 {
         let scale = Float(scale).bitPattern.hex
         let shift = Float(shift).bitPattern.hex
-        let text = "content \(content), scale \(scale), shift \(shift), labels \(labels)"
+        var text = "content \(content), scale \(scale), shift \(shift), labels \(labels)"
+        if let latents {
+            text += ", latents \(Float(latents.scale).bitPattern.hex) \(Float(latents.shift).bitPattern.hex)"
+        }
         return Array(text.utf8).withUnsafeBytes { CRC32C.of($0) }
     }
 }

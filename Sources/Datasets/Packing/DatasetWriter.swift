@@ -45,7 +45,8 @@ public struct DatasetWriter {
             throw DatasetError(.usage, name.base, "content \"\(content)\" is not one of \(known)")
         }
         let attributes = DatasetAttributes(
-            content: content, scale: source.scaling.scale, shift: source.scaling.shift, labelNames: source.labelNames,
+            content: content, scale: source.scaling.scale, shift: source.scaling.shift, latents: source.latents,
+            labelNames: source.labelNames,
             source: citation, licence: licence)
         let writer = DatasetWriter(
             source: source, name: name, shards: shards, attributes: attributes, deflate: deflate)

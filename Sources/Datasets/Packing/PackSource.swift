@@ -23,6 +23,8 @@ public protocol PackSource: Sendable {
     /// A line that another source has only if it gives the same samples, as far as one can tell without reading them: a
     /// packing that was stopped goes on only from the same. What the other properties say need not be in it.
     var identity: String { get }
+    /// How latents are scaled that are drawn from moments; nil for other content.
+    var latents: LatentScaling? { get }
     /// The sample at 0 ..< `count`.
     ///
     /// - Throws: `StorageError`, naming the file, if this sample cannot be read, which a packing may leave out; any other

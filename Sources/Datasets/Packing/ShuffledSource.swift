@@ -24,5 +24,6 @@ public struct ShuffledSource: PackSource {
     public var labelNames: [String]? { source.labelNames }
     public var scaling: (scale: Double, shift: Double) { source.scaling }
     public var identity: String { "\(source.identity), shuffled by \(seed)" }
+    public var latents: LatentScaling? { source.latents }
     public func sample(at index: Int) throws -> PackedSample { try source.sample(at: order?[index] ?? index) }
 }

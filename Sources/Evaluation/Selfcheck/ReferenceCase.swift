@@ -7,7 +7,7 @@ import Storage
 /// A reference case: a file of inputs and of the values that an independent implementation computed from them.
 final class ReferenceCase {
     enum Kind: String, CaseIterable {
-        case step, training, sampling, schedule
+        case step, training, sampling, schedule, vae
     }
 
     let file: HDF5File

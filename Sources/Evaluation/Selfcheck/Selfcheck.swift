@@ -44,6 +44,7 @@ public struct Selfcheck {
             case .training: try reference.checkTraining(engine, activations: activations)
             case .sampling: try reference.checkSampling(engine)
             case .schedule: try reference.checkSchedules()
+            case .vae: try reference.checkAutoencoder(engine)
             }
         return Report(path: path, kind: kind.rawValue, comparisons: comparisons)
     }

@@ -6,7 +6,7 @@ import Foundation
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench", abstract: "Measure how fast this machine is.",
-        subcommands: [Kernels.self, Step.self, Sample.self, Exchange.self, IO.self])
+        subcommands: [Kernels.self, Step.self, Sample.self, VAE.self, Exchange.self, IO.self])
 
     /// `fpdm bench kernels`
     struct Kernels: ParsableCommand {

@@ -76,6 +76,8 @@ struct DataPackCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Compress, from 1 (fast) to 9 (small); default: not.", valueName: "level"))
     var deflate: Int?
 
+    @OptionGroup var encoding: EncodingOptions
+
     func validate() throws {
         if shards < 1 { throw ValidationError("--shards must be at least 1, not \(shards)") }
         try require(side, in: ModelConfiguration.imageSizeLimit, "--side")
@@ -94,8 +96,10 @@ struct DataPackCommand: ParsableCommand {
     func run() throws {
         var images = try open()
         if let seed { images = ShuffledSource(images, seed: seed) }
+        images = try encoding.encoded(images)
         let files = try DatasetWriter.write(
-            images, to: output, shards: shards, citation: citation, licence: licence, deflate: deflate)
+            images, to: output, shards: shards, content: images.content, citation: citation, licence: licence,
+            deflate: deflate)
         print("packed \(images.count) samples into \(files.count - 1) \(files.count == 2 ? "shard" : "shards"):")
         for file in files { print("  \(file)") }
     }

@@ -13,6 +13,7 @@ enum DataPrinting {
             ["scaling", "value * \(summary.scale) \(summary.shift < 0 ? "-" : "+") \(abs(summary.shift))"],
             ["labels", summary.labelLength.map { "vectors of \($0)" } ?? summary.labels],
         ]
+        if let latents = summary.latents { rows.append(["latents", latents]) }
         rows.append(["fingerprint", summary.fingerprint.description])
         if !summary.hasDigests {
             rows.append(["digests", "none for some or all samples: pack the data anew for them"])

@@ -72,6 +72,14 @@ struct SampleCommand: ParsableCommand {
         help: "Override a key of the job's sampling section, such as sampling.iterations=12. May be repeated.")
     var overrides: [String] = []
 
+    @Option(
+        name: .long,
+        help: """
+            Decode the latents that are drawn, by this autoencoder: a folder of diffusers with config.json and \
+            diffusion_pytorch_model.safetensors.
+            """, completion: .directory)
+    var vae: String?
+
     @Option(name: .long, help: "Images of one class in the picture of all; 0 for no such picture.")
     var columns = 20
 

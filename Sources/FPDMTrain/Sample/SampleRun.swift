@@ -14,6 +14,8 @@ final class SampleRun {
     private let plan: SamplePlan
     private let settings: SampleSettings
     private let drawer: SampleDrawer
+    /// Nil where what is drawn is kept as it is.
+    private let decoder: LatentDecoder?
     private let weights: LoadedWeights
     private let line = ProgressLine()
     /// Nil where the output is there, and is what was asked for.
@@ -62,9 +64,13 @@ final class SampleRun {
         }
         weights = try source.weights(command.weights, of: job.model)
         let engine = try command.engine.makeEngine(threads: ranks.threads)
+        let autoencoder = try command.vae.map { try AutoencoderFolder($0) }
+        let model = job.model
+        decoder = try autoencoder.map { try LatentDecoder($0, for: model, engine: engine) }
         var remarks = ["weights": kind ?? "", "checkpoint": source.path]
         remarks["step"] = source.step.map { String($0) }
-        settings = SampleSettings(job, plan, engine, weights: weights.values, remarks: remarks)
+        settings = SampleSettings(
+            job, plan, engine, weights: weights.values, autoencoder: try autoencoder?.digest(), remarks: remarks)
         store = try Self.output(command, plan, settings, source.labelNames)
         drawer = SampleDrawer(plan, engine, weights: weights.values)
     }
@@ -114,7 +120,7 @@ final class SampleRun {
                     "images \(goal)/\(total)\(ranks.size > 1 ? " of this rank" : ""), step \(step)/\(plan.sampler.count)",
                     plain: step == plan.sampler.count)
             }
-            for group in images { try store.add(group) }
+            for group in images { try store.add(decoder?.decoded(group) ?? group) }
             drawn = goal
         }
         line.clear()

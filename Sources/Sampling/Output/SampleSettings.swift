@@ -14,9 +14,11 @@ public struct SampleSettings: Equatable, Sendable {
 
     /// - Parameters:
     ///   - weights: a flat vector of the job's model.
+    ///   - autoencoder: the digest of the one that decodes what is drawn; nil without.
     ///   - remarks: by name, other than those of settings.
     public init(
-        _ job: JobConfiguration, _ plan: SamplePlan, _ engine: Engine, weights: FloatBuffer, remarks: [String: String]
+        _ job: JobConfiguration, _ plan: SamplePlan, _ engine: Engine, weights: FloatBuffer, autoencoder: String? = nil,
+        remarks: [String: String]
     ) {
         var values: [String: String] = [:]
         func fields(_ sections: String...) -> [JobField] {
@@ -28,6 +30,7 @@ public struct SampleSettings: Equatable, Sendable {
         values["steps"] = String(plan.sampler.count)
         values["seed"] = String(Int64(bitPattern: plan.seed))
         values["precision"] = engine.precision.rawValue
+        values["autoencoder"] = autoencoder ?? "none"
         values["version"] = ProgramVersion.current
         values["weightsDigest"] = Self.digest(weights, plan.model)
         var network = CRC32C()

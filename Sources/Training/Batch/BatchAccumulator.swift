@@ -64,13 +64,14 @@ final class BatchAccumulator {
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
-        let stored = samples.images.slice(own.lowerBound * model.imageValues, own.count * model.imageValues)
         engine.pool.parallelFor(positions.count) { i, _ in
             let position = positions.lowerBound + i
             let image = images.base + i * model.imageValues
             random.noise(
                 step: step, sample: position, into: noise.base + i * model.imageValues, count: model.imageValues)
-            image.update(from: stored.base + i * model.imageValues, count: model.imageValues)
+            samples.image(own.lowerBound + i, into: image) {
+                random.latent(step: step, sample: position, into: image, count: model.imageValues)
+            }
             if job.data.horizontalFlip, random.flips(step: step, sample: position) {
                 Self.flip(image, side: model.imageSize, rows: model.channels * model.imageSize)
             }
@@ -96,14 +97,17 @@ final class BatchAccumulator {
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
-        let stored = samples.images.slice(own.lowerBound * model.imageValues, own.count * model.imageValues)
         engine.pool.parallelFor(positions.count) { i, _ in
+            let image = images.base + i * model.imageValues
             random.validationNoise(
                 sample: positions.lowerBound + i, into: noise.base + i * model.imageValues, count: model.imageValues)
+            samples.image(own.lowerBound + i, into: image) {
+                random.validationLatent(sample: positions.lowerBound + i, into: image, count: model.imageValues)
+            }
         }
         let objective = lossGradient.objective
         let batch = LossGradient.Microbatch(
-            images: stored, noise: noise,
+            images: images, noise: noise,
             timesteps: positions.map { objective.timestep(uniform: random.validationTimestep(sample: $0)) },
             labels: samples.labels(own, model), drop: nil)
         let losses = lossGradient.losses(batch, iterations: iterations, scale: 1, gradients: nil)
@@ -129,6 +133,19 @@ extension ResolvedJob {
 }
 
 extension SampleBatch {
+    /// One sample as a network takes it: as it is, or a latent drawn from its moments.
+    ///
+    /// - Parameters:
+    ///   - image: takes [C, S, S].
+    ///   - noise: fills it with standard normal values first, where a latent is drawn.
+    func image(_ index: Int, into image: UnsafeMutablePointer<Float>, noise: () -> Void) {
+        let stored = images.slice(index * imageValues, imageValues)
+        guard let latents else { return image.update(from: stored.base, count: imageValues) }
+        noise()
+        LatentMoments.draw(
+            stored, noise: FloatBuffer(image, count: imageValues / 2), scale: latents.scale, shift: latents.shift)
+    }
+
     /// Labels of some samples, as a network takes them.
     func labels(_ range: Range<Int>, _ model: ModelConfiguration) -> Labels {
         switch model.conditioning {

@@ -4,14 +4,19 @@ import Foundation
 
 /// The samples of one step that a rank needs, in the order of their positions in the global batch.
 public final class SampleBatch {
-    /// [count, C, S, S] in [-1, 1]
+    /// [count, C, S, S] in [-1, 1]; of moments [count, 2 C, S, S]
     public let images: FloatBuffer
+    /// How latents are drawn from moments; nil where images are no moments.
+    let latents: LatentScaling?
+    /// Values of one of `images`.
+    let imageValues: Int
     public var classes: [Int32]
     /// [count, K]
     public var vectors: [Float]
     private let arena: Arena
 
     init(_ dataset: ShardedDataset, count: Int) {
+        (latents, imageValues) = (dataset.attributes.latents, dataset.imageValues)
         (arena, images) = Arena.build("samples") { $0.take(count * dataset.imageValues) }
         classes = [Int32](repeating: 0, count: dataset.labels == .classes ? count : 0)
         if case .continuous(let length) = dataset.labels {

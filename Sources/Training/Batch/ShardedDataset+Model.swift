@@ -8,16 +8,19 @@ extension ShardedDataset {
     ///   class is beyond the model's; it names the job's key, or the file, sample and class.
     public func requireFits(_ model: ModelConfiguration) throws {
         func refuse(_ message: String) -> DatasetError { DatasetError(.malformed, name.base, message) }
-        // Its two halves are parameters of a distribution, not an image.
-        guard content != "moments" else {
-            throw refuse("holds the moments of latents, from which this version draws no samples; pack latents")
-        }
         guard side == model.imageSize else {
             throw refuse("images are \(side) x \(side), but model.imageSize is \(model.imageSize); set it to \(side)")
         }
-        guard channels == model.channels else {
+        // The two halves of moments are means and variances of latents.
+        let isMoments = content == "moments"
+        guard !isMoments || channels % 2 == 0 else {
+            throw refuse("moments are means and as many variances, but it has \(channels) channels; pack the data anew")
+        }
+        let seen = isMoments ? channels / 2 : channels
+        guard seen == model.channels else {
             throw refuse(
-                "images have \(channels) channels, but model.channels is \(model.channels); set it to \(channels)")
+                "\(isMoments ? "latents" : "images") have \(seen) channels, but model.channels is \(model.channels); set it "
+                    + "to \(seen)")
         }
         switch (model.conditioning, labels) {
         case (.none, _): return

@@ -25,6 +25,11 @@ public struct TrainingRandom: Sendable {
         stream(.noise, step, sample).normals(into: output, count: count)
     }
 
+    /// Standard normal, `count` values with which one sample's latent is drawn from its moments.
+    public func latent(step: Int, sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {
+        stream(.latent, step, sample).normals(into: output, count: count)
+    }
+
     public func dropsLabel(step: Int, sample: Int, probability: Double) -> Bool {
         probability > 0 && stream(.labelDrop, step, sample).uniform(0) < probability
     }
@@ -37,6 +42,11 @@ public struct TrainingRandom: Sendable {
     /// Standard normal, `count` values of one held-out sample, the same at every validation.
     public func validationNoise(sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {
         stream(.validationNoise, 0, sample).normals(into: output, count: count)
+    }
+
+    /// As `latent`, of one held-out sample, the same at every validation.
+    public func validationLatent(sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {
+        stream(.validationLatent, 0, sample).normals(into: output, count: count)
     }
 
     /// One draw a step for all ranks, which also keeps them in step.

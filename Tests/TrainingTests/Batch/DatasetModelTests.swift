@@ -56,9 +56,13 @@ import Testing
         let plain = try ShardedDataset(path: folder("plain"))
         try plain.requireFits(model { $0.conditioning = .none })
         #expect(throws: DatasetError.self) { try plain.requireFits(model()) }
-        try DatasetWriter.write(MadeUpSource(labels: .none), to: folder("moments"), content: "moments")
-        #expect(throws: DatasetError.self) {
-            try ShardedDataset(path: folder("moments")).requireFits(model { $0.conditioning = .none })
-        }
+        // Of moments a model sees half the channels.
+        var halves = MadeUpSource(channels: 4, type: .float32, scaling: (1, 0))
+        halves.latents = LatentScaling(scale: 0.5, shift: 0, autoencoder: nil)
+        try DatasetWriter.write(halves, to: folder("moments"), content: "moments")
+        let moments = try ShardedDataset(path: folder("moments"))
+        try moments.requireFits(model())
+        let tooMany = try misfit { try moments.requireFits(model { $0.channels = 4 }) }
+        #expect(tooMany.message.contains("latents have 2 channels, but model.channels is 4; set it to 2"))
     }
 }
