@@ -45,6 +45,8 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
     public let shards: [ShardFile]
     /// `NAME.h5`, if it is there.
     public let wholeFile: String?
+    /// What in the way it lies in its files makes training on it slow, or its order poor; each a sentence.
+    public let notes: [String]
 
     /// Gathers them; images are read only where files hold no digests, for the fingerprint.
     public init(_ dataset: ShardedDataset) throws {
@@ -76,5 +78,6 @@ public struct DatasetSummary: Codable, Equatable, Sendable {
             ShardFile(file: path, samples: count, bytes: try Files.size(of: path))
         }
         wholeFile = try Files.exists(dataset.name.whole) ? dataset.name.whole : nil
+        notes = try dataset.layoutNotes()
     }
 }

@@ -28,7 +28,7 @@ enum DataPrinting {
             let name = count.name.map { $0 == "\(count.label)" ? "" : " (\($0))" } ?? ""
             rows.append(["class \(count.label)\(name)", "\(count.samples) samples"])
         }
-        return table(rows, texts: 2)
+        return ([table(rows, texts: 2)] + summary.notes.map { "note: \($0)" }).joined(separator: "\n")
     }
 
     static func text(_ verification: DatasetVerification) -> String {

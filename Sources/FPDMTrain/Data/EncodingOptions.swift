@@ -13,8 +13,10 @@ struct EncodingOptions: ParsableArguments {
     @OptionGroup(title: "What encodes") var engine: EngineOptions
 
     /// The source itself, or what the autoencoder makes of it.
-    func encoded(_ source: any PackSource) throws -> any PackSource {
+    ///
+    /// - Parameter threads: if none are given; all cores of this process if nil.
+    func encoded(_ source: any PackSource, threads: Int? = nil) throws -> any PackSource {
         guard let vae else { return source }
-        return try MomentsSource(source, by: try AutoencoderFolder(vae), engine: try engine.makeEngine())
+        return try MomentsSource(source, by: try AutoencoderFolder(vae), engine: try engine.makeEngine(threads: threads))
     }
 }
