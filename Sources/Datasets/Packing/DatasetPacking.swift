@@ -55,12 +55,12 @@ public final class DatasetPacking {
         guard let lock = try FileLock("\(folder)/lock") else {
             throw StorageError(.exists, name.base, "is being packed by another process just now; wait for it")
         }
-        self.lock = lock
         if try Files.exists(settingsPath) { try join() } else { try AtomicFile.write(settings, to: settingsPath) }
         if try !isPlacing { try refuseExisting() }
         for name in try Files.names(in: folder) where name.hasPrefix(".partial-") || name == Self.failureMark {
             try AtomicFile.removeTree("\(folder)/\(name)")
         }
+        self.lock = lock
     }
 
     /// Checks that what was begun is the same packing. By each process that has not begun it itself.
