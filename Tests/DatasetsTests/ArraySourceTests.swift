@@ -140,11 +140,13 @@ import Testing
         #expect(range.message.contains("beyond 0.0 to 9.0") && range.file.hasSuffix("xi4.npy, sample 0"))
         #expect(try refusal("xu1.npy", nil, ArrayMeaning(scale: 2)).message.contains("--scale is for latents"))
         #expect(
-            try refusal("xf4.npy", nil, ArrayMeaning(content: "latents", valueRange: 0...1)).message.contains("for pixels"))
+            try refusal("xf4.npy", nil, ArrayMeaning(content: "latents", valueRange: 0...1)).message.contains(
+                "for pixels"))
         #expect(try refusal("xf4.npy", nil, ArrayMeaning(content: "latents", side: 2)).message.contains("only bytes"))
         #expect(try refusal("xu1.npy", nil, ArrayMeaning(labelNames: ["a"])).message.contains("no classes"))
         #expect(
-            try refusal("stored.npz", nil, ArrayMeaning(labelNames: ["a"])).message.contains("1 label names, but there is"))
+            try refusal("stored.npz", nil, ArrayMeaning(labelNames: ["a"])).message.contains(
+                "1 label names, but there is"))
         let scaled = try ArraySource(path: folder("xf4.npy"), ArrayMeaning(content: "latents", scale: 0.25))
         #expect(scaled.scaling == (0.25, 0))
         let pixels = try ArraySource(path: folder("xi2.npy"), ArrayMeaning(valueRange: 0...200))
