@@ -229,7 +229,8 @@ extension DatasetPacking {
             line("content", writer.attributes.content), line("labels", "\(source.labels)"),
             line("label names, CRC-32C", names.map { Array($0.utf8).withUnsafeBytes { CRC32C.of($0) }.hex }),
             line("scale", "\(source.scaling.scale)"), line("shift", "\(source.scaling.shift)"),
-            line("latents", source.latents?.description), line("source", source.identity), line("shards", "\(options.shards)"),
+            line("latents", source.latents?.description), line("source", source.identity),
+            line("shards", "\(options.shards)"),
             line("deflate", options.deflate.map { "\($0)" }), line("unreadable", options.unreadable.rawValue),
             line("citation", options.citation), line("licence", options.licence),
         ]

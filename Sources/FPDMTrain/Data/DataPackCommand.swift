@@ -85,7 +85,7 @@ struct DataPackCommand: ParsableCommand {
     func run() throws {
         // Alone, a program that packs needs no MPI.
         let runtime = LauncherEnvironment.size > 1 ? try Session.start() : nil
-        let threads = runtime?.nodeLocal.threadsPerRank()
+        let threads = try runtime?.nodeLocal.threadsPerRank()
         let outcome = try RankPacking(world: runtime?.world).run {
             var source = try input.open()
             if let seed { source = ShuffledSource(source, seed: seed) }

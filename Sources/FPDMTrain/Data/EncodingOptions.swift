@@ -17,6 +17,7 @@ struct EncodingOptions: ParsableArguments {
     /// - Parameter threads: if none are given; all cores of this process if nil.
     func encoded(_ source: any PackSource, threads: Int? = nil) throws -> any PackSource {
         guard let vae else { return source }
-        return try MomentsSource(source, by: try AutoencoderFolder(vae), engine: try engine.makeEngine(threads: threads))
+        return try MomentsSource(
+            source, by: try AutoencoderFolder(vae), engine: try engine.makeEngine(threads: threads))
     }
 }
