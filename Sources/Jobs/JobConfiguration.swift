@@ -213,6 +213,11 @@ public struct JobConfiguration: Equatable, Sendable {
         public var iterations = 8
         /// How the iterations are spread over the sampling steps.
         public var allocation = IterationAllocation.constant
+        /// FPDM iterations of every step, in sampling order, in place of `iterations` and `allocation`; nil: by those.
+        public var iterationList: [Int]?
+        /// A solve ends for a sample once ||f(z) - z|| / ||z|| is less, and what that leaves over goes to its later steps;
+        /// 0: it makes all its iterations.
+        public var tolerance = 0.0
         /// Whether a step's solve starts from the solution of the step before.
         public var reuseSolution = false
         /// Noise of DDIM: 0 for none, 1 for as much as DDPM.
@@ -221,6 +226,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var guidance = 1.0
         /// How many channels, from the first, guidance acts on; nil: all.
         public var guidedChannels: Int?
+        /// Training steps within which guidance acts; nil: all.
+        public var guidanceInterval: GuidanceInterval?
         /// Whether the predicted clean image is clamped to [-1, 1] in each step.
         public var clip = false
         /// Images made at once.

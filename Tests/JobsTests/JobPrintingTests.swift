@@ -96,10 +96,13 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.checkpoint.every = count(0...5000)
     job.checkpoint.keepLast = count(0...5)
     job.checkpoint.keepEvery = count(0...5000)
-    job.sampling.sampler = flow ? [nil, .flow][count(0...1)] : [nil, .ddpm, .ddim][count(0...2)]
+    job.sampling.sampler = flow ? [nil, .flow, .heun][count(0...2)] : [nil, .ddpm, .ddim][count(0...2)]
     job.sampling.respacing = flow || flip() ? "\(count(1...100))" : "10,15,25"
     job.sampling.iterations = count(1...50)
     job.sampling.allocation = one(of: IterationAllocation.self)
+    if job.sampling.respacing == "10,15,25", flip() { job.sampling.iterationList = (0..<50).map { _ in count(1...30) } }
+    job.sampling.tolerance = flip() ? 0 : number(1e-6...1)
+    job.sampling.guidanceInterval = flip() ? nil : GuidanceInterval(0, 1)
     job.sampling.reuseSolution = flip()
     job.sampling.eta = job.sampling.sampler == .ddim ? number(0...1) : 0
     job.sampling.guidance = job.model.conditioning == .none ? 1 : number(0...9)
@@ -153,6 +156,9 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
                     switch property.value {
                     case is String, is String?: continue  // quoted at times; told apart by the parsing tests
                     case let range as IterationRange: expected = "[\(range.min), \(range.max)]"
+                    case let range as GuidanceInterval?:
+                        expected = range.map { "[\($0.lowest), \($0.highest)]" } ?? "null"
+                    case let list as [Int]?: expected = list.map { "\($0)" } ?? "null"
                     case nil as SamplerKind? where name == "sampling.sampler",
                         nil as ActivationMode? where name == "training.activations":
                         expected = "auto"

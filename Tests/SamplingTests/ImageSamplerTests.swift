@@ -14,6 +14,8 @@ struct ImageSamplerTests {
         var kind = SamplerKind.ddpm
         var guidance = 1.0
         var guidedChannels: Int?
+        var interval: GuidanceInterval?
+        var tolerance = 0.0
         var iterations = [2, 3, 1, 2]
         var reuse = false
         var threads = 2
@@ -26,6 +28,11 @@ struct ImageSamplerTests {
 
     /// The images after each step.
     private func trajectory(_ change: (inout Setting) -> Void = { _ in }) throws -> [[Float]] {
+        try sampled(change).places
+    }
+
+    /// The images after each step, and the iterations that were made of each.
+    private func sampled(_ change: (inout Setting) -> Void) throws -> (places: [[Float]], iterations: [Int]) {
         var s = Setting()
         change(&s)
         let c = s.model
@@ -34,6 +41,7 @@ struct ImageSamplerTests {
             respacing: String(s.steps))
         var options = ImageSampler.Options(iterations: s.iterations)
         (options.guidance, options.guidedChannels, options.reuseSolution) = (s.guidance, s.guidedChannels, s.reuse)
+        (options.guidanceInterval, options.tolerance) = (s.interval, s.tolerance)
         let images = ImageSampler(
             c, sampler: sampler, options: options, engine: try Engine(threads: s.threads), capacity: s.capacity)
         let starts = s.images.flatMap { testNormals(c.imageValues, seed: UInt64($0)) }
@@ -41,7 +49,7 @@ struct ImageSamplerTests {
             let x = memory.floats(starts)
             var places: [[Float]] = []
             images.load(memory.floats(testWeights(ParameterTable(c))))
-            images.sample(
+            let iterations = images.sample(
                 x, count: s.images.count, labels: .classes(s.images.map { s.labels[$0] }),
                 unconditional: .classes(s.images.map { s.unconditional[$0] })
             ) { index, image, output in
@@ -52,7 +60,7 @@ struct ImageSamplerTests {
                 places.append(x.array)
             }
             #expect(places.count == sampler.count && places.last == x.array)
-            return places
+            return (places, iterations)
         }
     }
 
@@ -125,6 +133,67 @@ struct ImageSamplerTests {
         #expect(conditional != unconditional)
     }
 
+    @Test("guidance acts within its interval alone")
+    func interval() throws {
+        // Four steps of 1,000: 0, 333, 666 and 999, the last first.
+        let plain = try trajectory()
+        let guided = try trajectory { $0.guidance = 3 }
+        func within(_ low: Int, _ high: Int, reuse: Bool = false) throws -> [[Float]] {
+            try trajectory { ($0.guidance, $0.interval, $0.reuse) = (3, GuidanceInterval(low, high), reuse) }
+        }
+        #expect(try within(0, 999) == guided && within(1, 332) == plain)
+        let early = try within(600, 999)
+        #expect(early[0] == guided[0] && early[1] == guided[1] && early[2] != guided[2] && early[3] != plain[3])
+        let late = try within(0, 333)
+        #expect(late[0] == plain[0] && late[1] == plain[1] && late[2] != plain[2] && late[3] != guided[3])
+        // With reuse the half that begins goes on from the other's solution; equal labels make it the same.
+        let same = try trajectory {
+            ($0.guidance, $0.interval, $0.reuse, $0.unconditional) = (3, GuidanceInterval(0, 400), true, $0.labels)
+        }
+        #expect(try same == trajectory { $0.reuse = true } && within(0, 400, reuse: true) != same)
+    }
+
+    @Test(
+        "with a tolerance each image stops for itself, within what it may make", arguments: [1.0, 2.5], [false, true])
+    func adaptive(_ guidance: Double, _ reuse: Bool) throws {
+        func sampled(_ tolerance: Double, _ which: [Int] = [0, 1, 2]) throws -> (places: [[Float]], iterations: [Int]) {
+            try self.sampled {
+                ($0.guidance, $0.reuse, $0.tolerance, $0.images) = (guidance, reuse, tolerance, which)
+                $0.iterations = [6, 6, 6, 6]
+            }
+        }
+        let halves = guidance == 1 ? 1 : 2
+        let all = try sampled(0)
+        #expect(all.iterations == [24, 24, 24].map { $0 * halves })
+        // Nothing falls under the least tolerance there is, and everything under a large one.
+        let never = try sampled(.leastNonzeroMagnitude)
+        #expect(never.places == all.places && never.iterations == all.iterations)
+        #expect(try sampled(1e9).iterations == [4, 4, 4].map { $0 * halves })
+        var seen: Set<Int> = []
+        for tolerance in [0.5, 0.2, 0.05] {
+            let together = try sampled(tolerance)
+            seen.formUnion(together.iterations)
+            #expect(together.iterations.allSatisfy { (4 * halves...24 * halves).contains($0) })
+            let alone = try (0..<3).map { try sampled(tolerance, [$0]) }
+            #expect(alone.map { $0.iterations[0] } == together.iterations)
+            let size = together.places[3].count / 3
+            for image in 0..<3 {
+                #expect(Array(together.places[3][image * size..<(image + 1) * size]) == alone[image].places[3])
+            }
+        }
+        #expect(seen.count > 1, "\(seen): the tolerances tell nothing apart")
+    }
+
+    @Test("what earlier steps have left over goes to later ones")
+    func leftOver() throws {
+        func iterations(_ list: [Int], _ tolerance: Double) throws -> Int {
+            try sampled { ($0.iterations, $0.tolerance, $0.images) = (list, tolerance, [0]) }.iterations[0]
+        }
+        // A generous first step whose rest is used later, up to the sum; without it the later ones make one each.
+        let (rich, poor) = (try iterations([40, 1, 1, 1], 1e-3), try iterations([1, 1, 1, 1], 1e-3))
+        #expect(poor == 4 && rich > 7 && rich <= 43)
+    }
+
     @Test("each step makes its own number of iterations, in sampling order")
     func iterations() throws {
         let base = try trajectory { $0.iterations = [2, 3, 1, 2] }
@@ -138,7 +207,7 @@ struct ImageSamplerTests {
     func noise(_ kind: SamplerKind) throws {
         let c = tinyModel { ($0.fixedPoint, $0.learnSigma) = (true, false) }
         var diffusion = DiffusionConfiguration()
-        if kind == .flow { diffusion.target = .flow }
+        if kind.followsVelocity { diffusion.target = .flow }
         let sampler = try Sampler(
             diffusion, learnSigma: false, channels: 2, pixels: 16, kind: kind, respacing: "4")
         let images = ImageSampler(

@@ -45,6 +45,48 @@ import Testing
         #expect(try values(CheckpointReader.open(alone), "ema", saved.table) == saved.values("model"))
     }
 
+    /// A state dictionary as PyTorch's wrappers and the list of all blocks spell it.
+    @Test(arguments: ["", "module.", "_orig_mod.", "module._orig_mod."], [false, true])
+    func publishedSpellingsAreTaken(wrapper: String, both: Bool) throws {
+        let saved = try SavedNetwork { ($0.fixedPoint, $0.preDepth, $0.postDepth) = (true, 2, 2) }
+        func counted(_ name: String) -> String {
+            name.replacing("blocks_pre.", with: "blocks.").replacing("block_fixed_point.", with: "blocks.2.")
+                .replacing("blocks_post.0", with: "blocks.3").replacing("blocks_post.1", with: "blocks.4")
+        }
+        func write(_ path: String, spoilt: Bool = false, without: String? = nil) throws {
+            var tensors: [(name: String, piece: CheckpointPiece)] = []
+            for piece in saved.tensors where piece.extent.group == "model" && piece.extent.name != without {
+                let name = piece.extent.name
+                tensors.append((wrapper + counted(name), piece))
+                if both, counted(name) != name { tensors.append((wrapper + name, piece)) }
+            }
+            try SafeTensors.write(tensors.map { ($0.name, $0.piece.extent.shape) }, metadata: [:], to: path) {
+                name, append in
+                guard let piece = tensors.first(where: { $0.name == name })?.piece else { return }
+                var values = piece.values.array
+                if spoilt, name == wrapper + "blocks.3.mlp.fc1.bias" { values[1] += 1 }
+                try values.withUnsafeBufferPointer(append)
+            }
+        }
+        try write(saved.folder("w"))
+        let path = try WeightsImport.write(
+            WeightsFile.open(saved.folder("w")), average: nil, job: saved.job, to: saved.folder("imported"), most: 50)
+        #expect(try values(CheckpointReader.open(path), "model", saved.table) == saved.values("model"))
+        let source = try WeightsSource.open(saved.folder("w")) { _ in }
+        _ = try source.weights(nil, of: saved.job.model)
+        func refused(_ path: String) -> String {
+            let error = #expect(throws: CheckpointError.self) {
+                try WeightsSource.open(path) { _ in }.weights(nil, of: saved.job.model)
+            }
+            return error?.description ?? ""
+        }
+        try write(saved.folder("lacking"), without: "block_fixed_point.attn.qkv.bias")
+        #expect(refused(saved.folder("lacking")).contains("lacks block_fixed_point.attn.qkv.bias"))
+        guard both else { return }
+        try write(saved.folder("spoilt"), spoilt: true)
+        #expect(refused(saved.folder("spoilt")).contains("two names of one tensor"))
+    }
+
     @Test func sharesAreEveryRowOnce() {
         let table = ParameterTable(tinyModel())
         for most in [1, 7, 24, 100, 1_000_000] {

@@ -8,6 +8,14 @@ public struct WeightsFile {
     public typealias FixedTensor = (name: String, shape: [Int], values: [Float])
 
     private let file: SafeTensors
+    /// The network that `requireSame` was asked about.
+    private let network = Spelling()
+
+    private final class Spelling {
+        var names: TensorNames?
+    }
+
+    private init(file: SafeTensors) { self.file = file }
 
     public var path: String { file.path }
     /// The job whose network this is, as text, in a file that this program has written; nil in others.
@@ -41,7 +49,8 @@ public struct WeightsFile {
     /// - Throws: `StorageError`, `.missing` if there is none, `.malformed` if it is no such file or is truncated.
     public static func open(_ path: String) throws -> WeightsFile { WeightsFile(file: try SafeTensors.open(path)) }
 
-    /// Compares names, shapes and types with those of a network, and the values of tensors that do not train.
+    /// Compares names, shapes and types with those of a network, and the values of tensors that do not train. Names may be
+    /// spelled in any of the published ways (`TensorNames`).
     ///
     /// - Parameters:
     ///   - wanted: every tensor that must be there; their groups do not count.
@@ -50,21 +59,27 @@ public struct WeightsFile {
     ///   type; `StorageError` if the file cannot be read.
     public func requireSame(_ wanted: [CheckpointExtent], fixed: [FixedTensor]) throws {
         let known = wanted.map { ($0.name, $0.shape) } + fixed.map { ($0.name, $0.shape) }
-        let names = Set(known.map(\.0))
-        let unexpected = file.names.filter { !names.contains($0) }
-        let missing = wanted.map(\.name).filter { !file.contains($0) }
-        let there = known.filter { file.contains($0.0) }
-        let shapes = try there.compactMap { name, shape -> String? in
-            let found = try file.shape(of: name)
-            return found == shape ? nil : "\(name) has shape \(found), not \(shape)"
-        }
+        let names = TensorNames(file.names, wanted: known.map(\.0))
+        network.names = names
+        let missing = wanted.map(\.name).filter { names[$0] == nil }
+        let there = known.compactMap { name, shape in names[name].map { ($0, shape) } }
+        let shapes = try (there + names.doubles.map { ($0.double, try file.shape(of: names[$0.name] ?? $0.double)) })
+            .compactMap { name, shape -> String? in
+                let found = try file.shape(of: name)
+                return found == shape ? nil : "\(name) has shape \(found), not \(shape)"
+            }
         let types = try there.compactMap { name, _ -> String? in
             let type = try file.type(of: name)
             return [.float32, .float16, .bfloat16].contains(type)
                 ? nil : "\(name) holds \(type.rawValue), where F32, F16 and BF16 are taken"
         }
-        try refuse([("lacks", missing), ("holds besides", unexpected), ("", shapes + types)])
-        for tensor in fixed where file.contains(tensor.name) { try requireEqual(tensor) }
+        try refuse([("lacks", missing), ("holds besides", names.unexpected), ("", shapes + types)])
+        for tensor in fixed { if let name = names[tensor.name] { try requireEqual(tensor, name) } }
+        for (name, double) in names.doubles where try file.read(names[name] ?? name) != file.read(double) {
+            try refuse([
+                ("", ["\(names[name] ?? name) and \(double) are two names of one tensor, and hold different values"])
+            ])
+        }
     }
 
     /// Reads tensors, or rows of them, as float32.
@@ -75,7 +90,8 @@ public struct WeightsFile {
         for piece in wanted where piece.values.count > 0 {
             let extent = piece.extent
             try file.read(
-                extent.name, from: extent.rows.lowerBound * (extent.count / extent.rows.count),
+                network.names?[extent.name] ?? extent.name,
+                from: extent.rows.lowerBound * (extent.count / extent.rows.count),
                 into: piece.values.writable)
             guard piece.values.readable.allSatisfy(\.isFinite) else {
                 throw StorageError(.malformed, path, "tensor \(extent.name): holds values that are not finite")
@@ -84,10 +100,10 @@ public struct WeightsFile {
     }
 
     /// Trained positions, say, in place of the fixed ones make another network, though all shapes agree.
-    private func requireEqual(_ tensor: FixedTensor) throws {
-        let found = try file.read(tensor.name)
+    private func requireEqual(_ tensor: FixedTensor, _ name: String) throws {
+        let found = try file.read(name)
         let tolerance: Float =
-            switch try file.type(of: tensor.name) {
+            switch try file.type(of: name) {
             case .float16: 1e-3
             case .bfloat16: 1e-2
             default: 1e-5

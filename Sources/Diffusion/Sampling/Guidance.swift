@@ -29,3 +29,14 @@ public enum Guidance {
         for i in guided * pixels..<outputChannels * pixels { result[i] = conditional[i] }
     }
 }
+
+/// Training steps, both ends included, within which guidance acts (arXiv 2404.07724): elsewhere the conditional output is
+/// all there is, and the unconditional one is not computed.
+public struct GuidanceInterval: Equatable, Hashable, Sendable {
+    public var lowest: Int
+    public var highest: Int
+
+    public init(_ lowest: Int, _ highest: Int) { (self.lowest, self.highest) = (lowest, highest) }
+
+    public func contains(_ timestep: Int) -> Bool { timestep >= lowest && timestep <= highest }
+}

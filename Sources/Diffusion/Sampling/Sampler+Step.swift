@@ -45,6 +45,25 @@ extension Sampler {
     }
 }
 
+extension Sampler {
+    /// The second half of a step that asks the network twice: turns what `step` has made into what follows from the mean of
+    /// both outputs.
+    ///
+    /// - Parameters:
+    ///   - first: the output that `step` was given, [channels, pixels].
+    ///   - second: of the network for what `step` made, at `secondTimestep(at: index)`, [channels, pixels].
+    ///   - next: what `step` made, [channels, pixels]; is changed.
+    public func correct(
+        index: Int, first: UnsafePointer<Float>, second: UnsafePointer<Float>, next: UnsafeMutablePointer<Float>
+    ) {
+        precondition(secondTimestep(at: index) != nil, "step \(index) of \(kind.rawValue) has one evaluation")
+        let half = table.steps[index].meanX0 * table.steps[index].predictOutput / 2
+        for i in 0..<channels * pixels {
+            next[i] = Float(Double(next[i]) + half * (Double(second[i]) - Double(first[i])))
+        }
+    }
+}
+
 extension SamplerTable.Step {
     /// The deterministic part of a step, its prediction clipped to [-limit, limit].
     @inline(__always)

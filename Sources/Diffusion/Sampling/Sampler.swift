@@ -19,6 +19,13 @@ public struct Sampler: Sendable {
     /// The training step at an index, which is what the network sees.
     public func originalTimestep(at index: Int) -> Int { table.steps[index].timestep }
 
+    /// The training step at which the network is asked a second time in the step from an index, of the x that `step` has
+    /// made; nil where once is enough.
+    public func secondTimestep(at index: Int) -> Int? { table.steps[index].again }
+
+    /// Evaluations of the network in the step from an index.
+    public func evaluations(at index: Int) -> Int { table.steps[index].again == nil ? 1 : 2 }
+
     /// Whether the step from an index adds noise.
     public func usesNoise(at index: Int) -> Bool {
         switch table.steps[index].noise {

@@ -8,6 +8,12 @@ public enum SamplerKind: String, CaseIterable, Sendable {
     case ddim
     /// Euler steps along a learned velocity (arXiv 2209.03003); goes with target flow, and only with it.
     case flow
+    /// Heun's steps along a learned velocity, with two evaluations each (arXiv 2206.00364, algorithm 1); goes with target
+    /// flow, and only with it.
+    case heun
+
+    /// Whether it follows a velocity, which target flow learns, rather than predicted images.
+    public var followsVelocity: Bool { self == .flow || self == .heun }
 
     /// This sampler's steps.
     ///
@@ -20,6 +26,7 @@ public enum SamplerKind: String, CaseIterable, Sendable {
         case .ddpm: try .ddpm(configuration, learnSigma: learnSigma, respacing: respacing)
         case .ddim: try .ddim(configuration, respacing: respacing, eta: eta)
         case .flow: try .flow(configuration, respacing: respacing)
+        case .heun: try .heun(configuration, respacing: respacing)
         }
     }
 }

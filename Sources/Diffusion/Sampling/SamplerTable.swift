@@ -10,6 +10,8 @@ struct SamplerTable: Sendable {
         let meanX0: Double
         let meanX: Double
         let noise: Noise
+        /// The training step at which the network is asked again, of the x that follows; nil where once is enough.
+        var again: Int?
     }
 
     /// The noise that a step adds.

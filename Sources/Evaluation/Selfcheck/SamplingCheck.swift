@@ -11,11 +11,18 @@ extension ReferenceCase {
         let named: SamplerKind = try choice("sampler")
         let sampler = try Sampler(
             diffusion, learnSigma: model.learnSigma, channels: model.channels,
-            pixels: model.imageSize * model.imageSize, kind: diffusion.target == .flow ? .flow : named,
+            pixels: model.imageSize * model.imageSize,
+            kind: diffusion.target == .flow && !named.followsVelocity ? .flow : named,
             respacing: try text("respacing"), eta: try number("eta"))
         var options = ImageSampler.Options(iterations: try file.attribute("iterations"))
         options.guidance = try number("guidance")
         options.guidedChannels = try file.attribute("guided_channels", as: Int.self)
+        if try file.hasAttribute("guidance_interval") {
+            let ends: [Int] = try file.attribute("guidance_interval")
+            guard ends.count == 2 else { throw malformed("attribute guidance_interval: \(ends) is not its two ends") }
+            options.guidanceInterval = GuidanceInterval(ends[0], ends[1])
+        }
+        if try file.hasAttribute("tolerance") { options.tolerance = try number("tolerance") }
         options.reuseSolution = try file.attribute("reuse_solution")
         guard !model.fixedPoint || options.iterations.count == sampler.count else {
             throw malformed("attribute iterations has \(options.iterations.count) counts for \(sampler.count) steps")
@@ -39,7 +46,7 @@ extension ReferenceCase {
 
         images.load(weights)
         var trajectory = x.array
-        images.sample(
+        let made = images.sample(
             x, count: count, labels: try labels("inputs/y", model, count: count),
             unconditional: referenceNull(model, count: count)
         ) { index, image, output in
@@ -48,9 +55,15 @@ extension ReferenceCase {
         } onStep: { _, x in
             trajectory += x.array.prefix(count * model.imageValues)
         }
-        return [
-            .of("outputs/trajectory", trajectory, try floats("outputs/trajectory"), Tolerance(engine.precision).output)
+        var found = [
+            Comparison.of(
+                "outputs/trajectory", trajectory, try floats("outputs/trajectory"), Tolerance(engine.precision).output)
         ]
+        if file.exists("outputs/iterations") {
+            // Whole numbers, which are the same or not.
+            found.append(.of("outputs/iterations", made.map { Float($0) }, try floats("outputs/iterations"), 0))
+        }
+        return found
     }
 
     /// The reference fills the unguided half's labels with the number of classes; for vectors, too.

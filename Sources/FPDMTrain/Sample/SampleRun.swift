@@ -23,6 +23,8 @@ final class SampleRun {
     private let clock = ContinuousClock()
     private let begin: ContinuousClock.Instant
     private var drawn = 0
+    /// Fixed-point iterations of all of them.
+    private var made = 0
 
     private enum Output {
         case file(SampleParts)
@@ -120,7 +122,10 @@ final class SampleRun {
                     "images \(goal)/\(total)\(ranks.size > 1 ? " of this rank" : ""), step \(step)/\(plan.sampler.count)",
                     plain: step == plan.sampler.count)
             }
-            for group in images { try store.add(decoder?.decoded(group) ?? group) }
+            for group in images {
+                try store.add(decoder?.decoded(group) ?? group)
+                made += group.iterations?.reduce(0) { $0 + Int($1) } ?? 0
+            }
             drawn = goal
         }
         line.clear()
@@ -133,7 +138,12 @@ final class SampleRun {
         guard let store else { return print("\(output): is there, with these \(plan.range.count) images") }
         let took = String(format: "%.1f", (clock.now - begin) / .seconds(1))
         let origin = source.step.map { "of step \($0)" } ?? "from \(source.path)"
-        let own = ranks.size > 1 ? "" : ", \(drawn) drawn now"
+        var own = ranks.size > 1 ? "" : ", \(drawn) drawn now"
+        if drawn > 0, made > 0 {
+            own +=
+                ", with \(String(format: "%.1f", Double(made) / Double(drawn))) iterations an image"
+                + (ranks.size > 1 ? " on rank 0" : "")
+        }
         if let task = command.task {
             return print("\(output): images of task \(task.task)/\(task.count) \(origin) in \(took) s\(own)")
         }

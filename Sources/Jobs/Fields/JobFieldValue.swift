@@ -142,6 +142,30 @@ extension IterationRange: JobFieldValue {
     var yaml: String { "[\(min), \(max)]" }
 }
 
+extension GuidanceInterval: JobFieldValue {
+    static var wanted: String { "a range of training steps such as [100, 700]" }
+
+    init?(yaml node: Node) {
+        guard let range = IterationRange(yaml: node) else { return nil }
+        self.init(range.min, range.max)
+    }
+
+    var yaml: String { IterationRange(lowest, highest).yaml }
+}
+
+extension Array: JobFieldValue where Element == Int {
+    static var wanted: String { "a list of whole numbers such as [4, 4, 8]" }
+
+    init?(yaml node: Node) {
+        guard let sequence = node.sequence else { return nil }
+        let values = sequence.compactMap { Int(yaml: $0) }
+        guard values.count == sequence.count else { return nil }
+        self = values
+    }
+
+    var yaml: String { "[\(map(\.yaml).joined(separator: ", "))]" }
+}
+
 /// A count of which 0 is written `auto`.
 struct AutomaticCount: JobFieldValue {
     var value: Int

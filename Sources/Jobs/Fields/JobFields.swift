@@ -291,6 +291,15 @@ extension JobConfiguration {
             "sampling", "allocation", \.sampling.allocation,
             "FPDM: how they are spread over the steps; increasing: more near the end.", onResume: .free),
         JobField(
+            "sampling", "iterationList", \.sampling.iterationList,
+            "FPDM: iterations of every step in sampling order, such as `[4, 4, 8, 12]`, in place of `iterations` and `allocation`.",
+            onResume: .free),
+        JobField(
+            "sampling", "tolerance", \.sampling.tolerance,
+            "FPDM, adaptive: a step's solve ends for an image once the norm of f(z) - z over that of z is less; what that leaves of its "
+                + "iterations goes to later steps. 0: all are made.",
+            .within(SolveStop.toleranceLimit), onResume: .free),
+        JobField(
             "sampling", "reuseSolution", \.sampling.reuseSolution,
             "FPDM: start each step's solve from the solution of the step before.", onResume: .free),
         JobField(
@@ -305,6 +314,9 @@ extension JobConfiguration {
             "sampling", "guidedChannels", \.sampling.guidedChannels,
             "How many channels, from the first, guidance acts on; nothing: all. Published results: 3.", .atLeast(1),
             onResume: .free),
+        JobField(
+            "sampling", "guidanceInterval", \.sampling.guidanceInterval,
+            "Training steps within which guidance acts, such as `[100, 700]`; nothing: all.", onResume: .free),
         JobField(
             "sampling", "clip", \.sampling.clip, "Clamp the predicted clean image to [-1, 1] in each step.",
             onResume: .free),

@@ -166,7 +166,7 @@ private struct JobFindings {
                     "sampling.eta",
                     "sampler \(sampler.yaml) has no such choice; set sampling.sampler: ddim, or eta to 0")
             }
-            if (sampler == .flow) != (job.diffusion.target == .flow) {
+            if sampler.followsVelocity != (job.diffusion.target == .flow) {
                 add(
                     "sampling.sampler",
                     "sampler \(sampler.yaml) does not fit diffusion.target: \(job.diffusion.target.yaml); use auto")
@@ -174,10 +174,24 @@ private struct JobFindings {
         }
         if fit("sampling.respacing", "diffusion.steps") {
             do {
-                _ = try Respacing.timesteps(total: job.diffusion.steps, sampling.respacing)
+                let steps = try Respacing.timesteps(total: job.diffusion.steps, sampling.respacing).count
+                addIterationList(steps: steps)
             } catch {
                 add("sampling.respacing", "\(error)")
             }
+        }
+    }
+
+    private mutating func addIterationList(steps: Int) {
+        guard let list = job.sampling.iterationList else { return }
+        if list.count != steps {
+            add(
+                "sampling.iterationList", or: "sampling.respacing",
+                "\(list.count) counts of iterations for \(steps) sampling steps; give one for each, or set sampling.respacing"
+            )
+        } else if let wrong = list.first(where: { !IterationAllocation.iterationsLimit.contains($0) }) {
+            let limit = IterationAllocation.iterationsLimit
+            add("sampling.iterationList", "\(wrong) is not from \(limit.lowerBound) to \(limit.upperBound)")
         }
     }
 
@@ -190,6 +204,15 @@ private struct JobFindings {
                 add(
                     "sampling.guidance",
                     "needs a network that also learns without labels; set data.labelDropout to 0.1, say, or guidance to 1"
+                )
+            }
+        }
+        if let interval = sampling.guidanceInterval, fit("diffusion.steps") {
+            let last = job.diffusion.steps - 1
+            if interval.lowest < 0 || interval.lowest > interval.highest || interval.highest > last {
+                add(
+                    "sampling.guidanceInterval",
+                    "[\(interval.lowest), \(interval.highest)] is no range of training steps, which go from 0 to \(last)"
                 )
             }
         }

@@ -85,21 +85,21 @@ final class FixedPointSolve {
     ///
     /// - Parameters:
     ///   - initial: [B, T, D], starts the solve in place of its input.
-    ///   - onState: called with z before each iteration and after the last.
+    ///   - onState: called with z before each iteration and after the last; says whether to go on.
     func forward(
         _ pass: Pass, _ chain: PanelChain, _ iterations: Iterations, initial: FloatBuffer?,
-        onState: ((_ iterations: Int, _ z: Matrix) -> Void)? = nil
+        onState: ((_ iterations: Int, _ z: Matrix) -> Bool)? = nil
     ) {
         let (w, window) = (workspace, Window(pass.cut))
         inject(pass, chain, initial: initial)
         let free = w.use.isTraining ? iterations.withoutGradient : iterations.total
-        func tell(_ iterations: Int) {
-            guard let onState else { return }
+        func goesOn(_ iterations: Int) -> Bool {
+            guard let onState else { return true }
             chain.finish()
-            onState(iterations, w.stream)
+            return onState(iterations, w.stream)
         }
         for k in 0..<iterations.total {
-            tell(k)
+            guard goesOn(k) else { return }
             let own = k - free
             let a = own >= 0 && w.use.keeps ? activations[own] : passing
             let state = own >= 0 && !states.isEmpty ? states[own] : nil
@@ -113,7 +113,7 @@ final class FixedPointSolve {
                 self.block.leave(pass, stream: w.stream.from(panel.firstRow), a.block, window, panel, worker)
             }
         }
-        tell(iterations.total)
+        _ = goesOn(iterations.total)
     }
 
     /// The injection, fc1's share of it, and z to begin with.

@@ -150,10 +150,12 @@ public final class Network {
     ///   - onSolution: called with the solution [B, T, D].
     ///   - onState: called with z before each iteration and after the last, [B, T, D], and the iterations done. It costs
     ///     time, and changes no bits.
+    ///   - stop: ends the solve before all iterations are done, for inference alone.
     public func forward(
         _ input: Input, iterations: Iterations, initial: FloatBuffer? = nil, onSolution: SolutionHandler? = nil,
-        onState: ((_ iterations: Int, _ z: FloatBuffer) -> Void)? = nil
+        onState: ((_ iterations: Int, _ z: FloatBuffer) -> Void)? = nil, until stop: SolveStop? = nil
     ) {
+        precondition(!use.isTraining || stop == nil, "a solve that trains makes all its iterations")
         precondition(
             !use.isTraining || iterations.withGradient <= use.gradientIterations || stacks.solve == nil,
             "more iterations with a gradient than planned")
@@ -168,7 +170,14 @@ public final class Network {
             let count = pass.cut.rows * configuration.width
             solve.forward(
                 pass, chain, iterations, initial: initial,
-                onState: onState.map { onState in { onState($0, FloatBuffer($1.floats(), count: count)) } })
+                onState: onState == nil && stop == nil
+                    ? nil
+                    : { iterations, z in
+                        let z = FloatBuffer(z.floats(), count: count)
+                        let isOver = stop?.isOver(after: iterations, z) ?? false
+                        onState?(iterations, z)
+                        return !isOver
+                    })
             if let onSolution {
                 chain.finish()
                 let stream = stacks.workspace.stream

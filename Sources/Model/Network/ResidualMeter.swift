@@ -55,7 +55,8 @@ public final class ResidualMeter {
         before.slice(0, samples * sampleValues).copy(from: z.slice(0, samples * sampleValues))
     }
 
-    private static func residual(
+    /// Of one sample.
+    static func residual(
         _ before: UnsafePointer<Float>, _ after: UnsafePointer<Float>, count: Int
     ) -> Double {
         var (difference, norm) = (0.0, 0.0)

@@ -34,7 +34,9 @@ public final class LatentDecoder {
     /// Images of drawn latents, with the same indices and classes.
     public func decoded(_ drawn: DrawnImages) -> DrawnImages {
         DrawnImages(
-            indices: drawn.indices, channels: channels, side: side, values: images(drawn.values), classes: drawn.classes
+            indices: drawn.indices, channels: channels, side: side, values: images(drawn.values),
+            classes: drawn.classes,
+            iterations: drawn.iterations
         )
     }
 

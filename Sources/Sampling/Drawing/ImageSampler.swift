@@ -2,7 +2,7 @@ import Compute
 import Diffusion
 import Model
 
-/// Draws images from a network: a sampler's steps, with guidance and the reuse of fixed-point solutions.
+/// Draws images from a network: a sampler's steps.
 ///
 /// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing with oneDNN.
 /// With OpenBLAS its last bits may depend on its position in the batch, and on how many share it (`Product`).
@@ -13,9 +13,14 @@ public final class ImageSampler {
         public var guidance = 1.0
         /// Channels that guidance acts on, the first ones; nil: all image channels.
         public var guidedChannels: Int?
-        /// Fixed-point iterations of each step, in sampling order; a DiT ignores them.
+        /// Training steps within which guidance acts (arXiv 2404.07724); nil: all.
+        public var guidanceInterval: GuidanceInterval?
+        /// Fixed-point iterations of each step, in sampling order, for each evaluation in it; a DiT ignores them.
         public var iterations: [Int]
-        /// Starts each solve from the solution of the step before (arXiv 2401.08741, section 3.2).
+        /// A solve ends for a sample once its relative residual is less (`SolveStop`), and the iterations that are left over
+        /// go to its later steps; 0: all are made.
+        public var tolerance = 0.0
+        /// Starts each solve from the solution of the one before (arXiv 2401.08741, section 3.2).
         public var reuseSolution = false
 
         public init(iterations: [Int]) { self.iterations = iterations }
@@ -29,39 +34,32 @@ public final class ImageSampler {
     public let capacity: Int
 
     private let engine: Engine
-    private let network: Network
+    private let model: ModelConfiguration
+    private let network: GuidedNetwork
     private let arena: Arena
-    private let images: FloatBuffer  // [2 B, C, S, S] with guidance, else [B, C, S, S]
     private let noise: FloatBuffer  // [B, C, S, S]
-    private let guided: FloatBuffer  // [B, O, S, S]
-    private let solution: FloatBuffer  // [2 B, T, D] or [B, T, D]
+    /// Of a step that asks twice: its first output, [B, C, S, S].
+    private let first: FloatBuffer
 
     public init(
         _ model: ModelConfiguration, sampler: Sampler, options: Options, engine: Engine, capacity: Int
     ) {
         precondition(!model.fixedPoint || options.iterations.count == sampler.count, "iterations for every step")
-        self.sampler = sampler
-        self.options = options
-        self.capacity = capacity
-        self.engine = engine
-        let samples = options.isGuided ? 2 * capacity : capacity
-        network = Network(model, engine: engine, capacity: samples, use: .inference)
-        let reuse = options.reuseSolution && model.fixedPoint
+        (self.model, self.sampler, self.options) = (model, sampler, options)
+        (self.engine, self.capacity) = (engine, capacity)
+        network = GuidedNetwork(model, options: options, engine: engine, capacity: capacity)
+        let asksTwice = (0..<sampler.count).contains { sampler.evaluations(at: $0) > 1 }
         let (arena, buffers) = Arena.build("sampling") { arena in
-            (
-                images: arena.take(samples * model.imageValues), noise: arena.take(capacity * model.imageValues),
-                guided: arena.take(options.isGuided ? capacity * model.outputValues : 0),
-                solution: arena.take(reuse ? samples * model.tokens * model.width : 0)
-            )
+            (arena.take(capacity * model.imageValues), arena.take(asksTwice ? capacity * model.imageValues : 0))
         }
         self.arena = arena
-        (images, noise, guided, solution) = (buffers.images, buffers.noise, buffers.guided, buffers.solution)
+        (noise, first) = buffers
     }
 
     public var bytes: Int { network.bytes + arena.bytes }
 
     /// Takes over a flat vector of weights, which must stay where it is; to be called before the first images.
-    public func load(_ weights: FloatBuffer) { network.load(weights) }
+    public func load(_ weights: FloatBuffer) { network.network.load(weights) }
 
     /// Turns noise into images.
     ///
@@ -71,70 +69,48 @@ public final class ImageSampler {
     ///   - unconditional: labels of the unguided half; needed with guidance only.
     ///   - noiseOf: fills the noise of (step index, image).
     ///   - onStep: called after each step with its position in sampling order and the images so far.
-    public func sample(
+    /// - Returns: the fixed-point iterations of each image, with guidance those of both halves; none of a DiT.
+    @discardableResult public func sample(
         _ x: FloatBuffer, count: Int, labels: Labels, unconditional: Labels,
         noiseOf: (_ index: Int, _ image: Int, _ output: UnsafeMutablePointer<Float>) -> Void,
         onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
-    ) {
+    ) -> [Int] {
         precondition(count >= 1 && count <= capacity, "more images than planned")
-        let c = network.configuration
-        let doubled = options.isGuided ? 2 * count : count
-        let both = options.isGuided ? Self.joined(labels, unconditional) : labels
-        let solutionCount = doubled * c.tokens * c.width
-        var hasSolution = false
+        network.begin(count: count, labels: labels, unconditional: unconditional)
         for position in 0..<sampler.count {
             let index = sampler.count - 1 - position
-            images.copy(from: x.slice(0, count * c.imageValues))
-            if options.isGuided {
-                images.slice(count * c.imageValues, count * c.imageValues).copy(
-                    from: x.slice(0, count * c.imageValues))
-            }
-            let input = Network.Input(
-                images: images,
-                timesteps: [Int](repeating: sampler.originalTimestep(at: index), count: doubled), labels: both)
-            let iterations = c.fixedPoint ? options.iterations[position] : 0
-            network.forward(
-                input, iterations: Iterations(withoutGradient: iterations, withGradient: 0),
-                initial: hasSolution ? solution.slice(0, solutionCount) : nil
-            ) { newest in
-                guard self.options.reuseSolution else { return }
-                self.solution.copy(from: newest)
-                hasSolution = true
-            }
+            let iterations = model.fixedPoint ? options.iterations[position] : 0
+            network.evaluate(x, at: sampler.originalTimestep(at: index), iterations: iterations)
             if sampler.usesNoise(at: index) {
-                for image in 0..<count { noiseOf(index, image, noise.base + image * c.imageValues) }
+                for image in 0..<count { noiseOf(index, image, noise.base + image * model.imageValues) }
             }
             step(x, index: index, count: count)
+            if let second = sampler.secondTimestep(at: index) {
+                network.evaluate(x, at: second, iterations: iterations)
+                correct(x, index: index, count: count)
+            }
             onStep(position, x)
         }
+        return network.iterations
     }
 
     private func step(_ x: FloatBuffer, index: Int, count: Int) {
-        let c = network.configuration
-        let output = network.output
-        engine.pool.parallelFor(count) { image, _ in
-            var result = output.base + image * c.outputValues
-            if options.isGuided {
-                Guidance.combine(
-                    conditional: result, unconditional: output.base + (count + image) * c.outputValues,
-                    scale: options.guidance, guidedChannels: options.guidedChannels, channels: c.channels,
-                    outputChannels: c.outputChannels, pixels: c.imageSize * c.imageSize,
-                    into: guided.base + image * c.outputValues)
-                result = guided.base + image * c.outputValues
-            }
-            let start = x.base + image * c.imageValues
+        let (values, asksTwice) = (model.imageValues, sampler.evaluations(at: index) > 1)
+        engine.pool.parallelFor(count) { [network, sampler, noise, first] image, _ in
+            let (start, output) = (x.base + image * values, network.output(image))
+            if asksTwice { (first.base + image * values).update(from: output, count: values) }
             sampler.step(
-                index: index, x: start, output: result,
-                noise: sampler.usesNoise(at: index) ? UnsafePointer(noise.base + image * c.imageValues) : nil,
-                next: start)
+                index: index, x: start, output: output,
+                noise: sampler.usesNoise(at: index) ? UnsafePointer(noise.base + image * values) : nil, next: start)
         }
     }
 
-    private static func joined(_ first: Labels, _ second: Labels) -> Labels {
-        switch (first, second) {
-        case (.classes(let a), .classes(let b)): .classes(a + b)
-        case (.continuous(let a), .continuous(let b)): .continuous(a + b)
-        default: first
+    private func correct(_ x: FloatBuffer, index: Int, count: Int) {
+        let values = model.imageValues
+        engine.pool.parallelFor(count) { [network, sampler, first] image, _ in
+            sampler.correct(
+                index: index, first: first.base + image * values, second: network.output(image),
+                next: x.base + image * values)
         }
     }
 }

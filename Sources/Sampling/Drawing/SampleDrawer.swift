@@ -11,11 +11,15 @@ public struct DrawnImages: Sendable {
     public let values: [Float]
     /// [n], or nil without class labels.
     public let classes: [Int32]?
+    /// [n], fixed-point iterations of each, with guidance those of both halves; nil of a DiT.
+    public let iterations: [Int32]?
 
-    public init(indices: [Int], channels: Int, side: Int, values: [Float], classes: [Int32]?) {
+    public init(
+        indices: [Int], channels: Int, side: Int, values: [Float], classes: [Int32]?, iterations: [Int32]? = nil
+    ) {
         precondition(values.count == indices.count * channels * side * side, "values of \(indices.count) images")
         (self.indices, self.channels, self.side, self.values) = (indices, channels, side, values)
-        self.classes = classes
+        (self.classes, self.iterations) = (classes, iterations)
     }
 
     /// One of them, by its position.
@@ -74,7 +78,7 @@ public final class SampleDrawer {
         let wanted = Set(groups.flatMap { Array($0) })
         let labels = plan.labels.network(
             drawn.map { wanted.contains($0) ? $0 : groups[0].lowerBound }, of: plan.model)
-        images.sample(x, count: drawn.count, labels: labels.own, unconditional: labels.unconditional) {
+        let iterations = images.sample(x, count: drawn.count, labels: labels.own, unconditional: labels.unconditional) {
             index, position, output in
             stream(.samplingNoise, drawn[position], step: index).normals(into: output, count: own)
         } onStep: { place, _ in
@@ -87,7 +91,8 @@ public final class SampleDrawer {
             return DrawnImages(
                 indices: Array(group), channels: plan.model.channels, side: plan.model.imageSize,
                 values: chosen.flatMap { position in (0..<own).map { x[position * own + $0] } },
-                classes: classes.isEmpty ? nil : classes)
+                classes: classes.isEmpty ? nil : classes,
+                iterations: iterations.isEmpty ? nil : chosen.map { Int32(iterations[$0]) })
         }
     }
 

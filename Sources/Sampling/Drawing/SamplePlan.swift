@@ -36,8 +36,17 @@ public struct SamplePlan: Sendable {
             pixels: model.imageSize * model.imageSize, kind: job.sampler, respacing: s.respacing, eta: s.eta,
             clipDenoised: s.clip)
         var options = ImageSampler.Options(
-            iterations: try IterationAllocation.budget(
-                total: s.iterations * sampler.count, steps: sampler.count, kind: s.allocation))
+            iterations: try s.iterationList
+                ?? IterationAllocation.budget(
+                    total: s.iterations * sampler.count, steps: sampler.count, kind: s.allocation))
+        guard options.iterations.count == sampler.count else {
+            throw Failure(
+                .usage,
+                "sampling.iterationList: \(options.iterations.count) counts for \(sampler.count) sampling steps; give one "
+                    + "for each")
+        }
+        options.tolerance = s.tolerance
+        options.guidanceInterval = s.guidanceInterval
         options.guidance = s.guidance
         options.guidedChannels = s.guidedChannels
         options.reuseSolution = s.reuseSolution

@@ -80,7 +80,8 @@ public struct PictureFolder: SampleStore {
 
     public func add(_ images: DrawnImages) throws {
         for (position, image) in images.indices.enumerated() {
-            let texts = settings.stamp.merging(own(image)) { $1 }
+            var texts = settings.stamp.merging(own(image)) { $1 }
+            texts["iterationsMade"] = images.iterations.map { String($0[position]) }
             try images[position].picture.write(to: "\(path)/\(name(of: image))", texts: texts)
         }
     }

@@ -43,7 +43,7 @@ extension SampleFile {
         try HDF5File.write(to: path) { file in
             var position = 0
             var images: HDF5Dataset?
-            var labels: HDF5Dataset?
+            var perImage: [String: HDF5Dataset] = [:]
             try body { part in
                 let shape = [part.channels, part.side, part.side]
                 let target = try images ?? file.createDataset("images", .float32, shape: [count] + shape)
@@ -51,10 +51,11 @@ extension SampleFile {
                 try part.images.withUnsafeBufferPointer {
                     try target.write($0, start: [position, 0, 0, 0], count: [part.count] + shape)
                 }
-                if let classes = part.classes {
-                    let target = try labels ?? file.createDataset("labels", .int32, shape: [count])
-                    labels = target
-                    try classes.withUnsafeBufferPointer {
+                for (name, values) in [("labels", part.classes), ("iterations", part.iterations)] {
+                    guard let values else { continue }
+                    let target = try perImage[name] ?? file.createDataset(name, .int32, shape: [count])
+                    perImage[name] = target
+                    try values.withUnsafeBufferPointer {
                         try target.write($0, start: [position], count: [part.count])
                     }
                 }

@@ -1,6 +1,7 @@
 import Storage
 
-/// Samples as a file: HDF5 with `/images` [N, C, S, S] float32, `/labels` [N] int32, and metadata as attributes.
+/// Samples as a file: HDF5 with `/images` [N, C, S, S] float32, `/labels` [N] int32, `/iterations` [N] int32, and metadata
+/// as attributes.
 public struct SampleFile: Sendable {
     public let channels: Int
     public let side: Int
@@ -8,13 +9,18 @@ public struct SampleFile: Sendable {
     public let images: [Float]
     /// [N], or nil without class labels.
     public let classes: [Int32]?
+    /// [N], fixed-point iterations that were made of each, with guidance for both halves; nil where it is not told.
+    public let iterations: [Int32]?
     public let metadata: [String: String]
 
-    public init(channels: Int, side: Int, images: [Float], classes: [Int32]?, metadata: [String: String]) {
+    public init(
+        channels: Int, side: Int, images: [Float], classes: [Int32]?, iterations: [Int32]? = nil,
+        metadata: [String: String]
+    ) {
         self.channels = channels
         self.side = side
         self.images = images
-        self.classes = classes
+        (self.classes, self.iterations) = (classes, iterations)
         self.metadata = metadata
     }
 
@@ -43,19 +49,13 @@ public struct SampleFile: Sendable {
         }
         self.init(
             channels: dataset.shape[1], side: dataset.shape[2], images: images, classes: classes,
+            iterations: file.exists("iterations") ? try file.dataset("iterations").read(Int32.self) : nil,
             metadata: try Self.metadata(of: file))
     }
 
     /// Writes the file whole or not at all; an existing one is refused.
     /// - Throws: `StorageError`
     public func write(to path: String) throws {
-        guard try !Files.exists(path) else {
-            throw StorageError(.exists, path, "exists; give another --output, or remove it")
-        }
-        try HDF5File.write(to: path) { file in
-            try file.createDataset("images", .float32, shape: [count, channels, side, side]).write(images)
-            if let classes { try file.createDataset("labels", .int32, shape: [classes.count]).write(classes) }
-            for (name, value) in metadata.sorted(by: { $0.key < $1.key }) { try file.setAttribute(name, value) }
-        }
+        try Self.write(to: path, count: count, metadata: metadata) { append in try append(self) }
     }
 }

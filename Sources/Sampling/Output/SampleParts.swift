@@ -42,6 +42,7 @@ public struct SampleParts: SampleStore {
         do {
             try SampleFile(
                 channels: images.channels, side: images.side, images: images.values, classes: images.classes,
+                iterations: images.iterations,
                 metadata: settings.stamp.merging(own(group)) { $1 }
             ).write(to: path(group))
         } catch let error as StorageError where error.kind == .exists {}

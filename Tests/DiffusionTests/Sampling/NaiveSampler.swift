@@ -33,7 +33,8 @@ struct NaiveSampler {
         switch kind {
         case .ddpm: ancestral(i, x: x, x0: image(i, x: x, output: output), v: v, noise: noise)
         case .ddim: implicit(i, x: x, x0: image(i, x: x, output: output), noise: noise)
-        case .flow: x + output / Double(schedule.count)
+        // Of heun what comes before its correction.
+        case .flow, .heun: x + output / Double(schedule.count)
         }
     }
 
@@ -76,7 +77,7 @@ extension SamplerKind {
     var targets: [DiffusionConfiguration.Target] {
         switch self {
         case .ddpm, .ddim: [.eps, .v, .x0]
-        case .flow: [.flow]
+        case .flow, .heun: [.flow]
         }
     }
 

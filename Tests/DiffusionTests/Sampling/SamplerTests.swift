@@ -1,4 +1,5 @@
 import Diffusion
+import Glibc
 import Testing
 
 @Suite struct SamplerTests {
@@ -165,5 +166,41 @@ import Testing
         #expect(throws: Never.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.lowerBound) }
         #expect(throws: Never.self) { try make(.eps, .ddim, eta: Sampler.etaLimit.upperBound) }
         #expect(throws: Never.self) { try make(.x0, .ddim, learnSigma: true, zero: true) }
+    }
+
+    /// x' = a(u) x has an exact solution. Heun's error falls with the square of the number of steps, Euler's does not.
+    @Test func heunIsOfSecondOrder() throws {
+        func end(_ count: Int) throws -> Double {
+            let sampler = try Sampler(
+                DiffusionConfiguration(.flow), learnSigma: false, channels: 1, pixels: 1, kind: .heun,
+                respacing: String(count))
+            // The network is told u in thousandths, and moves x by -dx/du.
+            func velocity(_ x: Float, _ timestep: Int) -> Float {
+                let u = timestep == 999 ? 1 : Double(timestep) / 1000
+                return Float(-cos(2 * u) * Double(x))
+            }
+            var x: [Float] = [1]
+            for index in (0..<count).reversed() {
+                let first = velocity(x[0], sampler.originalTimestep(at: index))
+                let now = x
+                sampler.step(index: index, x: now, output: [first], noise: nil, next: &x)
+                let second = velocity(x[0], try #require(sampler.secondTimestep(at: index)))
+                sampler.correct(index: index, first: [first], second: [second], next: &x)
+            }
+            return Double(x[0])
+        }
+        // x(0) = x(1) exp(-integral of cos(2 u) from 0 to 1).
+        let exact = exp(-sin(2.0) / 2)
+        let errors = try [10, 20, 40].map { abs(try end($0) - exact) }
+        #expect(errors[0] < 5e-3)
+        for (coarse, fine) in zip(errors, errors.dropFirst()) { #expect(3.3...4.7 ~= coarse / fine, "\(errors)") }
+    }
+
+    @Test func heunGoesFromNoiseToTheImageAndBackInTime() throws {
+        let sampler = try Sampler(
+            DiffusionConfiguration(.flow), learnSigma: false, channels: 1, pixels: 1, kind: .heun, respacing: "4")
+        #expect((0..<4).map { sampler.originalTimestep(at: $0) } == [250, 500, 750, 999])
+        #expect((0..<4).map { sampler.secondTimestep(at: $0) } == [0, 250, 500, 750])
+        #expect((0..<4).map { sampler.evaluations(at: $0) } == [2, 2, 2, 2])
     }
 }
