@@ -17,5 +17,6 @@ public enum RandomPurpose: UInt8, CaseIterable, Sendable {
     case samplingStart = 128
     case samplingNoise = 129
     case evaluationNoise = 130
+    case evaluationLatent = 131
     case packing = 0xDA
 }

@@ -2,7 +2,6 @@ import Compute
 import Datasets
 import Distributed
 import Model
-import Reporting
 
 /// Real samples put through a network at some noise levels: what is shared by measures of a network on a data set.
 ///
@@ -24,6 +23,7 @@ final class NoisedPasses {
     let network: Network
     private let arena: Arena
     private let clean, noise, noised: FloatBuffer  // [batch, C, S, S]
+    private let stored: FloatBuffer  // [batch, 2 C, S, S] where the data are moments of latents
 
     /// - Parameters:
     ///   - count: samples to measure; all if nil, or if there are not so many.
@@ -35,12 +35,6 @@ final class NoisedPasses {
         engine: Engine
     ) throws {
         try dataset.requireFits(model)
-        guard dataset.imageValues == model.imageValues else {
-            throw Failure(
-                .badData,
-                "\(dataset.name.base): holds \(dataset.imageValues) values an image, and this model takes "
-                    + "\(model.imageValues); measure it on images or latents themselves")
-        }
         self.dataset = dataset
         self.model = model
         self.seed = UInt64(bitPattern: Int64(seed))
@@ -51,8 +45,9 @@ final class NoisedPasses {
         network = Network(model, engine: engine, capacity: capacity, use: .inference)
         network.load(weights)
         let values = capacity * model.imageValues
-        (arena, (clean, noise, noised)) = Arena.build("samples") {
-            ($0.take(values), $0.take(values), $0.take(values))
+        let moments = dataset.attributes.latents == nil ? 0 : capacity * dataset.imageValues
+        (arena, (clean, noise, noised, stored)) = Arena.build("samples") {
+            ($0.take(values), $0.take(values), $0.take(values), $0.take(moments))
         }
     }
 
@@ -122,8 +117,10 @@ final class NoisedPasses {
         }
     }
 
-    /// The clean images of some samples, and their labels.
+    /// The clean images of some samples, and their labels. A latent is drawn from its moments as a function of (seed,
+    /// index), so that it is the same at all levels.
     private func read(_ samples: Range<Int>) throws -> Labels {
+        let latents = dataset.attributes.latents
         var classes = [Int32](repeating: 0, count: dataset.labels == .classes ? samples.count : 0)
         var vectors: [Float] = []
         if case .continuous(let length) = dataset.labels {
@@ -132,8 +129,20 @@ final class NoisedPasses {
         try classes.withUnsafeMutableBufferPointer { classes in
             try vectors.withUnsafeMutableBufferPointer { vectors in
                 try dataset.read(
-                    Array(samples), images: clean.base, classes: classes.isEmpty ? nil : classes.baseAddress,
+                    Array(samples), images: latents == nil ? clean.base : stored.base,
+                    classes: classes.isEmpty ? nil : classes.baseAddress,
                     vectors: vectors.isEmpty ? nil : vectors.baseAddress)
+            }
+        }
+        if let latents {
+            engine.pool.parallelFor(samples.count) { i, _ in
+                let latent = clean.slice(i * model.imageValues, model.imageValues)
+                RandomStream(
+                    seed: seed, purpose: RandomPurpose.evaluationLatent.rawValue, sample: samples.lowerBound + i
+                ).normals(into: latent.base, count: latent.count)
+                LatentMoments.draw(
+                    stored.slice(i * dataset.imageValues, dataset.imageValues), noise: latent, scale: latents.scale,
+                    shift: latents.shift)
             }
         }
         switch model.conditioning {
