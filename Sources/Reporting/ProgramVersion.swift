@@ -1,4 +1,4 @@
 /// The program's version, as `--version` prints it and checkpoints record it.
 public enum ProgramVersion {
-    public static let current = "0.4.0"
+    public static let current = "0.5.0"
 }
