@@ -149,6 +149,9 @@ import Testing
                 "1 label names, but there is"))
         let scaled = try ArraySource(path: folder("xf4.npy"), ArrayMeaning(content: "latents", scale: 0.25))
         #expect(scaled.scaling == (0.25, 0))
+        #expect(try refusal("xf4.npy", nil, ArrayMeaning(content: "moments")).message.contains("give --scale"))
+        let moments = try ArraySource(path: folder("xf4.npy"), ArrayMeaning(content: "moments", scale: 0.25))
+        #expect(moments.scaling == (1, 0) && moments.latents?.scale == 0.25 && scaled.latents == nil)
         let pixels = try ArraySource(path: folder("xi2.npy"), ArrayMeaning(valueRange: 0...200))
         #expect(pixels.content == "pixels" && pixels.type == .float32 && pixels.scaling == (0.01, -1))
     }

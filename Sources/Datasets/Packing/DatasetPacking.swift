@@ -135,7 +135,7 @@ public final class DatasetPacking {
     /// Makes what shows all shards as one, and records that nothing is missing any more: from here on files take their
     /// places, whoever does it.
     func settle() throws {
-        let counts = try shardPaths.map { try Shard(inFolder($0)).count }
+        let counts = try shardPaths.map { try HDF5File.open(inFolder($0)).dataset("/images").shape[0] }
         let whole = inFolder(name.whole)
         for file in [whole, HDF5Digest.path(for: whole)] { try AtomicFile.removeTree(file) }
         try writer.make(whole, as: name.whole) { try writer.writeWhole(to: $0, counts) }

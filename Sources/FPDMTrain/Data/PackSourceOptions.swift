@@ -54,7 +54,7 @@ struct PackSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Latents: what they are multiplied by for the model; default: 1, as fast-DiT writes them with 0.18215 applied.",
+            "Latents: what they are multiplied by for the model; default: 1, as fast-DiT writes them with 0.18215 applied. Moments: what latents are multiplied by that are drawn of them; needed.",
             valueName: "factor"))
     var scale: Double?
 

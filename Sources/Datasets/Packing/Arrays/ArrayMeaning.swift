@@ -15,7 +15,8 @@ public struct ArrayMeaning: Equatable, Sendable {
     public var content: String?
     /// Of pixels: the values that become -1 and 1; others beyond it are refused. Nil: 0 to 255 for bytes.
     public var valueRange: ClosedRange<Double>?
-    /// Of latents: what a stored value is multiplied by for a model to see it; nil: 1.
+    /// Of latents: what a stored value is multiplied by for a model to see it; nil: 1. Of moments, which have to be told
+    /// it: what a latent is multiplied by that is drawn of them.
     public var scale: Double?
     /// Nil: by the shape.
     public var order: Order?
@@ -44,6 +45,8 @@ struct ArrayImages: Sendable {
     let type: PackedType
     let content: String
     let scaling: (scale: Double, shift: Double)
+    /// Of latents that are drawn from moments.
+    let latents: LatentScaling?
     /// What values may be.
     private let range: ClosedRange<Double>?
 
@@ -87,12 +90,25 @@ struct ArrayImages: Sendable {
                 throw DatasetError(.usage, path, "holds pixels, which --value-range scales; --scale is for latents")
             }
             scaling = DatasetAttributes.scaling(from: range)
+            latents = nil
             self.range = range
         } else {
             if meaning.valueRange != nil {
                 throw DatasetError(.usage, path, "holds \(content), which --scale scales; --value-range is for pixels")
             }
-            scaling = (meaning.scale ?? 1, 0)
+            if content == "moments" {
+                guard let scale = meaning.scale else {
+                    throw DatasetError(
+                        .usage, path,
+                        "holds moments: give --scale, what latents are multiplied by that are drawn of them, as the "
+                            + "autoencoder's config.json has it (0.18215 for Stable Diffusion's)")
+                }
+                latents = LatentScaling(scale: scale, shift: 0, autoencoder: nil)
+                scaling = (1, 0)
+            } else {
+                latents = nil
+                scaling = (meaning.scale ?? 1, 0)
+            }
             range = nil
         }
     }

@@ -15,6 +15,7 @@ public struct ArraySource: PackSource {
     public var type: PackedType { layout.type }
     public var content: String { layout.content }
     public var scaling: (scale: Double, shift: Double) { layout.scaling }
+    public var latents: LatentScaling? { layout.latents }
 
     /// Whether a file is one of arrays by its name.
     public static func isNamedLikeOne(_ path: String) -> Bool { ArrayFile.Kind(path) != nil }

@@ -25,6 +25,7 @@ public struct FeatureFolderSource: PackSource {
     public var type: PackedType { layout.type }
     public var content: String { layout.content }
     public var scaling: (scale: Double, shift: Double) { layout.scaling }
+    public var latents: LatentScaling? { layout.latents }
 
     /// The folders of features and of labels in one that fast-DiT has made, `NAME_features` and `NAME_labels`, or the
     /// folder itself where it holds `.npy` files; nil for other folders.
