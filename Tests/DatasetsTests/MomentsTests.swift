@@ -31,8 +31,9 @@ struct MomentsTests {
     func unscaled() throws {
         var source = moments
         source.latents = nil
-        try DatasetWriter.write(source, to: folder("a"), content: "moments")
-        let error = try #require(throws: DatasetError.self) { try ShardedDataset(path: folder("a")) }
+        let error = try #require(throws: DatasetError.self) {
+            try DatasetWriter.write(source, to: folder("a"), content: "moments")
+        }
         #expect(error.message.contains("lacks the attribute latentScale"))
     }
 

@@ -61,7 +61,9 @@ extension ReferenceCase {
         ]
         if file.exists("outputs/iterations") {
             // Whole numbers, which are the same or not.
-            found.append(.of("outputs/iterations", made.map { Float($0) }, try floats("outputs/iterations"), 0))
+            // Rounding may move a residual across the tolerance, and an image's count by one here and there.
+            let allowed = engine.precision == .float32 ? 0 : 0.05
+            found.append(.of("outputs/iterations", made.map { Float($0) }, try floats("outputs/iterations"), allowed))
         }
         return found
     }
