@@ -53,11 +53,12 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
 
     @Test func everyFieldIsPutToTheTest() {
         let tested = (Self.deciding + Self.free).map { String($0.prefix { $0 != "=" }) }
-        // Eta goes with a sampler, a decay with a schedule, flow with a model.
+        // Eta goes with a sampler, a decay with a schedule, flow with a model, a list with a number of steps.
         let others = [
             "diffusion.zeroTerminalSNR", "diffusion.target", "diffusion.weighting", "diffusion.fixedVariance",
             "training.epochs",
             "optimizer.decaySteps", "optimizer.finalLearningRate", "sampling.eta",
+            "sampling.iterationList", "sampling.tolerance", "sampling.guidanceInterval",
         ]
         let fields = JobConfiguration.fields.filter { $0.section != "model" }.map(\.name)
         #expect(Set(fields) == Set(tested + others))
