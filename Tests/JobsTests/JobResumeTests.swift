@@ -42,7 +42,8 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         "checkpoint.every=3", "checkpoint.keepLast=3", "checkpoint.keepEvery=9", "sampling.sampler=ddim",
         "sampling.respacing=100", "sampling.iterations=3",
         "sampling.allocation=increasing", "sampling.reuseSolution=true", "sampling.guidance=4.0",
-        "sampling.guidedChannels=3", "sampling.clip=true", "sampling.batch=3",
+        "sampling.guidedChannels=3", "sampling.clip=true", "sampling.batch=3", "sampling.tolerance=0.5",
+        "sampling.guidanceInterval=[0, 500]",
     ]
 
     @Test func anUnchangedJobGoesOn() throws {
@@ -58,7 +59,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
             "diffusion.zeroTerminalSNR", "diffusion.target", "diffusion.weighting", "diffusion.fixedVariance",
             "training.epochs",
             "optimizer.decaySteps", "optimizer.finalLearningRate", "sampling.eta",
-            "sampling.iterationList", "sampling.tolerance", "sampling.guidanceInterval",
+            "sampling.iterationList",
         ]
         let fields = JobConfiguration.fields.filter { $0.section != "model" }.map(\.name)
         #expect(Set(fields) == Set(tested + others))

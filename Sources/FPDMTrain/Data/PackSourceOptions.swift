@@ -96,11 +96,11 @@ extension PackSourceOptions {
     func open() throws -> any PackSource {
         if try Files.isDirectory(source) {
             if let found = try FeatureFolderSource.folders(in: source) {
-                try refuse(.features, channels: true, images: true)
+                try refuse("--channels", "--images", of: .features)
                 let labels = labels == "none" ? nil : labels ?? found.labels
                 return try FeatureFolderSource(path: found.features, labels: labels, meaning)
             }
-            try refuse(.images, images: true, order: true, content: true, range: true, names: true)
+            try refuse("--images", "--order", "--content", "--scale", "--value-range", "--label-names", of: .images)
             if let labels, labels != "none" {
                 throw Failure(.usage, "--labels: \(Kind.images.rawValue) have their classes as sub-folders, or none")
             }
@@ -108,7 +108,7 @@ extension PackSourceOptions {
         }
         if IDXSource.isNamedLikeOne(source) { return try openIDX() }
         if ArraySource.isNamedLikeOne(source) {
-            try refuse(.arrays, channels: true)
+            try refuse("--channels", of: .arrays)
             return try ArraySource(path: source, images: images, labels: labels, meaning)
         }
         guard try source.hasSuffix(".csv") || source.hasSuffix(".csv.gz") || !Files.exists(source) else {
@@ -117,14 +117,15 @@ extension PackSourceOptions {
                 "\(source) is neither a folder nor a .csv, .csv.gz, .npy, .npz, .h5 or IDX file (-ubyte, .idx) by its name"
             )
         }
-        try refuse(.csv, images: true, order: true, content: true, labels: true)
+        try refuse("--images", "--order", "--content", "--scale", "--labels", of: .csv)
         return try CSVSource(
             path: source, side: side, channels: channels ?? 1, valueRange: valueRange?.range ?? 0...255,
             labelNames: names)
     }
 
     private func openIDX() throws -> any PackSource {
-        try refuse(.idx, side: true, channels: true, images: true, order: true, content: true, range: true)
+        try refuse(
+            "--side", "--channels", "--images", "--order", "--content", "--scale", "--value-range", of: .idx)
         guard labels != "none" else { return try IDXSource(path: source, labels: nil) }
         guard let file = labels ?? IDXSource.labelsPath(beside: source) else {
             throw Failure(
@@ -144,19 +145,13 @@ extension PackSourceOptions {
     }
 
     /// Refuses options that a kind of source has no use for.
-    private func refuse(
-        _ kind: Kind, side isSide: Bool = false, channels isChannels: Bool = false, images isImages: Bool = false,
-        order isOrder: Bool = false, content isContent: Bool = false, range isRange: Bool = false,
-        names isNames: Bool = false, labels isLabels: Bool = false
-    ) throws {
+    private func refuse(_ options: String..., of kind: Kind) throws {
         let given = [
-            ("--side", isSide && side != nil), ("--channels", isChannels && channels != nil),
-            ("--images", isImages && images != nil), ("--order", isOrder && order != nil),
-            ("--content", isContent && content != nil), ("--scale", isContent && scale != nil),
-            ("--value-range", isRange && valueRange != nil), ("--label-names", isNames && labelNames != nil),
-            ("--labels", isLabels && labels != nil),
+            "--side": side != nil, "--channels": channels != nil, "--labels": labels != nil, "--images": images != nil,
+            "--order": order != nil, "--content": content != nil, "--value-range": valueRange != nil,
+            "--scale": scale != nil, "--label-names": labelNames != nil,
         ]
-        guard let (option, _) = given.first(where: \.1) else { return }
+        guard let option = options.first(where: { given[$0] == true }) else { return }
         throw Failure(.usage, "\(option) is of no use for \(kind.rawValue), as \(source) is one; leave it out")
     }
 }

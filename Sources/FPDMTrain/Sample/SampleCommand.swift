@@ -11,7 +11,7 @@ struct SampleCommand: ParsableCommand {
         abstract: "Draw images, alone or on the ranks of mpirun or srun, or as tasks of an array.",
         discussion: """
             fpdm sample runs/digits --count 100 --output samples.h5
-            fpdm sample models/fashion-fpdm --classes Bag,Sneaker --output pictures
+            fpdm sample models/digits --classes 3,7 --output pictures
             mpirun -n 4 fpdm sample runs/digits --count 50000 --output pictures --set sampling.guidance=2
 
             A name that ends in .h5 gets all images as HDF5 (/images, /labels) and, beside it, a picture with one row a \

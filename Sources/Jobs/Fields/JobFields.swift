@@ -293,7 +293,7 @@ extension JobConfiguration {
         JobField(
             "sampling", "iterationList", \.sampling.iterationList,
             "FPDM: iterations of every step in sampling order, such as `[4, 4, 8, 12]`, in place of `iterations` and `allocation`.",
-            onResume: .free),
+            .each(in: IterationAllocation.iterationsLimit), onResume: .free),
         JobField(
             "sampling", "tolerance", \.sampling.tolerance,
             "FPDM, adaptive: a step's solve ends for an image once the norm of f(z) - z over that of z is less; what that leaves of its "

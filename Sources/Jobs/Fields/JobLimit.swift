@@ -36,6 +36,16 @@ extension JobLimit where Value == Int? {
     }
 }
 
+extension JobLimit where Value == [Int]? {
+    static func each(in range: ClosedRange<Int>) -> Self {
+        let (least, most) = (range.lowerBound, range.upperBound)
+        return Self(
+            text: "a list of numbers from \(least) to \(most)", allowed: [[least], [most], nil],
+            refused: [[least - 1], [most + 1]]
+        ) { $0?.allSatisfy(range.contains) ?? true }
+    }
+}
+
 extension JobLimit where Value == AutomaticCount {
     static var notNegative: Self {
         Self(text: "at least 0", allowed: [AutomaticCount(0), AutomaticCount(1)], refused: [AutomaticCount(-1)]) {

@@ -23,9 +23,6 @@ public struct ByteImage: Equatable, Sendable {
     static let mostPixels = 1 << 28
 }
 
-/// What it was called as long as PNG files were all that it came from.
-public typealias PNGImage = ByteImage
-
 extension ByteImage {
     /// In grey: ITU-R BT.601's luma of the stored values, in 16 bits of fixed point and rounded, as Pillow's
     /// `convert("L")` has it.

@@ -33,7 +33,7 @@ public struct CSVSource: PackSource {
         guard valueRange.lowerBound < valueRange.upperBound, (side ?? 1) > 0, channels > 0 else {
             throw DatasetError(.usage, path, "side, channels and the width of the value range must be positive")
         }
-        let bytes = try TextFile.read(path)
+        let bytes = try UnpackedFile.read(path)
         identity = "CSV, CRC-32C \(bytes.withUnsafeBytes { CRC32C.of($0) }.hex)"
         var table: CSVTable?
         var values = CSVValues()

@@ -87,7 +87,7 @@ private struct IDXArray {
     private static let unsignedByte: UInt8 = 8
 
     init(_ path: String) throws {
-        let bytes = try TextFile.read(path)
+        let bytes = try UnpackedFile.read(path)
         func malformed(_ message: String) -> DatasetError { DatasetError(.malformed, path, message) }
         guard bytes.count >= 4, bytes[0] == 0, bytes[1] == 0, bytes[3] > 0 else {
             throw malformed("is no IDX file: it does not begin with two zero bytes, a type and a number of dimensions")

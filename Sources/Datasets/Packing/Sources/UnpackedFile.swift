@@ -1,7 +1,7 @@
 import Storage
 
 /// A file's bytes; one whose name ends in `.gz` is unpacked.
-enum TextFile {
+enum UnpackedFile {
     /// - Throws: `StorageError`, naming the file.
     static func read(_ path: String) throws -> [UInt8] {
         let bytes = try Files.read(path)
