@@ -87,6 +87,24 @@ struct MemoryTests {
         }
     }
 
+    @Test("with recomputation blocks of a stack share the memory of their packed weights")
+    func packed() throws {
+        func added(_ activations: ActivationMode) throws -> Int {
+            func taken(_ depth: Int) throws -> Int {
+                var c = Variant.dit.configuration
+                (c.width, c.depth) = (64, depth)
+                return Network.bytes(
+                    c, capacity: 1, use: .training(activations: activations, iterations: 0),
+                    engine: try Arithmetic.oneDNN.engine())
+            }
+            return try taken(5) - taken(4)
+        }
+        // A block's layers: 3 + 1 + 2 x mlpRatio products of the width by itself, packed for either direction.
+        let packed = 2 * (4 + 2 * 3) * 64 * 64 * 4
+        #expect(try added(.keep) > packed)
+        #expect(try added(.recompute) < packed / 4)
+    }
+
     @Test("the backward pass takes memory for a group, however many samples there are")
     func groups() throws {
         let variant = Variant.fpdm144

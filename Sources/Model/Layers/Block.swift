@@ -66,18 +66,18 @@ final class Block {
 
     init(
         _ engine: Engine, _ arena: Arena, _ ranges: BlockRanges, _ c: ModelConfiguration, _ modulation: Modulation,
-        training: Bool, groupPanels: Int
+        training: Bool, groupPanels: Int, inTurnWith other: Block? = nil
     ) {
         let d = c.width
-        func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int) -> DenseLayer {
+        func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int, _ other: DenseLayer?) -> DenseLayer {
             DenseLayer(
                 engine, arena, ranges, inputs: inputs, outputs: outputs, training: training,
-                panelRows: c.cut.panelRows, groupPanels: groupPanels)
+                panelRows: c.cut.panelRows, groupPanels: groupPanels, inTurnWith: other)
         }
-        qkv = layer(ranges.qkv, d, 3 * d)
-        projection = layer(ranges.projection, d, d)
-        fc1 = layer(ranges.fc1, d, c.mlpWidth)
-        fc2 = layer(ranges.fc2, c.mlpWidth, d)
+        qkv = layer(ranges.qkv, d, 3 * d, other?.qkv)
+        projection = layer(ranges.projection, d, d, other?.projection)
+        fc1 = layer(ranges.fc1, d, c.mlpWidth, other?.fc1)
+        fc2 = layer(ranges.fc2, c.mlpWidth, d, other?.fc2)
         self.modulation = modulation
     }
 

@@ -5,8 +5,7 @@ final class DenseLayer {
     let inputs, outputs: Int
     private let weight: WeightPlace
     private let bias: Range<Int>?
-    private let forward: PackedWeight
-    private let backward: PackedWeight?
+    private let packed: PackedPair
     private var gradient: Gradient?
     private var biasValues: UnsafePointer<Float>?
 
@@ -18,6 +17,12 @@ final class DenseLayer {
 
         func isWhole(_ inputs: Int) -> Bool { stride == inputs }
         var first: Int { range.lowerBound + firstColumn }
+    }
+
+    /// A weight as its products read it, for x W^T and, where they are wanted, for dY W.
+    struct PackedPair {
+        let forward: PackedWeight
+        let backward: PackedWeight?
     }
 
     private struct Gradient {
@@ -32,24 +37,29 @@ final class DenseLayer {
     ///   - training: whether a backward pass will follow.
     ///   - columns: of the weight that it has, where it is a part of a layer; then it has its bias only where asked.
     ///   - needsInputGradient: false where nothing before the layer has parameters.
+    ///   - other: a layer of the same shape, whose memory for packed weights this one uses in turn with it.
     init(
         _ engine: Engine, _ arena: Arena, _ ranges: LinearRanges, inputs: Int, outputs: Int, training: Bool,
         panelRows: Int, groupPanels: Int, part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
-        needsInputGradient: Bool = true
+        needsInputGradient: Bool = true, inTurnWith other: DenseLayer? = nil
     ) {
+        precondition(other == nil || other?.inputs == inputs && other?.outputs == outputs, "layers of two shapes")
         self.inputs = inputs
         self.outputs = outputs
         weight = WeightPlace(
             range: ranges.weight, firstColumn: part?.firstColumn ?? 0, stride: part?.stride ?? inputs)
         bias = part?.hasBias ?? true ? ranges.bias : nil
-        forward = PackedWeight(
-            engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: weight.stride,
-            typicalRows: panelRows)
-        backward =
-            training && needsInputGradient
-            ? PackedWeight(
-                engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: weight.stride,
-                typicalRows: panelRows) : nil
+        let stride = weight.stride
+        packed =
+            other?.packed
+            ?? PackedPair(
+                forward: PackedWeight(
+                    engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: stride,
+                    typicalRows: panelRows),
+                backward: training && needsInputGradient
+                    ? PackedWeight(
+                        engine, arena, inputs: outputs, outputs: inputs, transposed: false, stride: stride,
+                        typicalRows: panelRows) : nil)
         gradient =
             training
             ? Gradient(
@@ -57,9 +67,16 @@ final class DenseLayer {
                 part: arena.take(weight.isWhole(inputs) ? 0 : outputs * inputs)) : nil
     }
 
-    /// Packed weights, to be loaded by different threads.
-    var packedWeights: [(weight: PackedWeight, first: Int)] {
-        [forward, backward].compactMap { $0 }.map { ($0, weight.first) }
+    /// Packs the weights of layers as they are now.
+    ///
+    /// - Parameter backward: whether for dY W, too, where a layer has that.
+    static func pack(_ layers: [DenseLayer], _ weights: FloatBuffer, backward: Bool, _ pool: WorkerPool) {
+        // The largest first, so that no thread is left with one of them.
+        let all = layers.flatMap { layer in
+            [layer.packed.forward, backward ? layer.packed.backward : nil].compactMap { $0 }
+                .map { (packed: $0, first: layer.weight.first) }
+        }.sorted { $0.packed.inputs * $0.packed.outputs > $1.packed.inputs * $1.packed.outputs }
+        pool.parallelFor(all.count) { task, _ in all[task].packed.load(weights.base + all[task].first) }
     }
 
     func loadBias(_ weights: FloatBuffer) { biasValues = bias.map { UnsafePointer(weights.base + $0.lowerBound) } }
@@ -75,8 +92,8 @@ final class DenseLayer {
     /// To be called while none of its products runs.
     func prepare(_ engine: Engine, _ cut: BatchCut) {
         for rows in cut.panelSizes {
-            forward.prepare(rows: rows)
-            backward?.prepare(rows: rows)
+            packed.forward.prepare(rows: rows)
+            packed.backward?.prepare(rows: rows)
         }
         guard gradient != nil else { return }
         for group in cut.groups where gradient?.products[group.samples.count] == nil {
@@ -87,12 +104,12 @@ final class DenseLayer {
 
     /// x W^T of a panel, dense, without the bias.
     func multiply(_ input: Matrix, into output: Matrix, _ panel: BatchCut.Panel, _ worker: Int) {
-        forward.multiply(input, into: output, rows: panel.rows, worker: worker)
+        packed.forward.multiply(input, into: output, rows: panel.rows, worker: worker)
     }
 
     /// dY W of a panel, dense.
     func multiplyBack(_ gradient: Matrix, into output: Matrix, _ panel: BatchCut.Panel, _ worker: Int) {
-        guard let backward else { preconditionFailure("a layer for inference has no backward pass") }
+        guard let backward = packed.backward else { preconditionFailure("a layer for inference has no backward pass") }
         backward.multiply(gradient, into: output, rows: panel.rows, worker: worker)
     }
 

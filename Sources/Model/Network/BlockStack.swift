@@ -10,9 +10,18 @@ final class BlockStack {
 
     init(_ w: Workspace, _ ranges: [BlockRanges], modulations: [Modulation]) {
         workspace = w
-        blocks = zip(ranges, modulations).map { w.block($0, $1) }
+        blocks = zip(ranges, modulations).map { w.stackBlock($0, $1) }
         activations = ranges.map { _ in w.takeActivations() }
         states = w.use.isTraining && !w.use.keeps ? ranges.map { _ in w.takeState() } : []
+    }
+
+    var layers: [DenseLayer] { blocks.flatMap(\.layers) }
+
+    /// Where blocks share the memory of their packed weights: packs those of the block that comes next.
+    private func pack(_ block: Block, _ pass: Pass, _ chain: PanelChain? = nil, backward: Bool) {
+        guard workspace.packsInTurn else { return }
+        chain?.finish()
+        DenseLayer.pack(block.layers, pass.weights, backward: backward, pass.engine.pool)
     }
 
     /// Takes the residual stream through all blocks.
@@ -20,6 +29,7 @@ final class BlockStack {
         let (w, window) = (workspace, Window(pass.cut))
         for (index, block) in blocks.enumerated() {
             let a = activations[index]
+            pack(block, pass, chain, backward: false)
             chain.panels { [states] panel, worker in
                 let stream = w.stream.from(panel.firstRow)
                 if !states.isEmpty { Rows.copy(stream, to: states[index].from(panel.firstRow), rows: panel.rows) }
@@ -35,6 +45,7 @@ final class BlockStack {
     /// Turns the gradient of the stream behind the blocks into that before them, and adds to the parameters'.
     func backward(_ g: GroupPass) {
         for (index, block) in blocks.enumerated().reversed() {
+            pack(block, g.pass, backward: true)
             let chain = g.chain()
             var (a, window) = (activations[index], Window(g.pass.cut))
             if let (stream, recomputed) = g.work.recomputed {

@@ -66,9 +66,12 @@ public final class Network {
             }
         }
 
-        var layers: [DenseLayer] {
-            [patches.layer] + (pre.blocks + post.blocks).flatMap(\.layers) + (solve?.layers ?? []) + [final.layer]
-        }
+        var layers: [DenseLayer] { pre.layers + post.layers + others }
+
+        /// Those whose weights are packed once for all passes to come.
+        var packedAhead: [DenseLayer] { workspace.packsInTurn ? others : layers }
+
+        private var others: [DenseLayer] { [patches.layer] + (solve?.layers ?? []) + [final.layer] }
     }
 
     /// What a pass is given.
@@ -126,12 +129,7 @@ public final class Network {
     public func load(_ weights: FloatBuffer) {
         precondition(weights.count == table.flatCount, "weights of another network")
         self.weights = weights
-        // The largest first, so that no thread is left with one of them.
-        let packed = stacks.layers.flatMap(\.packedWeights)
-            .sorted { $0.weight.inputs * $0.weight.outputs > $1.weight.inputs * $1.weight.outputs }
-        engine.pool.parallelFor(packed.count) { task, _ in
-            packed[task].weight.load(weights.base + packed[task].first)
-        }
+        DenseLayer.pack(stacks.packedAhead, weights, backward: true, engine.pool)
         for layer in stacks.layers { layer.loadBias(weights) }
     }
 

@@ -51,6 +51,7 @@ final class Workspace {
     let stream: Matrix
     /// Queries, keys, values and attention's output where nothing is kept, of all samples.
     let passing: BlockActivations
+    private var firstOfStacks: Block?
 
     init(_ engine: Engine, _ arena: Arena, _ c: ModelConfiguration, capacity: Int, use: NetworkUse) {
         self.engine = engine
@@ -92,9 +93,22 @@ final class Workspace {
         Modulation(arena, configuration, parts: parts, samples: capacity, group: use.isTraining ? group : 0)
     }
 
-    func block(_ ranges: BlockRanges, _ modulation: Modulation) -> Block {
+    func block(_ ranges: BlockRanges, _ modulation: Modulation, inTurnWith other: Block? = nil) -> Block {
         Block(
-            engine, arena, ranges, configuration, modulation, training: use.isTraining, groupPanels: groupPanels)
+            engine, arena, ranges, configuration, modulation, training: use.isTraining, groupPanels: groupPanels,
+            inTurnWith: other)
+    }
+
+    /// Whether the blocks of stacks share the memory of their packed weights, and have them packed anew before each
+    /// use: where activations are formed again, memory is what counts.
+    var packsInTurn: Bool { use.isTraining && !use.keeps }
+
+    /// A block that each pass goes through once.
+    func stackBlock(_ ranges: BlockRanges, _ modulation: Modulation) -> Block {
+        guard packsInTurn else { return block(ranges, modulation) }
+        let block = block(ranges, modulation, inTurnWith: firstOfStacks)
+        firstOfStacks = firstOfStacks ?? block
+        return block
     }
 
     func layer(
