@@ -66,11 +66,56 @@ import Testing
         #expect(try refusal(MadeUpSource(count: 24)).contains("samples 24"))
         #expect(try refusal(nil, PackOptions(shards: 4, deflate: 3)).contains("deflate 3"))
         #expect(try refusal(nil, PackOptions(shards: 4, licence: "CC0")).contains("licence CC0"))
-        #expect(try refusal(nil, PackOptions(shards: 4, unreadable: .skip)).contains("unreadable skip"))
         let shuffled = try DatasetPacking(ShuffledSource(source, seed: 3), to: folder("set/set"), options)
         #expect(try dataFailure { try shuffled.begin() }.message.contains("shuffled by 3"))
         try damage(folder("set/.packing-set/settings")) { $0[20] ^= 1 }
         #expect(try refusal().contains("nothing that can be read"))
+    }
+
+    /// Where a sample could not be read, the same command goes on without such; not the other way round, for what is
+    /// packed by then may lack some.
+    @Test func goesOnWithoutWhatCannotBeRead() throws {
+        var bad = source
+        bad.change = { index, _ in if index == 20 { throw StorageError(.malformed, "image 20", "is bad") } }
+        do {
+            let first = try packing("set", bad)
+            try first.begin()
+            try first.pack(0)
+            let error = storageError { try first.pack(3) }
+            #expect(error?.path == "image 20" && error?.message.hasSuffix("with --unreadable skip") == true)
+        }
+        let skipping = PackOptions(shards: 4, unreadable: .skip)
+        do {
+            let second = try packing("set", bad, skipping)
+            try second.begin()
+            #expect(try second.missing() == [1, 2, 3])
+            try second.pack(3)
+            // Others see what it is by now.
+            try packing("set", bad, skipping).join()
+        }
+        #expect(try dataFailure { try packing("set", bad).begin() }.message.contains("unreadable fail"))
+        let third = try packing("set", bad, skipping)
+        try third.begin()
+        for shard in try third.missing() { try third.pack(shard) }
+        let outcome = try third.finish()
+        #expect(outcome.samples == 22 && outcome.leftOut.count == 1)
+    }
+
+    @Test func ranksTellHowFarTheyAre() throws {
+        let packing = try packing("set")
+        try packing.begin()
+        #expect(packing.taken(rank: 1) == 0)
+        packing.tell(taken: 12, rank: 1)
+        packing.tell(taken: 3, rank: 2)
+        packing.tell(taken: 17, rank: 1)
+        #expect(packing.taken(rank: 1) == 17 && packing.taken(rank: 2) == 3)
+        for shard in try packing.missing() { try packing.pack(shard) }
+        _ = try packing.finish()
+        #expect(try !Files.names(in: folder("set")).contains { $0.hasPrefix(".") })
+        #expect(packing.taken(rank: 1) == 0)
+        // Told too late, to nobody.
+        packing.tell(taken: 23, rank: 1)
+        #expect(try !Files.exists(packing.folder))
     }
 
     @Test func oneAtATime() throws {

@@ -225,7 +225,7 @@ import Testing
         #expect(try JobConfiguration.load(path: path) == job())
     }
 
-    @Test(arguments: ["digits", "digits-dit", "imagenet256-fpdm-xl"])
+    @Test(arguments: ["digits", "digits-dit", "imagenet256-fpdm-xl", "photos"])
     func committedJobsAreSound(name: String) throws {
         let path = "\(repository)/jobs/\(name).yaml"
         let job = try JobConfiguration.load(path: path, overrides: ["run.seed=3"])

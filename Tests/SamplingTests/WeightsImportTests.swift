@@ -126,7 +126,7 @@ import Testing
         ]
         for (name, rounded) in narrow {
             let file = try WeightsFile.open(saved.folder(name))
-            #expect(file.jobYAML == nil && file.step == nil)
+            #expect(file.job == nil && file.step == nil)
             #expect(statedFailure { _ = try WeightsImport.job(nil, for: file) }?.status == .usage)
             let path = try WeightsImport.write(file, job: saved.job, to: saved.folder("run-\(name)"))
             #expect(path.hasSuffix("step-0000000"))

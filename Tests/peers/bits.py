@@ -3,7 +3,8 @@
     python bits.py inputs RUN INPUTS.h5                 noised images for `fpdm apply`
     python bits.py compare RUN OUTPUTS.h5 RESULT.json   the bound of its outputs, against the program's
 
-For 20 images of data/digits, seed 5, and 6 noise levels. The noise is Philox4x32-10 (Salmon et al., SC 2011) at (index,
+For the first 20 images of the run's data, seed 5, and 6 noise levels; of moments, latents are drawn of them once (Kingma &
+Welling, 1312.6114), the same at all levels. The noise is Philox4x32-10 (Salmon et al., SC 2011) at (index,
 image, training step), turned normal by Box and Muller; the bound is that of Ho et al. (2006.11239, eq. 5 to 8 and 13) and
 Nichol & Dhariwal (2102.09672, eq. 15).
 """
@@ -16,7 +17,8 @@ import sys
 import h5py
 import numpy as np
 
-COUNT, LEVELS, SEED, PURPOSE = 20, 6, 5, 130
+COUNT, LEVELS, SEED = 20, 6, 5
+NOISE, LATENT = 130, 131
 STEPS = [round(i * 999 / (LEVELS - 1)) for i in range(LEVELS)]
 
 
@@ -29,10 +31,10 @@ def philox(counter, key):
     return c
 
 
-def normals(sample, step, count):
+def normals(sample, step, count, purpose=NOISE):
     values = []
     for index in range((count + 3) // 4):
-        words = philox((index, sample, step, PURPOSE << 24), (SEED, 0))
+        words = philox((index, sample, step, purpose << 24), (SEED, 0))
         for u, v in (words[:2], words[2:]):
             radius, angle = math.sqrt(-2 * math.log((u + 1) / 2**32)), v * 2 * math.pi / 2**32
             values += [radius * math.cos(angle), radius * math.sin(angle)]
@@ -49,13 +51,19 @@ def job(run):
     return keys
 
 
-def images():
+def images(run):
     found, labels = [], []
-    for path in sorted(glob.glob("data/digits-*.h5")):
+    for path in sorted(glob.glob(f"{job(run)['path']}-*-of-*.h5")):
         with h5py.File(path) as f:
             found.append(f["images"][:COUNT] * f.attrs["scale"] + f.attrs["shift"])
             labels.append(f["labels"][:COUNT])
-    return np.concatenate(found)[:COUNT].astype(np.float32), np.concatenate(labels)[:COUNT]
+            facts = dict(f.attrs)
+    found, labels = np.concatenate(found)[:COUNT], np.concatenate(labels)[:COUNT]
+    if facts["content"] == b"moments":
+        mean, logarithm = np.split(found, 2, axis=1)
+        drawn = np.array([normals(i, 0, m.size, LATENT).reshape(m.shape) for i, m in enumerate(mean)])
+        found = (mean + np.exp(0.5 * logarithm) * drawn - facts["latentShift"]) * facts["latentScale"]
+    return found.astype(np.float32), labels
 
 
 def levels(keys):
@@ -79,7 +87,7 @@ def noised(x, e, ac):
 
 
 def inputs(run, path):
-    x, labels = images()
+    x, labels = images(run)
     ac, _ = levels(job(run))
     with h5py.File(path, "w") as f:
         f["x"] = noised(x, noise(x), ac).reshape(-1, *x.shape[1:])
@@ -89,7 +97,7 @@ def inputs(run, path):
 
 def compare(run, outputs, result):
     keys = job(run)
-    x, _ = images()
+    x, _ = images(run)
     ac, previous = levels(keys)
     e = noise(x)
     with h5py.File(outputs) as f:

@@ -1,6 +1,7 @@
 """Makes the cases of kind `vae`: autoencoders of diffusers with random weights, and what they give in float64.
 
     make_vae_cases.py OUT
+    make_vae_cases.py OUT --real-size     the one case vae-512 instead: sd-vae-ft-mse's size, 512 x 512 pixels; large
 
 Each is a folder with config.json, diffusion_pytorch_model.safetensors and case.h5. Needs torch, diffusers, safetensors and
 h5py. `vae-tiny` was made by make_cases.py.
@@ -68,5 +69,9 @@ def main(out):
     case(out / "vae-flat", (9, 33), block_out_channels=[16], seed=5, mid_block_add_attention=False)
 
 
+def real_size(out):
+    case(out / "vae-512", (512, 512), block_out_channels=[128, 256, 512, 512], layers_per_block=2, norm_num_groups=32, seed=6)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    (real_size if "--real-size" in sys.argv else main)(Path(sys.argv[1]))

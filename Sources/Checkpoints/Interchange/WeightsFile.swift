@@ -7,7 +7,12 @@ public struct WeightsFile {
     /// A tensor that does not train: a file may hold it, with these values.
     public typealias FixedTensor = (name: String, shape: [Int], values: [Float])
 
+    /// A job as text, and the path of what records it.
+    public typealias Job = (text: String, place: String)
+
     private let file: SafeTensors
+    /// Of the file's folder, where that is what was asked for.
+    private let besideJob: Job?
     /// The network that `requireSame` was asked about.
     private let network = Spelling()
 
@@ -15,11 +20,12 @@ public struct WeightsFile {
         var names: TensorNames?
     }
 
-    private init(file: SafeTensors) { self.file = file }
+    private init(file: SafeTensors, beside: Job?) { (self.file, besideJob) = (file, beside) }
 
     public var path: String { file.path }
-    /// The job whose network this is, as text, in a file that this program has written; nil in others.
-    public var jobYAML: String? { file.metadata["job"] }
+    /// The job whose network this is: what the file itself records, as one does that this program has written, or else
+    /// what its model's folder holds; nil without either.
+    public var job: Job? { file.metadata["job"].map { (text: $0, place: path) } ?? besideJob }
     /// The step after which the weights were as they are; nil where the file does not tell, or tells of no step there is.
     public var step: Int? { file.metadata["step"].flatMap { Int($0) }.flatMap { $0 < 0 ? nil : $0 } }
     /// What kind of tensors they were in a checkpoint, `model` or `ema`; nil where the file does not tell.
@@ -36,8 +42,11 @@ public struct WeightsFile {
         String(decoding: try JSONEncoder().encode(names), as: UTF8.self)
     }
 
-    /// Names, types, shapes and metadata in short: equal for files that say the same of themselves.
-    public var seal: String { "safetensors header, CRC-32C \(file.headerCRC.hex)" }
+    /// Names, types, shapes, metadata and the job beside it in short: equal for files that say the same of themselves.
+    public var seal: String {
+        let beside = besideJob.map { job in Array(job.text.utf8).withUnsafeBytes { CRC32C.of($0) }.hex }
+        return "safetensors header, CRC-32C \(file.headerCRC.hex)" + (beside.map { ", job \($0)" } ?? "")
+    }
 
     /// Whether a path is one of a file, not of a checkpoint's or a run's folder.
     ///
@@ -47,7 +56,11 @@ public struct WeightsFile {
     /// Opens a file and checks its header.
     ///
     /// - Throws: `StorageError`, `.missing` if there is none, `.malformed` if it is no such file or is truncated.
-    public static func open(_ path: String) throws -> WeightsFile { WeightsFile(file: try SafeTensors.open(path)) }
+    public static func open(_ path: String) throws -> WeightsFile { try open(path, beside: nil) }
+
+    static func open(_ path: String, beside job: Job?) throws -> WeightsFile {
+        WeightsFile(file: try SafeTensors.open(path), beside: job)
+    }
 
     /// Compares names, shapes and types with those of a network, and the values of tensors that do not train. Names may be
     /// spelled in any of the published ways (`TensorNames`).

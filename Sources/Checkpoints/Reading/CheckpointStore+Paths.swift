@@ -33,6 +33,7 @@ extension CheckpointStore {
 
     static func store(at path: String) throws -> CheckpointStore {
         guard try Files.isDirectory(path) else {
+            if path.hasSuffix(".safetensors"), try Files.exists(path) { throw weightsAlone(at: path) }
             throw CheckpointError(
                 .missing, path,
                 try Files.exists(path)
@@ -44,8 +45,15 @@ extension CheckpointStore {
     }
 
     static func nothing(at path: String) -> CheckpointError {
-        CheckpointError(
+        if case .some = try? ModelFolder.open(path) { return weightsAlone(at: path) }
+        return CheckpointError(
             .missing, path,
             "holds no checkpoint; give a folder step-..., or a run's folder with checkpoints/step-... in it")
+    }
+
+    private static func weightsAlone(at path: String) -> CheckpointError {
+        CheckpointError(
+            .missing, path,
+            "holds weights alone and no checkpoint; make one of them: fpdm checkpoint import \(path) --output RUN")
     }
 }

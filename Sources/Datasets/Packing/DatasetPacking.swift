@@ -55,12 +55,28 @@ public final class DatasetPacking {
         guard let lock = try FileLock("\(folder)/lock") else {
             throw StorageError(.exists, name.base, "is being packed by another process just now; wait for it")
         }
-        if try Files.exists(settingsPath) { try join() } else { try AtomicFile.write(settings, to: settingsPath) }
+        if try Files.exists(settingsPath), try !isBegunStricter {
+            try join()
+        } else {
+            try AtomicFile.write(settings, to: settingsPath)
+        }
         if try !isPlacing { try refuseExisting() }
         for name in try Files.names(in: folder) where name.hasPrefix(".partial-") || name == Self.failureMark {
             try AtomicFile.removeTree("\(folder)/\(name)")
         }
         self.lock = lock
+    }
+
+    /// Whether what was begun is the same packing but that it was to leave nothing out, and this one may: its shards are
+    /// what this one makes, for they hold all their samples.
+    private var isBegunStricter: Bool {
+        get throws {
+            guard writer.options.unreadable == .skip else { return false }
+            let strict = unreadableLine(.fail)
+            let there = SealedText.lines(of: try Files.read(settingsPath)) ?? []
+            return there.contains(strict)
+                && there.map { $0 == strict ? unreadableLine(.skip) : $0 } == settingLines
+        }
     }
 
     /// Checks that what was begun is the same packing. By each process that has not begun it itself.
@@ -175,9 +191,20 @@ extension DatasetPacking {
     /// Whether another process has failed.
     public var hasFailed: Bool { (try? Files.exists("\(folder)/\(Self.failureMark)")) ?? false }
 
+    /// Tells the other processes how many samples this one has taken so far.
+    public func tell(taken: Int, rank: Int) { try? AtomicFile.write("\(taken)\n", to: progressPath(rank)) }
+
+    /// How many samples another process has told that it has taken; 0 before it has told anything.
+    public func taken(rank: Int) -> Int {
+        guard let bytes = try? Files.read(progressPath(rank)) else { return 0 }
+        return Int(String(decoding: bytes, as: UTF8.self).dropLast()) ?? 0
+    }
+
     private var shardPaths: [String] { (0..<shards).map { name.shard($0, of: shards) } }
     private func inFolder(_ file: String) -> String { "\(folder)/\(Files.lastPart(of: file))" }
     private func leftOutPath(_ shard: Int) -> String { "\(inFolder(name.shard(shard, of: shards))).left-out" }
+    /// A packing that goes on begins without it, as without all that is partial.
+    private func progressPath(_ rank: Int) -> String { "\(folder)/.partial-progress-\(rank)" }
     private var settingsPath: String { "\(folder)/settings" }
     private var placingPath: String { "\(folder)/placing" }
     /// Whether all shards are packed, and files take their places.
@@ -215,6 +242,8 @@ extension DatasetPacking {
 
     private var settings: String { SealedText.text(settingLines) }
 
+    private func unreadableLine(_ choice: PackOptions.Unreadable) -> String { "unreadable \(choice.rawValue)" }
+
     /// What must be the same for shards to go together, an argument a line.
     private var settingLines: [String] {
         let (source, options) = (writer.source, writer.options)
@@ -231,7 +260,7 @@ extension DatasetPacking {
             line("scale", "\(source.scaling.scale)"), line("shift", "\(source.scaling.shift)"),
             line("latents", source.latents?.description), line("source", source.identity),
             line("shards", "\(options.shards)"),
-            line("deflate", options.deflate.map { "\($0)" }), line("unreadable", options.unreadable.rawValue),
+            line("deflate", options.deflate.map { "\($0)" }), unreadableLine(options.unreadable),
             line("citation", options.citation), line("licence", options.licence),
         ]
     }

@@ -94,6 +94,9 @@ extension DatasetWriter {
         } catch let error as StorageError where options.unreadable == .skip {
             unreadable.append(Unreadable(index: index, reason: error.description))
             return nil
+        } catch let error as StorageError {
+            throw StorageError(
+                error.kind, error.path, "\(error.message); or leave out what cannot be read, with --unreadable skip")
         }
     }
 }

@@ -22,7 +22,7 @@ struct ApplyCommand: ParsableCommand {
             """)
 
     @Argument(
-        help: "A checkpoint's folder, or a run's; or a safetensors file that fpdm checkpoint export wrote.",
+        help: "A checkpoint's folder, a run's or a model's; or a safetensors file that fpdm checkpoint export wrote.",
         completion: .file())
     var source: String
 

@@ -8,16 +8,17 @@ struct CheckpointImportCommand: ParsableCommand {
         commandName: "import", abstract: "Make a run folder with a checkpoint of weights from safetensors.",
         discussion: """
             fpdm checkpoint import weights.safetensors --job jobs/digits.yaml --output runs/imported
+            fpdm checkpoint import models/fashion-fpdm --output runs/imported
 
             The model of the job decides about names (the published ones) and shapes; values may be F32, F16 or BF16. \
-            A file that fpdm checkpoint export wrote carries its job. What comes of it can be sampled, inspected, \
-            exported and applied, and begins new runs by --start-from; having no optimizer, it cannot be resumed.
+            A file that fpdm checkpoint export wrote carries its job; another's may lie beside it, in a folder, as \
+            job.yaml. What comes of it can be sampled, inspected, exported and applied, and begins new runs by --start-from; having no optimizer, it cannot be resumed.
             """)
 
-    @Argument(help: "Weights (safetensors).", completion: .file(extensions: ["safetensors"])) var weights: String
+    @Argument(help: "Weights: a safetensors file, or a model's folder with one in it.", completion: .file())
+    var weights: String
     @Option(
-        help: "The weights' moving average (safetensors); equal to the weights if not given.",
-        completion: .file(extensions: ["safetensors"]))
+        help: "The weights' moving average, likewise; equal to the weights if not given.", completion: .file())
     var average: String?
     @Option(help: "Job file whose model it is.", completion: .file(extensions: ["yaml", "yml"])) var job: String?
     @Option(name: .customLong("set"), help: "Override a key of the job file, such as model.heads=4. May be repeated.")
@@ -33,8 +34,8 @@ struct CheckpointImportCommand: ParsableCommand {
 
     func run() throws {
         try Session.requireOneProcess("checkpoint import")
-        let weights = try WeightsFile.open(weights)
-        let average = try average.map { try WeightsFile.open($0) }
+        let weights = try WeightsFile.required(weights)
+        let average = try average.map { try WeightsFile.required($0) }
         let given = try job.map { try JobConfiguration.load(path: $0, overrides: overrides) }
         let job = try WeightsImport.job(given, for: weights, average: average)
         let path = try WeightsImport.write(weights, average: average, job: job, to: output)

@@ -30,6 +30,7 @@ struct DataPackCommand: ParsableCommand {
               fpdm data pack flowers/ --output data/flowers --side 64 --channels 3 --shards 4 --seed 0
               mpirun -n 8 fpdm data pack imagenet/train --output data/imagenet --side 256 --channels 3 --shards 64 \
             --seed 0 --unreadable skip
+              mpirun -n 8 fpdm data pack photos/ --output data/photos --side 256 --shards 8 --seed 0 --vae sd-vae-ft-mse
               fpdm data pack ffhq/ --output data/ffhq --labels none --side 256 --shards 16
               fpdm data pack features/ --output data/imagenet256 --shards 64 --seed 0
               fpdm data pack imagenet256_features --labels dino_features --output data/imagenet256-dino --shards 64
@@ -87,9 +88,10 @@ struct DataPackCommand: ParsableCommand {
         let runtime = LauncherEnvironment.size > 1 ? try Session.start() : nil
         let threads = try runtime?.nodeLocal.threadsPerRank()
         let outcome = try RankPacking(world: runtime?.world).run {
-            var source = try input.open()
+            let autoencoder = try encoding.autoencoder()
+            var source = try input.open(imageChannels: autoencoder?.configuration.imageChannels)
             if let seed { source = ShuffledSource(source, seed: seed) }
-            source = try encoding.encoded(source, threads: threads)
+            source = try encoding.encoded(source, by: autoencoder, threads: threads)
             return try DatasetPacking(
                 source, to: output,
                 PackOptions(

@@ -12,12 +12,16 @@ struct EncodingOptions: ParsableArguments {
 
     @OptionGroup(title: "What encodes") var engine: EngineOptions
 
+    /// The autoencoder, where one is given.
+    func autoencoder() throws -> AutoencoderFolder? { try vae.map { try AutoencoderFolder($0) } }
+
     /// The source itself, or what the autoencoder makes of it.
     ///
     /// - Parameter threads: if none are given; all cores of this process if nil.
-    func encoded(_ source: any PackSource, threads: Int? = nil) throws -> any PackSource {
-        guard let vae else { return source }
-        return try MomentsSource(
-            source, by: try AutoencoderFolder(vae), engine: try engine.makeEngine(threads: threads))
+    func encoded(
+        _ source: any PackSource, by autoencoder: AutoencoderFolder?, threads: Int? = nil
+    ) throws -> any PackSource {
+        guard let autoencoder else { return source }
+        return try MomentsSource(source, by: autoencoder, engine: try engine.makeEngine(threads: threads))
     }
 }

@@ -19,7 +19,8 @@ struct PackSourceOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Images: 1 for grey, 3 for colour; default: the first one's. CSV: default 1.", valueName: "count"))
+            "Images: 1 for grey, 3 for colour; default: what --vae takes, or the first one's. CSV: default 1.",
+            valueName: "count"))
     var channels: Int?
 
     @Option(
@@ -92,8 +93,11 @@ extension PackSourceOptions {
 
     /// Opens the source.
     ///
+    /// - Parameter imageChannels: of images that are packed, where `--channels` does not tell; the first one's if nil.
     /// - Throws: `Failure`, usage, if options do not go with it, and what is wrong with its files.
-    func open() throws -> any PackSource {
+    func open(imageChannels: Int? = nil) throws -> any PackSource {
+        // As it then stands in messages.
+        let source = source.count > 1 && source.hasSuffix("/") ? String(source.dropLast()) : source
         if try Files.isDirectory(source) {
             if let found = try FeatureFolderSource.folders(in: source) {
                 try refuse("--channels", "--images", of: .features)
@@ -104,7 +108,8 @@ extension PackSourceOptions {
             if let labels, labels != "none" {
                 throw Failure(.usage, "--labels: \(Kind.images.rawValue) have their classes as sub-folders, or none")
             }
-            return try ImageFolderSource(path: source, side: side, channels: channels, hasClasses: labels == nil)
+            return try ImageFolderSource(
+                path: source, side: side, channels: channels ?? imageChannels, hasClasses: labels == nil)
         }
         if IDXSource.isNamedLikeOne(source) { return try openIDX() }
         if ArraySource.isNamedLikeOne(source) {

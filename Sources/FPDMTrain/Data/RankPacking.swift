@@ -22,9 +22,16 @@ struct RankPacking {
             if rank != 0 { try packing.join() }
             return try packing.missing()
         }
+        // Every rank has the same list, for no shard is packed before all have passed the last agreement.
+        let mine = missing.indices.filter { $0 % size == rank }.map { missing[$0] }
+        let progress = PackingProgress(packing, missing: missing, mine: mine, rank: rank, of: size)
+        if rank == 0 { tell(missing, packing) }
         do {
-            try together { try pack(missing, packing) }
+            // Which waits for the others, too.
+            try together { try pack(mine, packing, progress) }
+            progress.end()
         } catch {
+            progress.end()
             guard rank == 0, packing.abandonIfEmpty() else { throw error }
             let done = (try? packing.finishedShards) ?? 0
             Console.log.notice(
@@ -35,21 +42,13 @@ struct RankPacking {
         return try together { rank == 0 ? try packing.finish() : nil }
     }
 
-    private func pack(_ missing: [Int], _ packing: DatasetPacking) throws {
-        // Every rank has the same list, for no shard is packed before all have passed the last agreement.
-        let mine = missing.indices.filter { $0 % size == rank }.map { missing[$0] }
-        if rank == 0 { tell(missing, packing) }
-        let progress = PackingProgress(
-            total: mine.reduce(0) { $0 + packing.samples(of: $1) }, shards: mine.count, ranks: size,
-            isShown: rank == 0)
-        defer { progress.end() }
+    private func pack(_ mine: [Int], _ packing: DatasetPacking, _ progress: PackingProgress) throws {
         do {
             for shard in mine {
                 try packing.pack(shard) {
                     // Looking for the others' failure is looking at the disk: once a second.
                     if progress.step(), size > 1, packing.hasFailed { throw OtherRankFailed() }
                 }
-                progress.shardDone()
             }
         } catch is OtherRankFailed {
             return
@@ -72,55 +71,4 @@ struct RankPacking {
         guard let world else { return try body() }
         return try world.agree(body)
     }
-}
-
-/// How far a rank's part of a packing is, told now and then.
-private final class PackingProgress {
-    private let total: Int
-    private let shards: Int
-    private let ranks: Int
-    private let isShown: Bool
-    private let line = ProgressLine()
-    private let clock = ContinuousClock()
-    private let begin: ContinuousClock.Instant
-    private var done = 0
-    private var shardsDone = 0
-    private var nextLook: ContinuousClock.Instant
-    private var nextPlain: ContinuousClock.Instant
-
-    init(total: Int, shards: Int, ranks: Int, isShown: Bool) {
-        (self.total, self.shards, self.ranks, self.isShown) = (total, shards, ranks, isShown)
-        begin = clock.now
-        nextLook = begin + .seconds(1)
-        nextPlain = begin + .seconds(10)
-    }
-
-    /// Another sample is taken.
-    ///
-    /// - Returns: about once a second, true.
-    func step() -> Bool {
-        done += 1
-        let now = clock.now
-        guard now >= nextLook else { return false }
-        nextLook = now + .seconds(1)
-        guard isShown else { return true }
-        let isDue = now >= nextPlain
-        if isDue { nextPlain = now + .seconds(10) }
-        let rate = Double(done) / (now - begin).seconds
-        let part = ranks > 1 ? " of this rank, one of \(ranks)" : ""
-        // Samples that are looked at again, because others of their shard cannot be read, are not among the total.
-        let left = readable(seconds: Double(max(total - done, 0)) / rate)
-        line.show(
-            "packing: \(min(done, total).grouped) of \(total.grouped) samples\(part), \(shardsDone) of \(shards) shards done, "
-                + "\(significant(rate, 3)) samples/s, \(left) left", plain: isDue)
-        return true
-    }
-
-    func shardDone() { shardsDone += 1 }
-
-    func end() { line.clear() }
-}
-
-extension Duration {
-    fileprivate var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

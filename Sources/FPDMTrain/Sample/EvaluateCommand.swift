@@ -24,8 +24,8 @@ struct EvaluateCommand: ParsableCommand {
             fpdm evaluate runs/digits --residuals
             mpirun -n 4 fpdm evaluate runs/digits --bpd --data data/digits-test
 
-            With --residuals or --bpd the argument is a run (its latest valid checkpoint), a checkpoint or a file of \
-            weights, and its network is measured on images of the data set, alone or on the ranks of mpirun; the numbers \
+            With --residuals or --bpd the argument is a run (its latest valid checkpoint), a checkpoint, a file of \
+            weights or a model's folder, and its network is measured on images of the data set, alone or on the ranks of mpirun; the numbers \
             are the same on any number of them.
             """)
 

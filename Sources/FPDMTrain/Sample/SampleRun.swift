@@ -69,6 +69,9 @@ final class SampleRun {
         let autoencoder = try command.vae.map { try AutoencoderFolder($0) }
         let model = job.model
         decoder = try autoencoder.map { try LatentDecoder($0, for: model, engine: engine) }
+        if ranks.rank == 0, let remark = try LatentRemarks.remark(on: job, decodedBy: autoencoder) {
+            Console.log.notice("\(remark)")
+        }
         var remarks = ["weights": kind ?? "", "checkpoint": source.path]
         remarks["step"] = source.step.map { String($0) }
         settings = SampleSettings(

@@ -47,8 +47,8 @@ struct TrainCommand: ParsableCommand {
         name: .long,
         help: """
             Begin a new run from the weights of a checkpoint, or of the latest valid one of a run folder: the trained \
-            weights and their average; or of a safetensors file, whose weights are the average, too. Optimizer and step \
-            start anew.
+            weights and their average; or of a safetensors file or a model's folder, whose weights are the average, too. \
+            Optimizer and step start anew.
             """,
         completion: .file())
     var startFrom: String?

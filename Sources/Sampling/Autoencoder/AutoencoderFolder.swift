@@ -15,14 +15,16 @@ public struct AutoencoderFolder {
     /// - Throws: `StorageError`: `.missing` if there is no such folder or a file of it, `.malformed` if they are not of an
     ///   autoencoder that this program knows.
     public init(_ path: String) throws {
-        guard try Files.exists(path), try Files.isDirectory(path) else {
-            throw StorageError(
-                .missing, path,
-                "there is no such folder; an autoencoder is a folder with config.json and \(Self.weightsName)")
+        func refuse(_ problem: String) -> StorageError {
+            StorageError(
+                .missing, path, "\(problem); an autoencoder is a folder with config.json and \(Self.weightsName)")
         }
+        guard try Files.exists(path) else { throw refuse("there is no such folder") }
+        guard try Files.isDirectory(path) else { throw refuse("is a file; give the folder it is in") }
         let inner = "\(path)/vae"
         let isInner = try !Files.exists("\(path)/config.json") && Files.exists("\(inner)/config.json")
         let folder = isInner ? inner : path
+        guard try Files.exists("\(folder)/config.json") else { throw refuse("holds no config.json") }
         configuration = try AutoencoderSettings.configuration("\(folder)/config.json")
         let weights = "\(folder)/\(Self.weightsName)"
         if try !Files.exists(weights), try Files.exists("\(folder)/diffusion_pytorch_model.bin") {

@@ -13,6 +13,8 @@ public final class MomentsSource: PackSource, @unchecked Sendable {
     public let channels: Int
     public let side: Int
     public let latents: LatentScaling?
+    /// The matrix library, its version and instructions, and the precision: they decide about last bits.
+    private let kernels: String
     private let source: any PackSource
     private let encoder: ImageEncoder
     private let together: Int
@@ -49,6 +51,7 @@ public final class MomentsSource: PackSource, @unchecked Sendable {
         side = c.latentSide(source.side)
         latents = LatentScaling(scale: c.scaling, shift: c.shift, autoencoder: try folder.digest())
         encoder = try folder.encoder(engine)
+        kernels = "\(engine.name), \(engine.precision.rawValue)"
         together = max(1, Self.pixels / (source.side * source.side))
     }
 
@@ -58,7 +61,8 @@ public final class MomentsSource: PackSource, @unchecked Sendable {
     public var labels: DatasetLabels { source.labels }
     public var labelNames: [String]? { source.labelNames }
     public var scaling: (scale: Double, shift: Double) { (1, 0) }
-    public var identity: String { "\(source.identity), encoded by \(latents?.autoencoder ?? "")" }
+    /// What encodes them is part of it: shards of other last bits would make no data set that one can have again.
+    public var identity: String { "\(source.identity), encoded by \(latents?.autoencoder ?? "") with \(kernels)" }
 
     public func sample(at index: Int) throws -> PackedSample {
         try lock.withLock {

@@ -8,20 +8,20 @@ import Storage
 
 /// Weights from other programs.
 public enum WeightsImport {
-    /// The job that weights are of: the one given, or else the one that their file records.
+    /// The job that weights are of: the one given, or else the one that their file or its folder records.
     ///
     /// - Throws: `Failure`: usage where there is neither, bad data where a file records another network.
     public static func job(
         _ given: JobConfiguration?, for weights: WeightsFile, average: WeightsFile? = nil
     ) throws -> JobConfiguration {
-        let recorded = try weights.jobYAML.map { try JobConfiguration.recorded($0, in: weights.path) }
+        let recorded = try weights.job.map { try JobConfiguration.recorded($0.text, in: $0.place) }
         guard let job = given ?? recorded else {
             throw Failure(
                 .usage,
                 "\(weights.path): does not say what network its weights are of; name a job file that does, with --job")
         }
         for file in [weights] + (average.map { [$0] } ?? []) {
-            try job.model.requireNetwork(recordedIn: file.jobYAML, of: file.path)
+            try job.model.requireNetwork(recordedIn: file.job?.text, of: file.path)
         }
         return job
     }

@@ -9,7 +9,7 @@ import Storage
 /// has it beside it in a folder of its own.
 public enum WeightsSource {
     case checkpoint(CheckpointReader)
-    case file(WeightsFile, job: ModelFolder.Job? = nil)
+    case file(WeightsFile)
 
     /// Opens a file, or the checkpoint or model that a folder stands for.
     ///
@@ -18,15 +18,14 @@ public enum WeightsSource {
     public static func open(
         _ path: String, skipped: (CheckpointStore.Skipped) -> Void
     ) throws -> WeightsSource {
-        guard try !WeightsFile.isFile(path) else { return .file(try WeightsFile.open(path)) }
-        if let (weights, job) = try ModelFolder.open(path) { return .file(weights, job: job) }
+        if let weights = try WeightsFile.find(path) { return .file(weights) }
         return .checkpoint(try CheckpointStore.open(path, skipped: skipped))
     }
 
     public var path: String {
         switch self {
         case .checkpoint(let reader): reader.path
-        case .file(let file, _): file.path
+        case .file(let file): file.path
         }
     }
 
@@ -34,7 +33,7 @@ public enum WeightsSource {
     public var step: Int? {
         switch self {
         case .checkpoint(let reader): reader.metadata.step
-        case .file(let file, _): file.step
+        case .file(let file): file.step
         }
     }
 
@@ -42,7 +41,7 @@ public enum WeightsSource {
     public var labelNames: [String]? {
         switch self {
         case .checkpoint(let reader): reader.metadata.labelNames
-        case .file(let file, _): file.labelNames
+        case .file(let file): file.labelNames
         }
     }
 
@@ -64,12 +63,11 @@ public enum WeightsSource {
                 "--set \(other): what was trained stays; only keys of the sampling section, and diffusion.fixedVariance, "
                     + "can be others")
         }
-        let recorded: (text: String, place: String)?
-        switch self {
-        case .checkpoint(let reader): recorded = (reader.metadata.jobYAML, reader.path)
-        case .file(let file, let beside):
-            recorded = file.jobYAML.map { ($0, file.path) } ?? beside.map { ($0.text, $0.path) }
-        }
+        let recorded: WeightsFile.Job? =
+            switch self {
+            case .checkpoint(let reader): (reader.metadata.jobYAML, reader.path)
+            case .file(let file): file.job
+            }
         if let described {
             let job = try JobConfiguration.load(path: described, overrides: overrides)
             try job.model.requireNetwork(recordedIn: recorded?.text, of: path)
@@ -90,7 +88,7 @@ public enum WeightsSource {
     /// - Returns: their name; nil where a file does not tell.
     /// - Throws: `Failure`, usage, where a file says that it holds others.
     public func kind(_ wanted: SavedWeights?) throws -> String? {
-        guard case .file(let file, _) = self else { return (wanted ?? .ema).rawValue }
+        guard case .file(let file) = self else { return (wanted ?? .ema).rawValue }
         if let wanted, let group = file.group, group != wanted.rawValue {
             throw Failure(.usage, "\(file.path): holds the weights \(group), not \(wanted.rawValue)")
         }
@@ -101,7 +99,7 @@ public enum WeightsSource {
     public func weights(_ wanted: SavedWeights?, of model: ModelConfiguration) throws -> LoadedWeights {
         switch self {
         case .checkpoint(let reader): return try reader.weights(wanted ?? .ema, of: model)
-        case .file(let file, _):
+        case .file(let file):
             let table = ParameterTable(model)
             try file.requireSame(table.extents(SavedWeights.model.rawValue), fixed: [table.positions])
             let weights = LoadedWeights(count: table.flatCount)

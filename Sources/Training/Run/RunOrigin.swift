@@ -75,14 +75,14 @@ struct RunOrigin {
         _ options: RunOptions, _ reading: CollectiveReading, _ world: Communicator, note: (String) -> Void
     ) throws -> Weights? {
         guard let path = options.startFrom else { return nil }
-        let found = try world.agree { try world.rank == 0 && WeightsFile.isFile(path) ? 1 : 0 }
+        let found = try world.agree { try world.rank == 0 && WeightsFile.find(path) != nil ? 1 : 0 }
         guard try world.broadcast([found], root: 0) == [1] else {
             func skip(_ one: CheckpointStore.Skipped) { note("skipping \(one.reason)") }
             return try reading.latestValid(skipped: skip) { try CheckpointCandidates(under: path) }.map {
                 .checkpoint($0)
             }
         }
-        let file = try world.agree { try WeightsFile.open(path) }
+        let file = try world.agree { try WeightsFile.required(path) }
         try RunAgreement.requireSame(file.seal, "file of weights at \(path)", world)
         return .file(file)
     }

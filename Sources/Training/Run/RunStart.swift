@@ -23,7 +23,7 @@ public struct RunOptions: Equatable, Sendable {
     public var resume = Resume.never
     /// Whether what gives other bits than the recorded run is meant, and recorded.
     public var allowingChanges = false
-    /// A checkpoint, or a safetensors file, whose weights a new run begins from.
+    /// A checkpoint, a safetensors file or a model's folder, whose weights a new run begins from.
     public var startFrom: String?
     /// Keys of the job that were given beside the job file: a change of these takes back an earlier one.
     public var overriddenKeys: Set<String> = []
@@ -126,7 +126,7 @@ struct RunStart {
                 }
                 return try trainer.state.start(from: reader, world)
             case .file(let file):
-                try world.agree { try job.model.requireNetwork(recordedIn: file.jobYAML, of: file.path) }
+                try world.agree { try job.model.requireNetwork(recordedIn: file.job?.text, of: file.path) }
                 return try trainer.state.start(from: file, world)
             }
         }
@@ -174,6 +174,12 @@ struct RunStart {
             let validation = try job.validation.path.map { try ShardedDataset(path: $0) }
             try validation?.requireFits(job.model)
             return (dataset, validation)
+        }
+        if job.model.conditioning == .classes, let names = found.labelNames, names.count < job.model.classes {
+            note(
+                "\(found.name.base) has \(names.count) classes and model.classes is \(job.model.classes): the others are "
+                    + "never trained, though images can be drawn of them; set model.classes to \(names.count) if that is "
+                    + "not meant")
         }
         guard let folder = job.data.stage else { return (found, validation) }
         heartbeat.enter(.staging)
