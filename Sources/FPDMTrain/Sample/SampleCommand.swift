@@ -51,10 +51,10 @@ struct SampleCommand: ParsableCommand {
     @Option(
         name: .long,
         help: """
-            For models with label vectors: an HDF5 file whose /labels [N, K] the images take in turn, or a data set such \
-            as data/faces, image i taking the label of its sample i.
+            For models with label vectors: an HDF5 file whose /labels [N, K], or a .npy file whose rows, the images take in \
+            turn; or a data set such as data/faces, image i taking the label of its sample i.
             """,
-        completion: .file(extensions: ["h5"]))
+        completion: .file(extensions: ["h5", "npy"]))
     var labels: String?
 
     @Option(
