@@ -13,6 +13,14 @@ public enum MatrixBackend: Sendable {
 }
 
 extension MatrixBackend {
+    /// Whether the bits of a product's row depend neither on how many rows there are, nor on its place among them (`Product`).
+    public var hasIndependentRows: Bool {
+        switch self {
+        case .openBLAS: false
+        case .oneDNN: true
+        }
+    }
+
     /// Whether products of bfloat16 are faster than those of float32, by what the processor has.
     public var prefersBFloat16: Bool {
         switch self {

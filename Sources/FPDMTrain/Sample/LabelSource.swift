@@ -46,6 +46,7 @@ enum LabelSource {
         guard let position = values.firstIndex(where: { !$0.isFinite }) else { return values }
         throw Failure(
             .badData,
-            "\(path): \(what) holds \(values[position]) at position \(position), where finite float32 values are wanted")
+            "\(path): \(what) holds \(values[position]) at position \(position), where finite float32 values are wanted"
+        )
     }
 }

@@ -298,7 +298,7 @@ extension JobConfiguration {
             "sampling", "tolerance", \.sampling.tolerance,
             "FPDM, adaptive: a step's solve ends for an image once the norm of f(z) - z over that of z is less; what that leaves of its "
                 + "iterations goes to later steps. 0: all are made.",
-            .within(SolveStop.toleranceLimit), onResume: .free),
+            .within(SolveControl.toleranceLimit), onResume: .free),
         JobField(
             "sampling", "reuseSolution", \.sampling.reuseSolution,
             "FPDM: start each step's solve from the solution of the step before.", onResume: .free),

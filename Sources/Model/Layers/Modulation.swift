@@ -32,6 +32,11 @@ struct Modulation {
             rowsPerSample: panel.rowsPerSample)
     }
 
+    /// Takes a sample's vectors to another place of the batch, in place of those there.
+    func move(_ sample: Int, to place: Int) {
+        values.slice(place * stride, stride).copy(from: values.slice(sample * stride, stride))
+    }
+
     /// Its gradient, for the panel's task to add to.
     func gradient(_ part: Part, _ panel: BatchCut.Panel, _ window: Window) -> SampleVectors {
         let slot = panel.slot - window.samples.lowerBound * slotsPerSample

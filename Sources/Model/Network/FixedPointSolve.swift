@@ -48,10 +48,10 @@ final class FixedPointSolve {
     let block: Block
     let preProjection, stateHalf, injectionHalf, fc2: DenseLayer
     /// fc1's share of the injection, [B T, 2 D], float32.
-    private let constant: Matrix
+    let constant: Matrix
     /// Kept for the backward pass, of all samples: the solve's input and the injection, rounded.
     let kept: (input: Matrix, injection: Matrix)?
-    private let passing: IterationActivations
+    let passing: IterationActivations
     /// Of each iteration with a gradient, where everything is kept.
     let activations: [IterationActivations]
     /// With recomputation: z before each iteration with a gradient.
@@ -85,39 +85,46 @@ final class FixedPointSolve {
     ///
     /// - Parameters:
     ///   - initial: [B, T, D], starts the solve in place of its input.
-    ///   - onState: called with z before each iteration and after the last; says whether to go on.
+    ///   - onState: called with z before each iteration and after the last.
     func forward(
         _ pass: Pass, _ chain: PanelChain, _ iterations: Iterations, initial: FloatBuffer?,
-        onState: ((_ iterations: Int, _ z: Matrix) -> Bool)? = nil
+        onState: ((_ iterations: Int, _ z: Matrix) -> Void)? = nil
     ) {
-        let (w, window) = (workspace, Window(pass.cut))
+        let w = workspace
         inject(pass, chain, initial: initial)
         let free = w.use.isTraining ? iterations.withoutGradient : iterations.total
-        func goesOn(_ iterations: Int) -> Bool {
-            guard let onState else { return true }
+        func show(_ iterations: Int) {
+            guard let onState else { return }
             chain.finish()
-            return onState(iterations, w.stream)
+            onState(iterations, w.stream)
         }
         for k in 0..<iterations.total {
-            guard goesOn(k) else { return }
+            show(k)
             let own = k - free
             let a = own >= 0 && w.use.keeps ? activations[own] : passing
-            let state = own >= 0 && !states.isEmpty ? states[own] : nil
-            chain.panels { panel, worker in
-                let z = w.stream.from(panel.firstRow)
-                if let state { Rows.copy(z, to: state.from(panel.firstRow), rows: panel.rows) }
-                self.enter(pass, stream: z, a, window, panel, worker)
-            }
-            chain.attend(w.attention, a.block, window, window.samples)
-            chain.panels { panel, worker in
-                self.block.leave(pass, stream: w.stream.from(panel.firstRow), a.block, window, panel, worker)
-            }
+            iterate(pass, chain, a, before: own >= 0 && !states.isEmpty ? states[own] : nil)
         }
-        _ = goesOn(iterations.total)
+        show(iterations.total)
+    }
+
+    /// One iteration.
+    ///
+    /// - Parameter state: takes z before it.
+    func iterate(_ pass: Pass, _ chain: PanelChain, _ a: IterationActivations, before state: Matrix? = nil) {
+        let (w, window) = (workspace, Window(pass.cut))
+        chain.panels { panel, worker in
+            let z = w.stream.from(panel.firstRow)
+            if let state { Rows.copy(z, to: state.from(panel.firstRow), rows: panel.rows) }
+            self.enter(pass, stream: z, a, window, panel, worker)
+        }
+        chain.attend(w.attention, a.block, window, window.samples)
+        chain.panels { panel, worker in
+            self.block.leave(pass, stream: w.stream.from(panel.firstRow), a.block, window, panel, worker)
+        }
     }
 
     /// The injection, fc1's share of it, and z to begin with.
-    private func inject(_ pass: Pass, _ chain: PanelChain, initial: FloatBuffer?) {
+    func inject(_ pass: Pass, _ chain: PanelChain, initial: FloatBuffer?) {
         chain.panels { [self] panel, worker in
             let s = pass.scratch[worker]
             let (row, rows) = (panel.firstRow, panel.rows)

@@ -148,12 +148,13 @@ public final class Network {
     ///   - onSolution: called with the solution [B, T, D].
     ///   - onState: called with z before each iteration and after the last, [B, T, D], and the iterations done. It costs
     ///     time, and changes no bits.
-    ///   - stop: ends the solve before all iterations are done, for inference alone.
+    ///   - control: steers the solve of each sample, for inference alone; nobody else hears of its states.
     public func forward(
         _ input: Input, iterations: Iterations, initial: FloatBuffer? = nil, onSolution: SolutionHandler? = nil,
-        onState: ((_ iterations: Int, _ z: FloatBuffer) -> Void)? = nil, until stop: SolveStop? = nil
+        onState: ((_ iterations: Int, _ z: FloatBuffer) -> Void)? = nil, control: SolveControl? = nil
     ) {
-        precondition(!use.isTraining || stop == nil, "a solve that trains makes all its iterations")
+        precondition(!use.isTraining || control == nil, "a solve that trains makes all its iterations")
+        precondition(control == nil || onState == nil, "a solve that is steered is not watched")
         precondition(
             !use.isTraining || iterations.withGradient <= use.gradientIterations || stacks.solve == nil,
             "more iterations with a gradient than planned")
@@ -166,16 +167,13 @@ public final class Network {
         stacks.pre.forward(pass, chain)
         if let solve = stacks.solve {
             let count = pass.cut.rows * configuration.width
-            solve.forward(
-                pass, chain, iterations, initial: initial,
-                onState: onState == nil && stop == nil
-                    ? nil
-                    : { iterations, z in
-                        let z = FloatBuffer(z.floats(), count: count)
-                        let isOver = stop?.isOver(after: iterations, z) ?? false
-                        onState?(iterations, z)
-                        return !isOver
-                    })
+            if let control {
+                solve.forward(pass, chain, atMost: iterations.total, initial: initial, control) { self.pass(of: $0) }
+            } else {
+                solve.forward(
+                    pass, chain, iterations, initial: initial,
+                    onState: onState.map { onState in { onState($0, FloatBuffer($1.floats(), count: count)) } })
+            }
             if let onSolution {
                 chain.finish()
                 let stream = stacks.workspace.stream
@@ -242,6 +240,10 @@ public final class Network {
         let samples = input.timesteps.count
         precondition(samples >= 1 && samples <= capacity, "a batch of \(samples) for a network of \(capacity)")
         precondition(input.images.count >= samples * configuration.imageValues, "too few image values")
+        return pass(of: samples)
+    }
+
+    private func pass(of samples: Int) -> Pass {
         guard let weights else { preconditionFailure("a network without weights") }
         return Pass(engine: engine, cut: cut(samples), weights: weights, scratch: stacks.workspace.scratch)
     }

@@ -15,7 +15,7 @@ final class GuidedNetwork {
     private let images: FloatBuffer  // [2 B, C, S, S] with guidance, else [B, C, S, S]
     private let guided: FloatBuffer  // [B, O, S, S]
     private let solution: FloatBuffer  // [2 B, T, D] or [B, T, D]
-    private let stop: SolveStop?
+    private let control: SolveControl?
 
     private var count = 0
     private var labels: (own: Labels, both: Labels) = (.none, .none)
@@ -40,10 +40,11 @@ final class GuidedNetwork {
         }
         self.arena = arena
         (images, guided, solution) = buffers
-        stop = model.fixedPoint && options.tolerance > 0 ? SolveStop(model, samples: samples, engine: engine) : nil
+        control =
+            model.fixedPoint && options.tolerance > 0 ? SolveControl(model, samples: samples, engine: engine) : nil
     }
 
-    var bytes: Int { network.bytes + arena.bytes + (stop?.bytes ?? 0) }
+    var bytes: Int { network.bytes + arena.bytes + (control?.bytes ?? 0) }
 
     /// Begins with other images.
     func begin(count: Int, labels: Labels, unconditional: Labels) {
@@ -78,8 +79,8 @@ final class GuidedNetwork {
             labels: isGuided ? labels.both : labels.own)
         network.forward(
             input, iterations: Iterations(withoutGradient: allow(iterations, samples), withGradient: 0),
-            initial: initial(samples), onSolution: keep, until: stop)
-        for sample in 0..<samples { spent[sample] += stop?.used[sample] ?? iterations }
+            initial: initial(samples), onSolution: keep, control: control)
+        for sample in 0..<samples { spent[sample] += control?.used[sample] ?? iterations }
         if isGuided { combine() }
     }
 
@@ -91,10 +92,10 @@ final class GuidedNetwork {
 
     /// Iterations that a solve makes at most. A sample that had enough with fewer earlier may make up for it.
     private func allow(_ iterations: Int, _ samples: Int) -> Int {
-        guard let stop else { return network.configuration.fixedPoint ? iterations : 0 }
+        guard let control else { return network.configuration.fixedPoint ? iterations : 0 }
         for sample in 0..<samples { allotted[sample] += iterations }
         let most = (0..<samples).map { max(1, allotted[$0] - spent[$0]) }
-        stop.begin(tolerance: options.tolerance, most: most)
+        control.begin(tolerance: options.tolerance, most: most)
         return most.max() ?? iterations
     }
 

@@ -17,7 +17,7 @@ public final class ImageSampler {
         public var guidanceInterval: GuidanceInterval?
         /// Fixed-point iterations of each step, in sampling order, for each evaluation in it; a DiT ignores them.
         public var iterations: [Int]
-        /// A solve ends for a sample once its relative residual is less (`SolveStop`), and the iterations that are left over
+        /// A solve ends for a sample once its relative residual is less (`SolveControl`), and the iterations that are left over
         /// go to its later steps; 0: all are made.
         public var tolerance = 0.0
         /// Starts each solve from the solution of the one before (arXiv 2401.08741, section 3.2).

@@ -45,7 +45,7 @@ public final class SampleDrawer {
     /// - Parameter weights: a flat vector, which must stay where it is.
     public init(_ plan: SamplePlan, _ engine: Engine, weights: FloatBuffer) {
         self.plan = plan
-        if case .openBLAS = engine.backend { isAlone = true } else { isAlone = false }
+        isAlone = !engine.backend.hasIndependentRows
         let size = SamplePlan.groupSize
         groupsAtOnce = isAlone ? 1 : max(1, min(plan.wantedBatch / size, plan.groups.count))
         let capacity = isAlone ? size : min(groupsAtOnce * size, plan.range.count)

@@ -57,13 +57,13 @@ final class Harness {
 
     func forward(
         _ batch: Batch, _ iterations: Iterations, initial start: [Float]? = nil,
-        onState: ((Int, FloatBuffer) -> Void)? = nil
+        onState: ((Int, FloatBuffer) -> Void)? = nil, control: SolveControl? = nil
     ) -> Outcome {
         var solution: [Float] = []
         if let start { initial.copy(from: start) }
         network.forward(
             input(batch), iterations: iterations, initial: start == nil ? nil : initial,
-            onSolution: { solution = $0.array }, onState: onState)
+            onSolution: { solution = $0.array }, onState: onState, control: control)
         let c = network.configuration
         return Outcome(
             output: network.output.slice(0, batch.timesteps.count * c.outputValues).array, solution: solution)
