@@ -107,6 +107,8 @@ public struct JobConfiguration: Equatable, Sendable {
         public var iterationsWithGradient = IterationRange(1, 12)
         /// What of the solve is differentiated.
         public var backward = SolveGradient.sjfb
+        /// How the noise levels of samples are chosen.
+        public var timestepSampler = TimestepSampling.uniform
         /// Number format of products and of what is kept for the backward pass; nil: what all ranks' processors are
         /// faster with. `ResolvedJob.precision` has the choice made.
         public var precision: Precision? = .float32

@@ -52,12 +52,15 @@ import Testing
         let found = try difference(fixture.tensors(), fixture.tensors(), fixture) {
             ($0.updates, $0.skippedInARow) = (3, 0)
             $0.grids = [-149, 4, .min]
+            ($0.timestepCounts, $0.timestepLosses[1]) = ([2, 1], 0.5)
         }
         #expect(!found.isEqual && found.tensors.allSatisfy { $0.verdict == .equal })
         #expect(
             found.state == [
                 .init(name: "updates", a: "2", b: "3"), .init(name: "skippedInARow", a: "1", b: "0"),
                 .init(name: "grids", a: "1: 3, 3: 2147483647", b: "1: 4"),
+                .init(name: "timestepCounts", a: "1: 0", b: "1: 1"),
+                .init(name: "timestepLosses", a: "1: 1e-45", b: "1: 0.5"),
             ])
     }
 

@@ -93,7 +93,8 @@ final class CheckpointFixture: @unchecked Sendable {
         CheckpointMetadata(
             step: step, updates: step - 1, skippedInARow: 1,
             jobYAML: "run: {directory: runs/x}\ndata: {path: data/x}\n", changes: "[{\"step\": 3}]",
-            dataset: "digits 5f0c", grids: [-149, 3, .min, .max], worldSize: 3, hosts: ["node-1", "node-2"],
+            dataset: "digits 5f0c", grids: [-149, 3, .min, .max], timestepCounts: [2, 0],
+            timestepLosses: [0.1, .leastNonzeroMagnitude, 0, 0], worldSize: 3, hosts: ["node-1", "node-2"],
             version: "0.2", environment: ["precision": "float32", "backend": "OpenBLAS \"Haswell\"", "ü/=": "\n"])
     }
 

@@ -59,6 +59,17 @@ struct Golden: Decodable {
         var testName: String { "\(target) sigma \(learnSigma) \(fixedVariance) clip \(clip)" }
     }
 
+    /// A round of the second-moment sampler: what it learns, and what it chooses then.
+    struct Timesteps: Decodable {
+        let steps: Int
+        let timesteps: [Int]
+        let losses: [Float]
+        let counts: [Int32]
+        let draws: [Double]
+        let chosen: [Int]
+        let weights: [Double]
+    }
+
     let schedules: [Schedule]
     let losses: [Loss]
     let steps: [Step]
@@ -67,6 +78,8 @@ struct Golden: Decodable {
     let bits: [Bits]
     /// Ancestral steps with the small fixed variance.
     let smallSteps: [Step]
+    /// One after the other.
+    let timesteps: [Timesteps]
 
     static func load() throws -> Golden {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "golden/golden.json")

@@ -70,6 +70,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.training.iterationsWithoutGradient = IterationRange(count(0...5), count(5...9))
     job.training.iterationsWithGradient = IterationRange(count(1...5), count(5...9))
     job.training.backward = one(of: SolveGradient.self)
+    job.training.timestepSampler = one(of: TimestepSampling.self)
     job.training.activations = flip() ? nil : one(of: ActivationMode.self)
     job.training.precision = flip() ? nil : one(of: Precision.self)
     job.run.gemm = one(of: MatrixLibrary.self)

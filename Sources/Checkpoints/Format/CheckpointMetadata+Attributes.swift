@@ -12,6 +12,10 @@ extension CheckpointMetadata {
         try file.setAttribute("dataset", dataset)
         if let labelNames, !labelNames.isEmpty { try file.setAttribute("label_names", labelNames) }
         try file.setAttribute("grids", grids.map { Int($0) })
+        if !timestepCounts.isEmpty {
+            try file.setAttribute("timestep_counts", timestepCounts.map { Int($0) })
+            try file.setAttribute("timestep_losses", timestepLosses)
+        }
         try file.setAttribute("world_size", worldSize)
         try file.setAttribute("hosts", hosts)
         try file.setAttribute("version", version)
@@ -38,12 +42,20 @@ extension CheckpointMetadata {
         dataset = try file.attribute("dataset")
         // Earlier versions did not record them.
         labelNames = try file.hasAttribute("label_names") ? file.attribute("label_names") : nil
-        let exponents: [Int] = try file.attribute("grids")
-        grids = try exponents.map { exponent in
-            guard let grid = Int32(exactly: exponent) else {
-                throw CheckpointError(.damaged, file.path, "attribute grids holds \(exponent), which is no exponent")
+        grids = try Self.numbers(file, "grids", "exponent")
+        // Only runs have them that choose noise levels by their losses.
+        guard try file.hasAttribute("timestep_counts") else { return }
+        timestepCounts = try Self.numbers(file, "timestep_counts", "count")
+        timestepLosses = try file.attribute("timestep_losses")
+    }
+
+    private static func numbers(_ file: HDF5File, _ name: String, _ what: String) throws -> [Int32] {
+        let numbers: [Int] = try file.attribute(name)
+        return try numbers.map { number in
+            guard let own = Int32(exactly: number) else {
+                throw CheckpointError(.damaged, file.path, "attribute \(name) holds \(number), which is no \(what)")
             }
-            return grid
+            return own
         }
     }
 }

@@ -21,6 +21,11 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     /// The exponents b of the bounds 2^b from which the grids of the sums of gradients follow, one for each parameter
     /// tensor; empty where they are not known.
     public var grids: [Int32]
+    /// Of each noise level, how many of its latest losses are remembered, where training chooses levels by them; empty
+    /// where not.
+    public var timestepCounts: [Int32]
+    /// These losses, of each level equally many places, the oldest first.
+    public var timestepLosses: [Float]
     /// Ranks that trained.
     public var worldSize: Int
     /// The hosts they ran on, without repetition.
@@ -35,7 +40,8 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
     /// - Parameter updates: as many as steps unless told.
     public init(
         step: Int, updates: Int? = nil, skippedInARow: Int = 0, jobYAML: String, changes: String = "[]",
-        dataset: String = "", labelNames: [String]? = nil, grids: [Int32] = [], worldSize: Int, hosts: [String],
+        dataset: String = "", labelNames: [String]? = nil, grids: [Int32] = [], timestepCounts: [Int32] = [],
+        timestepLosses: [Float] = [], worldSize: Int, hosts: [String],
         version: String,
         created: String = CheckpointMetadata.now(), environment: [String: String] = [:]
     ) {
@@ -47,6 +53,8 @@ public struct CheckpointMetadata: Codable, Equatable, Sendable {
         self.dataset = dataset
         self.labelNames = labelNames
         self.grids = grids
+        self.timestepCounts = timestepCounts
+        self.timestepLosses = timestepLosses
         self.worldSize = worldSize
         self.hosts = hosts
         self.version = version

@@ -45,7 +45,7 @@ public struct CheckpointDifference: Codable, Sendable {
     public let stepA: Int
     public let stepB: Int
     public let tensors: [Tensor]
-    /// Updates, skipped steps and grids, where they differ.
+    /// Updates, skipped steps, grids and remembered losses of noise levels, where they differ.
     public let state: [Entry]
     /// World size and hosts, and whatever else is unequal.
     public let metadata: [Entry]
@@ -80,15 +80,19 @@ public struct CheckpointDifference: Codable, Sendable {
     }
 
     private static func state(_ a: CheckpointMetadata, _ b: CheckpointMetadata) -> [Entry] {
-        func grids(_ of: [Int32], besides other: [Int32]) -> String {
+        func differing<Number: Equatable>(_ of: [Number], besides other: [Number]) -> String {
             let differing = of.indices.filter { $0 >= other.count || of[$0] != other[$0] }
             let more = differing.count > 3 ? " and \(differing.count - 3) more" : ""
             return differing.prefix(3).map { "\($0): \(of[$0])" }.joined(separator: ", ") + more
         }
+        func entry<Number: Equatable>(_ name: String, _ a: [Number], _ b: [Number]) -> Entry {
+            Entry(name: name, a: differing(a, besides: b), b: differing(b, besides: a))
+        }
         return [
             Entry(name: "updates", a: String(a.updates), b: String(b.updates)),
             Entry(name: "skippedInARow", a: String(a.skippedInARow), b: String(b.skippedInARow)),
-            Entry(name: "grids", a: grids(a.grids, besides: b.grids), b: grids(b.grids, besides: a.grids)),
+            entry("grids", a.grids, b.grids), entry("timestepCounts", a.timestepCounts, b.timestepCounts),
+            entry("timestepLosses", a.timestepLosses, b.timestepLosses),
         ].filter { $0.a != $0.b }
     }
 

@@ -67,10 +67,7 @@ public struct Objective: Sendable {
     }
 
     /// The training step of a uniform draw in [0, 1): every step equally likely.
-    public func timestep(uniform draw: Double) -> Int {
-        precondition(draw >= 0 && draw < 1, "a draw of \(draw) is outside [0, 1)")
-        return min(Int(draw * Double(steps)), steps - 1)
-    }
+    public func timestep(uniform draw: Double) -> Int { TimestepSampler.uniform(draw, steps: steps) }
 
     /// Noises one sample: q(x_t | x0) (arXiv 2006.11239, eq. 4), or the point at t / steps of the straight path of a
     /// flow.

@@ -212,6 +212,7 @@ extension DiffusionConfiguration.Target: JobChoice {}
 extension DiffusionConfiguration.Weighting: JobChoice {}
 extension DiffusionConfiguration.Loss: JobChoice {}
 extension DiffusionConfiguration.FixedVariance: JobChoice {}
+extension TimestepSampling: JobChoice {}
 extension JobConfiguration.Data.Shuffle: JobChoice {}
 extension Precision: JobChoice {}
 extension MatrixLibrary: JobChoice {}

@@ -197,6 +197,10 @@ extension JobConfiguration {
             "FPDM: what is differentiated: sjfb, the last m iterations; jfb, the last of all n + m alone; unroll, all n + m, "
                 + "each of which then takes memory."),
         JobField(
+            "training", "timestepSampler", \.training.timestepSampler,
+            "How samples' noise levels are chosen: uniform, all alike; second_moment, more often where the latest losses are large, "
+                + "samples counting the less the likelier theirs was (arXiv 2102.09672, 3.3)."),
+        JobField(
             "training", "precision", \.training.precision.orAutomatic,
             "Number format of products: float32, or bf16 with sums in float32 (needs oneDNN and a processor that has it). "
                 + "auto: bf16 where all ranks' processors are faster with it."),

@@ -55,12 +55,13 @@ final class BatchAccumulator {
     ///   - samples: which are only read, so that a step can be done again.
     ///   - positions: of the microbatch in the global batch.
     ///   - first: the position of the first of `samples`.
+    ///   - choices: the step of each sample, and what it counts; of the positions of the global batch.
     ///   - gradient: [flat]
     ///   - measuring: whether the residuals of the microbatch's first samples are wanted.
-    /// - Returns: the losses, in the order of positions.
+    /// - Returns: the losses, without weights, in the order of positions.
     func accumulate(
         _ samples: SampleBatch, _ positions: Range<Int>, first: Int, step: Int, random: TrainingRandom,
-        iterations: Iterations, into gradient: FloatBuffer, measuring: Bool = false
+        choices: [TimestepSampler.Choice], iterations: Iterations, into gradient: FloatBuffer, measuring: Bool = false
     ) -> [(position: Int, mse: Double, vb: Double)] {
         let model = job.model
         let own = positions.lowerBound - first..<positions.upperBound - first
@@ -76,12 +77,11 @@ final class BatchAccumulator {
                 Self.flip(image, side: model.imageSize, rows: model.channels * model.imageSize)
             }
         }
-        let objective = lossGradient.objective
         let batch = LossGradient.Microbatch(
-            images: images, noise: noise,
-            timesteps: positions.map { objective.timestep(uniform: random.timestep(step: step, sample: $0)) },
+            images: images, noise: noise, timesteps: choices[positions].map(\.timestep),
             labels: samples.labels(own, model),
-            drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: job.data.labelDropout) })
+            drop: positions.map { random.dropsLabel(step: step, sample: $0, probability: job.data.labelDropout) },
+            weights: choices[positions].map(\.weight))
         let losses = lossGradient.losses(
             batch, iterations: iterations, scale: 1 / Double(job.training.globalBatch),
             gradients: gradient, meter: measuring ? meter : nil)

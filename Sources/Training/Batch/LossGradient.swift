@@ -11,20 +11,26 @@ public final class LossGradient {
     private let noised: FloatBuffer  // [B, C, S, S]
     private let outputGradient: FloatBuffer  // [B, O, S, S]
 
-    /// A microbatch: clean images [B, C, S, S] in [-1, 1], noise of the same shape, steps and labels [B].
+    /// A microbatch: clean images [B, C, S, S] in [-1, 1], noise of the same shape, steps and labels [B], and what each
+    /// sample's loss counts in the gradient [B], 1 if not told.
     public struct Microbatch {
         public var images: FloatBuffer
         public var noise: FloatBuffer
         public var timesteps: [Int]
         public var labels: Labels
         public var drop: [Bool]?
+        public var weights: [Double]?
 
-        public init(images: FloatBuffer, noise: FloatBuffer, timesteps: [Int], labels: Labels, drop: [Bool]?) {
+        public init(
+            images: FloatBuffer, noise: FloatBuffer, timesteps: [Int], labels: Labels, drop: [Bool]?,
+            weights: [Double]? = nil
+        ) {
             self.images = images
             self.noise = noise
             self.timesteps = timesteps
             self.labels = labels
             self.drop = drop
+            self.weights = weights
         }
     }
 
@@ -69,7 +75,8 @@ public final class LossGradient {
     /// Takes over the weights as they are now (`Network.load`).
     public func load(_ weights: FloatBuffer) { network.load(weights) }
 
-    /// Adds the gradient of scale * (sum of the samples' losses) to `gradients`, and sets each sample's loss.
+    /// Adds the gradient of scale * (sum of the samples' losses, each times its weight) to `gradients`, and sets each
+    /// sample's loss, without the weight.
     ///
     /// - Parameters:
     ///   - losses: [B]
@@ -96,7 +103,8 @@ public final class LossGradient {
             let start = sample * c.imageValues
             losses[sample] = objective.loss(
                 output: network.output.base + sample * c.outputValues, x0: batch.images.base + start,
-                noise: batch.noise.base + start, t: batch.timesteps[sample], gradientScale: scale,
+                noise: batch.noise.base + start, t: batch.timesteps[sample],
+                gradientScale: scale * (batch.weights?[sample] ?? 1),
                 gradient: gradients == nil ? nil : outputGradient.base + sample * c.outputValues)
         }
         onLosses()

@@ -1,4 +1,5 @@
 import Compute
+import Diffusion
 import Jobs
 import Model
 
@@ -19,6 +20,11 @@ public struct TrainingRandom: Sendable {
 
     /// Uniform in [0, 1).
     public func timestep(step: Int, sample: Int) -> Double { stream(.timestep, step, sample).uniform(0) }
+
+    /// What a sampler chooses for the first `count` positions of the global batch.
+    public func timesteps(_ sampler: TimestepSampler, step: Int, count: Int) -> [TimestepSampler.Choice] {
+        (0..<count).map { sampler.choose(timestep(step: step, sample: $0)) }
+    }
 
     /// Standard normal, `count` values of one sample.
     public func noise(step: Int, sample: Int, into output: UnsafeMutablePointer<Float>, count: Int) {

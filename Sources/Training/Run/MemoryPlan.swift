@@ -1,6 +1,7 @@
 import Checkpoints
 import Compute
 import Datasets
+import Diffusion
 import Distributed
 import Jobs
 import Model
@@ -35,7 +36,10 @@ public struct MemoryPlan: Equatable, Sendable {
         }
         activationBytes = BatchAccumulator.bytes(job, engine: engine)
         lines = [
-            Line(name: "weights, average, optimizer", bytes: TrainingState.bytes(table, slices, rank: rank)),
+            Line(
+                name: "weights, average, optimizer",
+                bytes: TrainingState.bytes(table, slices, rank: rank)
+                    + TimestepSampler.bytes(job.training.timestepSampler, steps: job.diffusion.steps)),
             Line(
                 name: "copy to save",
                 bytes: job.configuration.savesWhileTraining ? StateSnapshot.bytes(table, slices, rank: rank) : 0),

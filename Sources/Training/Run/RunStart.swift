@@ -1,6 +1,7 @@
 import Checkpoints
 import Compute
 import Datasets
+import Diffusion
 import Distributed
 import Foundation
 import Jobs
@@ -137,6 +138,10 @@ struct RunStart {
         trainer.state.skippedInARow = metadata.skippedInARow
         trainer.grids = GradientGrids(
             bounds: metadata.grids.map { Int($0) }, virtualRanks: job.training.virtualRanks)
+        // A run that was deliberately changed may have none, or one of other noise levels: then it begins anew.
+        let recorded = TimestepSampler.History(
+            counts: metadata.timestepCounts, losses: metadata.timestepLosses, steps: job.diffusion.steps)
+        if job.training.timestepSampler == .secondMoment, let recorded { trainer.timesteps.restore(recorded) }
     }
 
     // MARK: - Its parts, collective but for what they say

@@ -331,6 +331,8 @@ public final class TrainingRun {
             step: state.step, updates: state.updates, skippedInARow: state.skippedInARow,
             jobYAML: job.yaml(), changes: try JobChange.text(start.changes), dataset: start.fingerprint.description,
             labelNames: start.dataset.labelNames, grids: trainer.grids.bounds.map { Int32($0) },
+            timestepCounts: trainer.timesteps.history?.counts ?? [],
+            timestepLosses: trainer.timesteps.history?.losses ?? [],
             worldSize: communicator.size, hosts: hosts,
             version: ProgramVersion.current, environment: start.environment)
     }

@@ -45,7 +45,8 @@ public struct StepReport: Equatable, Sendable {
 
     /// Steps done, this one included.
     public let step: Int
-    /// Means over the global batch; not finite where the step was skipped for it.
+    /// Means over the global batch, of what each sample counts (`TimestepSampler`); not finite where the step was skipped
+    /// for it.
     public let loss, mse, vb: Double
     /// L2 norm of the whole gradient, before clipping.
     public let gradientNorm: Double
@@ -69,10 +70,12 @@ public struct StepReport: Equatable, Sendable {
     /// Nil for a step that changed the weights.
     public var skipped: Skipped?
 
-    init(step: Int, _ outcome: StepVote.Outcome, iterations: Iterations, learningRate: Double) {
+    /// - Parameter weights: of the samples, by position.
+    init(step: Int, _ outcome: StepVote.Outcome, weights: [Double], iterations: Iterations, learningRate: Double) {
         let count = Double(outcome.mse.count)
         // In the order of positions.
-        let (mse, vb) = (outcome.mse.reduce(0, +), outcome.vb.reduce(0, +))
+        func sum(_ losses: [Double]) -> Double { zip(losses, weights).reduce(0) { $0 + $1.0 * $1.1 } }
+        let (mse, vb) = (sum(outcome.mse), sum(outcome.vb))
         self.step = step
         (loss, self.mse, self.vb) = ((mse + vb) / count, mse / count, vb / count)
         gradientNorm = outcome.gradientNorm

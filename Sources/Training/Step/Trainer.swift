@@ -13,6 +13,8 @@ public final class Trainer {
     public let plan: BatchPlan
     /// Grids of the sums; follow the gradients, and are part of the state.
     public internal(set) var grids: GradientGrids
+    /// Chooses the noise levels of samples; follows the losses of all ranks, and is part of the state.
+    public internal(set) var timesteps: TimestepSampler
 
     /// Hears of wishes to stop, where there is one.
     var runGuard: RunGuard?
@@ -63,6 +65,7 @@ public final class Trainer {
         exchange = GradientExchange(communicator, engine, slices, isSingle: shares.map { $0 == 1 })
         seals = WeightSeals(communicator, slices)
         grids = GradientGrids(tensors: table.parameters.count, virtualRanks: training.virtualRanks)
+        timesteps = TimestepSampler(training.timestepSampler, steps: job.diffusion.steps)
         vote = StepVote(
             communicator, positions: training.globalBatch, virtualRanks: training.virtualRanks,
             tensors: table.parameters.count, blocks: Reductions.blocks(table.flatCount))
@@ -89,20 +92,21 @@ public final class Trainer {
             random.iterations(
                 step: state.step, withoutGradient: job.training.iterationsWithoutGradient,
                 withGradient: job.training.iterationsWithGradient))
+        let choices = random.timesteps(timesteps, step: state.step, count: plan.globalBatch)
         if checksWeights { seals.takeFirst(state.weights) }
-        var (gradient, outcome) = compute(samples, iterations)
+        var (gradient, outcome) = compute(samples, choices, iterations)
         var repairs: [StepReport.Repair] = []
         // Weights that have changed are one way to come by what is not finite.
         if checksWeights, !outcome.isDropped, outcome.weightsDiffer || !outcome.isFinite {
             repairs = try seals.repair(state.weights)
-            if !repairs.isEmpty { (gradient, outcome) = compute(samples, iterations) }
+            if !repairs.isEmpty { (gradient, outcome) = compute(samples, choices, iterations) }
         }
         // Grids that do not suit are left for those that the step's own gradients give: once, at any number of ranks.
         let former = grids
         let isRedone = !outcome.isDropped && outcome.valuesAreFinite && !grids.suit(outcome.maxima)
         if isRedone, outcome.wish == nil {
             grids.follow(outcome.maxima)
-            (gradient, outcome) = compute(samples, iterations)
+            (gradient, outcome) = compute(samples, choices, iterations)
         } else if isRedone {
             // Who wishes to stop does not wait for the step to be done all over.
             outcome.isDropped = true
@@ -113,7 +117,7 @@ public final class Trainer {
             return nil
         }
         var report = StepReport(
-            step: state.step + 1, outcome, iterations: iterations,
+            step: state.step + 1, outcome, weights: choices.map(\.weight), iterations: iterations,
             learningRate: optimizer.learningRate(step: state.step))
         report.isRedone = isRedone
         report.repairs = repairs
@@ -128,6 +132,8 @@ public final class Trainer {
             return report
         }
         grids.follow(outcome.maxima)
+        // In the order of positions, on every rank all of them.
+        timesteps.learn(choices.indices.map { (choices[$0].timestep, outcome.mse[$0] + outcome.vb[$0]) })
         runGuard?.heartbeat.enter(.updating)
         report.clipping = clipping
         optimizer.apply(engine, gradient: gradient, scale: clipping, to: state)
@@ -173,7 +179,9 @@ public final class Trainer {
     }
 
     /// This rank's slice of the step's gradient, and what all ranks found out on the way. Nothing in it throws.
-    private func compute(_ samples: SampleBatch, _ iterations: Iterations) -> (FloatBuffer, StepVote.Outcome) {
+    private func compute(
+        _ samples: SampleBatch, _ choices: [TimestepSampler.Choice], _ iterations: Iterations
+    ) -> (FloatBuffer, StepVote.Outcome) {
         let begin = clock.now
         runGuard?.heartbeat.enter(.computing)
         var ballot = StepVote.Ballot()
@@ -189,7 +197,7 @@ public final class Trainer {
                 }
                 ballot.losses += accumulator.accumulate(
                     samples, positions, first: plan.positions(own).lowerBound, step: state.step, random: random,
-                    iterations: iterations, into: sum.gradient,
+                    choices: choices, iterations: iterations, into: sum.gradient,
                     measuring: measuresResiduals && positions.lowerBound == 0)
             }
             if !sum.add() { ballot.nonFiniteVirtualRanks.append(virtualRank) }

@@ -326,6 +326,29 @@ def small_steps():
                    "output": out.ravel().tolist(), "next": d.step(out, x, i, noise, "ddpm", 0.0, False).ravel().tolist()}
 
 
+def timesteps(steps=6, remembered=10, even=0.001):
+    """The second-moment sampler of timesteps: what it chooses by uniform draws, and the weights, as losses come in."""
+    rng = np.random.default_rng(10)
+    latest = {t: [] for t in range(steps)}
+    for learned in (0, 40, 30, 60, 25, 1):
+        # Large at the first steps, as the bound is; the last ones come up seldom.
+        ts = np.minimum(rng.geometric(0.35, learned) - 1, steps - 1)
+        losses = (rng.random(learned) * 5.0 ** -ts).astype(np.float32)
+        if learned == 30:
+            ts = np.arange(30) % steps
+        for t, loss in zip(ts.tolist(), losses.tolist()):
+            latest[t] = [*latest[t], loss][-remembered:]
+        p = np.full(steps, 1 / steps)
+        if all(len(own) == remembered for own in latest.values()):
+            size = np.sqrt(np.array([np.mean(np.square(latest[t])) for t in range(steps)]))
+            p = (1 - even) * size / size.sum() + even / steps
+        draws = rng.random(12)
+        chosen = np.searchsorted(np.cumsum(p), draws, side="right")
+        yield {"steps": steps, "timesteps": ts.tolist(), "losses": losses.tolist(),
+               "counts": [len(latest[t]) for t in range(steps)], "draws": draws.tolist(), "chosen": chosen.tolist(),
+               "weights": (1 / (steps * p[chosen])).tolist(), "likelihoods": p.tolist()}
+
+
 def compare(folder):
     """The port against the reference's own numbers."""
     import glob
@@ -364,4 +387,5 @@ if __name__ == "__main__":
     else:
         lines = lambda rows: "[\n" + ",\n".join(json.dumps(r) for r in rows) + "\n]"
         print('{"schedules": ' + lines(schedules()) + ',\n"losses": ' + lines(losses()) + ',\n"steps": ' + lines(steps())
-              + ',\n"bounds": ' + lines(bounds()) + ',\n"bits": ' + lines(bits()) + ',\n"smallSteps": ' + lines(small_steps()) + "}")
+              + ',\n"bounds": ' + lines(bounds()) + ',\n"bits": ' + lines(bits()) + ',\n"smallSteps": ' + lines(small_steps())
+              + ',\n"timesteps": ' + lines(timesteps()) + "}")

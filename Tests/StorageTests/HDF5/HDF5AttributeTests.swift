@@ -19,6 +19,9 @@ import Testing
         try file.setAttribute("long", String(repeating: "0123456789", count: 20_000))
         try file.setAttribute("ints", [3, -1, 2])
         try file.setAttribute("doubles", [0.5])
+        // More than an object's header takes.
+        let floats = (0..<40_000).map { Float($0) / 7 }
+        try file.setAttribute("floats", floats)
         try file.setAttribute("strings", ["a", "", "ccc"])
         try file.setAttribute("none", [Int]())
         #expect(try file.attribute("int") == Int.min)
@@ -31,6 +34,7 @@ import Testing
         #expect(try file.attribute("long", as: String.self).count == 200_000)
         #expect(try file.attribute("ints") == [3, -1, 2])
         #expect(try file.attribute("doubles") == [0.5])
+        #expect(try file.attribute("floats") == floats)
         #expect(try file.attribute("strings") == ["a", "", "ccc"])
         #expect(try file.attribute("none", as: [Int].self).isEmpty)
         #expect(try file.attributeNames(of: "/g") == ["double"])
@@ -39,7 +43,7 @@ import Testing
 
         try file.setAttribute("int", "now text")
         #expect(try file.attribute("int") == "now text")
-        #expect(try file.attributeNames(of: "/").count == 11)
+        #expect(try file.attributeNames(of: "/").count == 12)
     }
 
     /// Text without a heap, which h5py reads as bytes; also more of it than an object's header takes.

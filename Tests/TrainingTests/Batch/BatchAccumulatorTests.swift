@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Diffusion
 import Jobs
 import Model
 import TestSupport
@@ -49,6 +50,11 @@ import Testing
             gradient = memory.zeros(accumulator.table.flatCount)
         }
 
+        /// Uniform ones, of all positions.
+        lazy var choices = random.timesteps(
+            TimestepSampler(.uniform, steps: job.diffusion.steps), step: BatchAccumulatorTests.step,
+            count: job.training.globalBatch)
+
         /// The samples that a rank has which computes these positions.
         func samples(_ positions: Range<Int>) throws -> SampleBatch {
             let batch = SampleBatch(dataset, count: positions.count)
@@ -65,7 +71,7 @@ import Testing
             let losses = microbatches.flatMap {
                 accumulator.accumulate(
                     samples, $0, first: positions.lowerBound, step: BatchAccumulatorTests.step, random: random,
-                    iterations: Iterations(withoutGradient: 0, withGradient: 0), into: gradient)
+                    choices: choices, iterations: Iterations(withoutGradient: 0, withGradient: 0), into: gradient)
             }
             #expect(samples.images.array == before, "samples are only read")
             return losses.map { [Double($0.position), $0.mse, $0.vb] }

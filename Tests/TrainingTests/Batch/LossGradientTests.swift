@@ -70,9 +70,12 @@ struct LossGradientTests {
         }
 
         /// Losses of some of the samples; their gradient is added to `gradients` where asked.
-        func run(_ range: Range<Int>, gradient: Bool = false, scale: Double = 1) -> [Objective.Loss] {
+        func run(
+            _ range: Range<Int>, gradient: Bool = false, scale: Double = 1, weights counted: [Double]? = nil
+        ) -> [Objective.Loss] {
             let c = loss.network.configuration
             var part = batch
+            part.weights = counted
             part.images = batch.images.slice(range.lowerBound * c.imageValues, range.count * c.imageValues)
             part.noise = batch.noise.slice(range.lowerBound * c.imageValues, range.count * c.imageValues)
             part.timesteps = Array(batch.timesteps[range])
@@ -201,6 +204,22 @@ struct LossGradientTests {
         #expect(setup.run(0..<Self.samples, gradient: true, scale: 0.5) == one)
         // A power of two: exact.
         #expect(setup.gradients.array == gradient.map { $0 / 2 })
+    }
+
+    @Test("a sample's weight multiplies its share of the gradient, not its loss")
+    func weights() throws {
+        let setup = try Setup(Case("DiT"))
+        func gradient(_ range: Range<Int>, _ weights: [Double]?, scale: Double = 1) -> (losses: [Double], [Float]) {
+            setup.gradients.fill(0)
+            let losses = setup.run(range, gradient: true, scale: scale, weights: weights)
+            return (losses.map(\.loss), setup.gradients.array)
+        }
+        let whole = gradient(0..<Self.samples, [2, 0.5, 3])
+        let parts = zip(0..<Self.samples, [2, 0.5, 3]).map { gradient($0..<$0 + 1, nil, scale: $1) }
+        #expect(zip(whole.losses, parts).allSatisfy { abs($0 - $1.losses[0]) <= 1e-6 * abs($0) })
+        let sum = whole.1.indices.map { i in parts.reduce(0) { $0 + Double($1.1[i]) } }
+        expectClose(whole.1, sum, within: 1e-6, "gradient")
+        #expect(relativeError(gradient(0..<Self.samples, nil).1, sum) > 0.1)
     }
 
     @Test("an objective that cannot be is refused")

@@ -1,5 +1,6 @@
 import Compute
 import Datasets
+import Diffusion
 import Foundation
 import Jobs
 import Model
@@ -57,8 +58,10 @@ import Testing
                     .map(\.mse)
             }
             return accumulator.accumulate(
-                samples, 0..<Self.count, first: 0, step: step, random: random, iterations: iterations,
-                into: memory.zeros(accumulator.table.flatCount)
+                samples, 0..<Self.count, first: 0, step: step, random: random,
+                choices: random.timesteps(
+                    TimestepSampler(.uniform, steps: job.diffusion.steps), step: step, count: Self.count),
+                iterations: iterations, into: memory.zeros(accumulator.table.flatCount)
             ).map(\.mse)
         }
     }

@@ -19,7 +19,8 @@ struct MetricsTests {
             mse: [mse, 0.1], vb: [1e-17, 0], nonFiniteVirtualRanks: [], maxima: [1],
             gradientNorm: mse.isFinite ? 12_345.678 : .infinity, computeSeconds: [0.125, 0.2])
         var report = StepReport(
-            step: step, outcome, iterations: Iterations(withoutGradient: step, withGradient: 2), learningRate: 1e-4)
+            step: step, outcome, weights: [1, 1], iterations: Iterations(withoutGradient: step, withGradient: 2),
+            learningRate: 1e-4)
         report.clipping = clipping
         report.skipped = skipped
         return MetricsLine(

@@ -33,12 +33,20 @@ import Testing
 
     @Test func lossesAreMeansOverTheGlobalBatch() {
         let report = StepReport(
-            step: 7, outcome(), iterations: Iterations(withoutGradient: 3, withGradient: 2), learningRate: 0.01)
+            step: 7, outcome(), weights: [1, 1, 1], iterations: Iterations(withoutGradient: 3, withGradient: 2),
+            learningRate: 0.01)
         #expect(report.mse == 1.75 / 3 && report.vb == 0.125 / 3 && report.loss == 1.875 / 3)
         #expect(report.step == 7 && report.gradientNorm == 3 && report.learningRate == 0.01)
         #expect(report.iterations == Iterations(withoutGradient: 3, withGradient: 2))
         #expect(report.computeSeconds == [0.5, 0.75])
         #expect(report.clipping == 1 && !report.isRedone && report.skipped == nil)
+    }
+
+    @Test func lossesCountWhatTheirSamplesDo() {
+        let report = StepReport(
+            step: 7, outcome(), weights: [2, 0.5, 0.25], iterations: Iterations(withoutGradient: 3, withGradient: 2),
+            learningRate: 0.01)
+        #expect(report.mse == 1.375 / 3 && report.vb == 0.0625 / 3 && report.loss == 1.4375 / 3)
     }
 
     private func sample(_ row: Int) -> StepReport.Skipped.Sample { .init(position: 30 + row, file: "a.h5", row: row) }

@@ -94,7 +94,7 @@ extension Float: HDF5AttributeValue {
     public static var hdf5Description: String { "a number" }
 }
 
-/// Of integers, doubles or strings.
+/// Of integers, doubles, floats or strings.
 extension Array: HDF5AttributeValue where Element: HDF5AttributeElement {
     public init?(hdf5 content: HDF5AttributeContent) {
         guard let elements = Element.elements(of: content), let row = content.row(elements) else { return nil }
@@ -134,6 +134,14 @@ extension Double: HDF5AttributeElement {
         }
     }
     public static func values(_ elements: [Double]) -> HDF5AttributeContent.Values { .doubles(elements) }
+    public static var hdf5ListDescription: String { "a list of numbers" }
+}
+
+extension Float: HDF5AttributeElement {
+    public static func elements(of content: HDF5AttributeContent) -> [Float]? {
+        Double.elements(of: content)?.map { Float($0) }
+    }
+    public static func values(_ elements: [Float]) -> HDF5AttributeContent.Values { .floats(elements) }
     public static var hdf5ListDescription: String { "a list of numbers" }
 }
 
