@@ -220,6 +220,10 @@ public struct JobConfiguration: Equatable, Sendable {
         /// A solve ends for a sample once ||f(z) - z|| / ||z|| is less, and what that leaves over goes to its later steps;
         /// 0: it makes all its iterations.
         public var tolerance = 0.0
+        /// How a solve goes on from one state to the next.
+        public var solver = SolveMethod.iteration
+        /// States that Anderson acceleration remembers.
+        public var solverMemory = 5
         /// Whether a step's solve starts from the solution of the step before.
         public var reuseSolution = false
         /// Noise of DDIM: 0 for none, 1 for as much as DDPM.

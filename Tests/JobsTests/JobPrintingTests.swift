@@ -103,6 +103,8 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.sampling.allocation = one(of: IterationAllocation.self)
     if job.sampling.respacing == "10,15,25", flip() { job.sampling.iterationList = (0..<50).map { _ in count(1...30) } }
     job.sampling.tolerance = flip() ? 0 : number(1e-6...1)
+    job.sampling.solver = one(of: SolveMethod.self)
+    job.sampling.solverMemory = count(2...20)
     job.sampling.guidanceInterval = flip() ? nil : GuidanceInterval(0, 1)
     job.sampling.reuseSolution = flip()
     job.sampling.eta = job.sampling.sampler == .ddim ? number(0...1) : 0

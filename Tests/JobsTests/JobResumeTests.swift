@@ -44,6 +44,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         "sampling.respacing=100", "sampling.iterations=3",
         "sampling.allocation=increasing", "sampling.reuseSolution=true", "sampling.guidance=4.0",
         "sampling.guidedChannels=3", "sampling.clip=true", "sampling.batch=3", "sampling.tolerance=0.5",
+        "sampling.solver=anderson", "sampling.solverMemory=3",
         "sampling.guidanceInterval=[0, 500]",
     ]
 

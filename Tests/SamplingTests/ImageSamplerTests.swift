@@ -16,6 +16,7 @@ struct ImageSamplerTests {
         var guidedChannels: Int?
         var interval: GuidanceInterval?
         var tolerance = 0.0
+        var solverMemory: Int?
         var iterations = [2, 3, 1, 2]
         var reuse = false
         var threads = 2
@@ -41,7 +42,7 @@ struct ImageSamplerTests {
             respacing: String(s.steps))
         var options = ImageSampler.Options(iterations: s.iterations)
         (options.guidance, options.guidedChannels, options.reuseSolution) = (s.guidance, s.guidedChannels, s.reuse)
-        (options.guidanceInterval, options.tolerance) = (s.interval, s.tolerance)
+        (options.guidanceInterval, options.tolerance, options.solverMemory) = (s.interval, s.tolerance, s.solverMemory)
         let images = ImageSampler(
             c, sampler: sampler, options: options, engine: try Engine(threads: s.threads), capacity: s.capacity)
         let starts = s.images.flatMap { testNormals(c.imageValues, seed: UInt64($0)) }
@@ -182,6 +183,25 @@ struct ImageSamplerTests {
             }
         }
         #expect(seen.count > 1, "\(seen): the tolerances tell nothing apart")
+    }
+
+    @Test("accelerated solves are each image's own, with and without a tolerance", arguments: [1.0, 2.5], [0, 0.05])
+    func accelerated(_ guidance: Double, _ tolerance: Double) throws {
+        func sampled(_ memory: Int?, _ which: [Int] = [0, 1, 2]) throws -> (places: [[Float]], iterations: [Int]) {
+            try self.sampled {
+                ($0.guidance, $0.reuse, $0.tolerance, $0.images) = (guidance, true, tolerance, which)
+                ($0.iterations, $0.solverMemory) = ([6, 1, 6, 6], memory)
+            }
+        }
+        let together = try sampled(3)
+        #expect(try together.places != sampled(nil).places && together.places != sampled(4).places)
+        if tolerance == 0 { #expect(together.iterations == [19, 19, 19].map { $0 * (guidance == 1 ? 1 : 2) }) }
+        let size = together.places[3].count / 3
+        for image in 0..<3 {
+            let alone = try sampled(3, [image])
+            #expect(alone.iterations[0] == together.iterations[image])
+            #expect(Array(together.places[3][image * size..<(image + 1) * size]) == alone.places[3])
+        }
     }
 
     @Test("what earlier steps have left over goes to later ones")

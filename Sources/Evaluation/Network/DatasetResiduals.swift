@@ -29,6 +29,8 @@ public struct DatasetResiduals: Codable, Equatable, Sendable {
         public var batch = 64
         public var seed = 0
         public var iterations = 8
+        /// States that Anderson acceleration remembers; nil for plain iterations.
+        public var solverMemory: Int?
         /// Training steps to measure at; nil: `standardLevels`, evenly spread from first to last.
         public var timesteps: [Int]?
 
@@ -64,19 +66,25 @@ public struct DatasetResiduals: Codable, Equatable, Sendable {
             )
         }
         let (count, blocks) = (settings.iterations, passes.blocks)
+        // Of accelerated solves f(z) is not the next state: who steers them knows it.
         let meter = ResidualMeter(model, samples: passes.network.capacity, engine: engine)
+        let control = settings.solverMemory.map {
+            SolveControl(model, samples: passes.network.capacity, memory: $0, engine: engine)
+        }
         // Of each level, iteration and block: summed over the block's samples in their order.
         var sums = SharedValues(count: timesteps.count * count * blocks)
         try world.agree {
             try passes.run(
                 levels: timesteps.count, world, timestep: { timesteps[$0] },
                 addNoise: { objective.addNoise(x0: $0, noise: $1, t: timesteps[$2], into: $3) },
-                forward: {
+                forward: { input in
+                    let iterations = Iterations(withoutGradient: count, withGradient: 0)
+                    control?.begin(tolerance: 0, most: [Int](repeating: count, count: input.timesteps.count))
                     passes.network.forward(
-                        $0, iterations: Iterations(withoutGradient: count, withGradient: 0), onState: meter.record)
+                        input, iterations: iterations, onState: control == nil ? meter.record : nil, control: control)
                 },
                 measure: { level, block, samples, _ in
-                    for (k, residuals) in meter.perSample.enumerated() {
+                    for (k, residuals) in (control?.residuals ?? meter.perSample).enumerated() {
                         sums[(level * count + k) * blocks + block] = residuals[samples].reduce(0, +)
                     }
                 },

@@ -46,6 +46,14 @@ struct EvaluateNetworkOptions: ParsableArguments {
     var timesteps: String?
 
     @Option(
+        name: .long,
+        help: """
+            With --residuals: how solves go on, iteration or anderson; the latter combines as many states as the job's \
+            sampling.solverMemory says.
+            """)
+    var solver: SolveMethod?
+
+    @Option(
         name: .long, help: "With --bpd: noise levels of the process that is measured, such as 250; all if not given.")
     var respacing: String?
 
@@ -67,7 +75,8 @@ struct EvaluateNetworkOptions: ParsableArguments {
         if residuals && bpd { throw ValidationError("--residuals and --bpd are two measures: ask for one at a time") }
         let others: [(String, Bool)] = [
             ("--count", count != nil), ("--iterations", iterations != nil), ("--timesteps", timesteps != nil),
-            ("--respacing", respacing != nil), ("--no-clip", noClip), ("--weights", weights != nil),
+            ("--respacing", respacing != nil), ("--solver", solver != nil), ("--no-clip", noClip),
+            ("--weights", weights != nil),
         ]
         if !isAsked, let (name, _) = others.first(where: \.1) {
             throw ValidationError("\(name) goes with --residuals or --bpd")
@@ -76,6 +85,7 @@ struct EvaluateNetworkOptions: ParsableArguments {
             throw ValidationError("--respacing and --no-clip go with --bpd")
         }
         if bpd, timesteps != nil { throw ValidationError("--timesteps goes with --residuals") }
+        if bpd, solver != nil { throw ValidationError("--solver goes with --residuals") }
         if let count, count < 1 { throw ValidationError("--count must be 1 or more, is \(count)") }
         if batch < 1 { throw ValidationError("--batch must be 1 or more, is \(batch)") }
         let limit = 1...ModelConfiguration.solveIterationsLimit.upperBound
@@ -137,6 +147,7 @@ struct EvaluateNetworkOptions: ParsableArguments {
         var settings = DatasetResiduals.Settings()
         settings.count = count ?? settings.count
         (settings.batch, settings.seed, settings.iterations) = (batch, seed, iterations ?? job.sampling.iterations)
+        settings.solverMemory = solver == .anderson ? job.sampling.solverMemory : nil
         settings.timesteps = try timesteps.map { list in
             try list.split(separator: ",").map {
                 guard let step = Int($0.filter { $0 != " " }) else {
@@ -187,3 +198,5 @@ struct EvaluateNetworkOptions: ParsableArguments {
         print(table([["steps", "bits", "error of x0", "error of the noise"]] + rows, texts: 1))
     }
 }
+
+extension SolveMethod: ExpressibleByArgument {}

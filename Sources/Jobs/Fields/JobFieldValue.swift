@@ -221,6 +221,7 @@ extension SamplerKind: JobChoice {}
 extension IterationAllocation: JobChoice {}
 extension ActivationMode: JobChoice {}
 extension SolveGradient: JobChoice {}
+extension SolveMethod: JobChoice {}
 
 /// One of a few words, of which nil is written `auto`.
 struct AutomaticChoice<Choice: JobChoice>: JobFieldValue {

@@ -304,6 +304,13 @@ extension JobConfiguration {
                 + "iterations goes to later steps. 0: all are made.",
             .within(SolveControl.toleranceLimit), onResume: .free),
         JobField(
+            "sampling", "solver", \.sampling.solver,
+            "FPDM: how a solve goes on: iteration, from f(z); anderson, from a combination of the latest f(z), by Anderson "
+                + "acceleration.", onResume: .free),
+        JobField(
+            "sampling", "solverMemory", \.sampling.solverMemory,
+            "Solver anderson: how many states it combines at most.", .within(SolveMethod.memoryLimit), onResume: .free),
+        JobField(
             "sampling", "reuseSolution", \.sampling.reuseSolution,
             "FPDM: start each step's solve from the solution of the step before.", onResume: .free),
         JobField(

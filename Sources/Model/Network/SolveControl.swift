@@ -1,10 +1,21 @@
 import Compute
 
+/// How a solve goes on from z and f(z), in inference.
+public enum SolveMethod: String, CaseIterable, Sendable {
+    /// From f(z).
+    case iteration
+    /// From the combination of the latest f(z) that Anderson acceleration finds (`AndersonMixing`).
+    case anderson
+
+    /// States that acceleration may remember.
+    public static let memoryLimit = 2...20
+}
+
 /// Steers fixed-point solves sample by sample, between iterations: a sample is at its end once ||f(z) - z|| / ||z||, the L2
 /// norms over its [T, D], falls under a tolerance, or its iterations are used up.
 ///
-/// What a sample becomes does not depend on others of its batch: the state that it ends with, f(z), which has been computed,
-/// is kept. Where the matrix library gives rows that do not depend on each other (`MatrixBackend.hasIndependentRows`), it
+/// What a sample becomes does not depend on others of its batch: the state that it ends with is kept, f(z), which has been
+/// computed, or, where its iterations are used up, what acceleration makes of it. Where the matrix library gives rows that do not depend on each other (`MatrixBackend.hasIndependentRows`), it
 /// leaves the batch, so that the others' iterations cost less; elsewhere it is computed on, to no effect. For inference alone
 /// (`Network.forward(control:)`).
 public final class SolveControl {
@@ -15,6 +26,8 @@ public final class SolveControl {
     private let arena: Arena
     /// The newest state of each sample, [samples, T, D]: at last, those that they end with.
     private let states: FloatBuffer
+    /// Nil for plain iterations.
+    private let mixing: AndersonMixing?
     private let sampleValues: Int
     private var tolerance = 0.0
     private var most: [Int] = []
@@ -27,13 +40,22 @@ public final class SolveControl {
     /// Iterations that the newest solve computed, a sample each: the sum of `used`, and more where samples at their end cannot
     /// leave.
     public private(set) var computed = 0
+    /// Of the newest solve, by iteration: ||f(z) - z|| / ||z|| of the z before it, of each sample that was in the batch.
+    public private(set) var residuals: [[Double]] = []
 
-    /// - Parameter samples: of a pass at most.
-    public init(_ model: ModelConfiguration, samples: Int, engine: Engine) {
+    /// - Parameters:
+    ///   - samples: of a pass at most.
+    ///   - memory: states that Anderson acceleration remembers; nil for plain iterations.
+    public init(_ model: ModelConfiguration, samples: Int, memory: Int? = nil, engine: Engine) {
         self.engine = engine
-        sampleValues = model.tokens * model.width
-        let values = samples * sampleValues
-        (arena, states) = Arena.build("states") { $0.take(values) }
+        let values = model.tokens * model.width
+        sampleValues = values
+        (arena, (states, mixing)) = Arena.build("states") { arena in
+            (
+                arena.take(samples * values),
+                memory.map { AndersonMixing(arena, samples: samples, memory: $0, values: values) }
+            )
+        }
     }
 
     public var bytes: Int { arena.bytes }
@@ -50,7 +72,7 @@ public final class SolveControl {
         present = Array(most.indices)
         goesOn = most.map { _ in true }
         used = most.map { _ in 0 }
-        (iterations, computed) = (0, 0)
+        (iterations, computed, residuals) = (0, 0, [])
     }
 
     /// Takes over the states that the solve begins from.
@@ -68,22 +90,25 @@ public final class SolveControl {
     func advance(_ z: FloatBuffer) -> [Int] {
         iterations += 1
         computed += present.count
-        var ended = [Bool](repeating: false, count: present.count)
-        ended.withUnsafeMutableBufferPointer { ended in
-            let ended = UnsafeMutableBufferPointer(rebasing: ended[...])
+        var found = [Double](repeating: 0, count: present.count)
+        found.withUnsafeMutableBufferPointer { found in
+            let found = UnsafeMutableBufferPointer(rebasing: found[...])
             engine.pool.parallelFor(present.count) { [self] place, _ in
                 let sample = present[place]
                 guard goesOn[sample] else { return }
                 let (newest, before) = (z.slice(place * sampleValues, sampleValues), state(sample))
-                let residual = ResidualMeter.residual(before.base, newest.base, count: sampleValues)
-                ended[place] = residual < tolerance || iterations >= most[sample]
+                found[place] = ResidualMeter.residual(before.base, newest.base, count: sampleValues)
+                if let mixing, !(found[place] < tolerance) {
+                    mixing.mix(sample, iterations: iterations, z: before, next: newest)
+                }
                 before.copy(from: newest)
             }
         }
         for (place, sample) in present.enumerated() where goesOn[sample] {
             used[sample] = iterations
-            goesOn[sample] = !ended[place]
+            goesOn[sample] = !(found[place] < tolerance || iterations >= most[sample])
         }
+        residuals.append(found)
         let staying = present.indices.filter { goesOn[present[$0]] }
         guard engine.backend.hasIndependentRows else { return staying.isEmpty ? [] : Array(present.indices) }
         present = staying.map { present[$0] }

@@ -41,7 +41,8 @@ final class GuidedNetwork {
         self.arena = arena
         (images, guided, solution) = buffers
         control =
-            model.fixedPoint && options.tolerance > 0 ? SolveControl(model, samples: samples, engine: engine) : nil
+            model.fixedPoint && (options.tolerance > 0 || options.solverMemory != nil)
+            ? SolveControl(model, samples: samples, memory: options.solverMemory, engine: engine) : nil
     }
 
     var bytes: Int { network.bytes + arena.bytes + (control?.bytes ?? 0) }

@@ -20,6 +20,8 @@ public final class ImageSampler {
         /// A solve ends for a sample once its relative residual is less (`SolveControl`), and the iterations that are left over
         /// go to its later steps; 0: all are made.
         public var tolerance = 0.0
+        /// States that Anderson acceleration of the solves remembers; nil for plain iterations (`SolveMethod`).
+        public var solverMemory: Int?
         /// Starts each solve from the solution of the one before (arXiv 2401.08741, section 3.2).
         public var reuseSolution = false
 

@@ -46,6 +46,7 @@ public struct SamplePlan: Sendable {
                     + "for each")
         }
         options.tolerance = s.tolerance
+        options.solverMemory = s.solver == .anderson ? s.solverMemory : nil
         options.guidanceInterval = s.guidanceInterval
         options.guidance = s.guidance
         options.guidedChannels = s.guidedChannels
