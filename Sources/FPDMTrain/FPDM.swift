@@ -24,8 +24,8 @@ struct FPDM: ParsableCommand {
             """,
         version: ProgramVersion.current,
         subcommands: [
-            TrainCommand.self, PlanCommand.self, SampleCommand.self, EvaluateCommand.self, ApplyCommand.self,
-            DataCommand.self,
+            TrainCommand.self, PlanCommand.self, SampleCommand.self, InvertCommand.self, EvaluateCommand.self,
+            ApplyCommand.self, DataCommand.self,
             CheckpointCommand.self, SelfcheckCommand.self, BenchCommand.self,
         ])
 }

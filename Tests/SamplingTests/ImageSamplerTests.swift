@@ -214,6 +214,41 @@ struct ImageSamplerTests {
         #expect(poor == 4 && rich > 7 && rich <= 43)
     }
 
+    @Test("noise that images are turned into gives them again, the nearer the more rounds are made")
+    func inversion() throws {
+        let c = tinyModel { ($0.fixedPoint, $0.learnSigma) = (true, false) }
+        var diffusion = DiffusionConfiguration()
+        diffusion.target = .v
+        let sampler = try Sampler(
+            diffusion, learnSigma: false, channels: c.channels, pixels: c.imageSize * c.imageSize, kind: .ddim,
+            respacing: "40")
+        let options = ImageSampler.Options(iterations: (0..<40).map { 2 + $0 % 2 })
+        let images = ImageSampler(c, sampler: sampler, options: options, engine: try Engine(threads: 2), capacity: 3)
+        #expect(images.inversionProblem == nil)
+        let wanted = testNormals(3 * c.imageValues, seed: 5)
+        /// How far an image is from what it was, at most; and what inversion said was open.
+        func error(rounds: Int) -> (error: Double, open: Double) {
+            withMemory { memory in
+                images.load(memory.floats(testWeights(ParameterTable(c))))
+                let x = memory.floats(wanted)
+                let (labels, none) = (Labels.classes([0, 1, 2]), Labels.classes([3, 3, 3]))
+                let open = images.invert(x, count: 3, labels: labels, unconditional: none, rounds: rounds)
+                #expect(open.count == 3)
+                images.sample(x, count: 3, labels: labels, unconditional: none) { _, _, _ in }
+                return (relativeError(x.array, wanted.map { Double($0) }), open.max() ?? 0)
+            }
+        }
+        let (once, often) = (error(rounds: 1), error(rounds: 30))
+        #expect(often.error < 1e-4 && often.open < 1e-5 && once.open == 0, "\(often)")
+        #expect(once.error > 10 * often.error, "\(once)")
+        for change in [{ $0.reuseSolution = true }, { $0.tolerance = 0.1 }] as [(inout ImageSampler.Options) -> Void] {
+            var other = options
+            change(&other)
+            let images = ImageSampler(c, sampler: sampler, options: other, engine: try Engine(threads: 1), capacity: 1)
+            #expect(images.inversionProblem != nil)
+        }
+    }
+
     @Test("each step makes its own number of iterations, in sampling order")
     func iterations() throws {
         let base = try trajectory { $0.iterations = [2, 3, 1, 2] }

@@ -91,6 +91,14 @@ struct SampleCommand: ParsableCommand {
             """)
     var task: TaskShare?
 
+    @Option(
+        name: .long,
+        help: """
+            Draw from this noise in place of random one: a file that fpdm invert wrote, image i from its i-th, and of that \
+            one's class unless --classes says otherwise.
+            """, completion: .file(extensions: ["h5"]))
+    var start: String?
+
     @OptionGroup var engine: EngineOptions
 
     /// Whether the output is one HDF5 file rather than a folder.

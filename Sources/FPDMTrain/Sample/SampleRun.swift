@@ -56,10 +56,12 @@ final class SampleRun {
                     + "\(SamplePlan.indexLimit.upperBound - 1)")
         }
         let range = first..<end.partialValue
+        let start = try Self.noise(command.start, for: job.model)
+        let named = command.classes?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
         let labels = try SampleLabels(
-            job.model, classes: command.classes?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) },
+            job.model, classes: named ?? start?.classes?.map { String($0) },
             names: source.labelNames, vectors: try command.labels.map { try LabelSource.vectors($0, for: range) })
-        plan = try SamplePlan(job, seed: command.seed, range: range, labels: labels)
+        plan = try SamplePlan(job, seed: command.seed, range: range, labels: labels, starts: start?.images)
         if labels == .dropped, ranks.rank == 0 {
             Console.log.notice(
                 "without --labels all images are drawn for the zero label, which stood for a dropped one in training")
@@ -78,6 +80,19 @@ final class SampleRun {
             job, plan, engine, weights: weights.values, autoencoder: try autoencoder?.digest(), remarks: remarks)
         store = try Self.output(command, plan, settings, source.labelNames)
         drawer = SampleDrawer(plan, engine, weights: weights.values)
+    }
+
+    /// What images are drawn from in place of random noise.
+    private static func noise(_ path: String?, for model: ModelConfiguration) throws -> SampleFile? {
+        guard let path else { return nil }
+        let file = try SampleFile(path: path)
+        guard file.channels == model.channels, file.side == model.imageSize else {
+            throw Failure(
+                .badData,
+                "\(path): /images are \(file.channels) x \(file.side) x \(file.side), and this model's \(model.channels) x "
+                    + "\(model.imageSize) x \(model.imageSize)")
+        }
+        return file
     }
 
     /// The folder of the output is not made.

@@ -56,7 +56,7 @@ public final class ResidualMeter {
     }
 
     /// Of one sample.
-    static func residual(
+    package static func residual(
         _ before: UnsafePointer<Float>, _ after: UnsafePointer<Float>, count: Int
     ) -> Double {
         var (difference, norm) = (0.0, 0.0)

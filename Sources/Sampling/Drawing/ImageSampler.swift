@@ -35,11 +35,11 @@ public final class ImageSampler {
     /// Most images at once.
     public let capacity: Int
 
-    private let engine: Engine
-    private let model: ModelConfiguration
-    private let network: GuidedNetwork
+    let engine: Engine
+    let model: ModelConfiguration
+    let network: GuidedNetwork
     private let arena: Arena
-    private let noise: FloatBuffer  // [B, C, S, S]
+    let noise: FloatBuffer  // [B, C, S, S]
     /// Of a step that asks twice: its first output, [B, C, S, S].
     private let first: FloatBuffer
 

@@ -71,11 +71,17 @@ public final class SampleDrawer {
                 return Array(first..<first + size)
             } : groups.flatMap { Array($0) }
         let own = plan.model.imageValues
-        for (position, image) in drawn.enumerated() {
-            stream(.samplingStart, image).normals(into: x.base + position * own, count: own)
-        }
-        // A group's further images have labels, too: those of a file end with the plan's.
+        // A group's further images have labels and starts, too: those of a file end with the plan's.
         let wanted = Set(groups.flatMap { Array($0) })
+        for (position, image) in drawn.enumerated() {
+            let place = x.slice(position * own, own)
+            if let starts = plan.starts {
+                let first = (wanted.contains(image) ? image : groups[0].lowerBound) * own
+                place.copy(from: Array(starts[first..<first + own]))
+            } else {
+                stream(.samplingStart, image).normals(into: place.base, count: own)
+            }
+        }
         let labels = plan.labels.network(
             drawn.map { wanted.contains($0) ? $0 : groups[0].lowerBound }, of: plan.model)
         let iterations = images.sample(x, count: drawn.count, labels: labels.own, unconditional: labels.unconditional) {

@@ -21,14 +21,19 @@ public struct SamplePlan: Sendable {
     /// Indices of the images.
     public let range: Range<Int>
     public let labels: SampleLabels
+    /// [images, C, S, S]: what image i is drawn from is the i-th of them, in place of random noise; nil where it is that.
+    public let starts: [Float]?
     /// Images in the network at once, if they may be chosen freely.
     let wantedBatch: Int
 
     /// - Parameters:
     ///   - job: its model, diffusion and sampling sections.
     ///   - range: indices of the images.
+    ///   - starts: [images, C, S, S], those up to the end of `range` at least.
     /// - Throws: `DiffusionError` or `Failure` for what cannot be drawn.
-    public init(_ job: JobConfiguration, seed: Int, range: Range<Int>, labels: SampleLabels) throws {
+    public init(_ job: JobConfiguration, seed: Int, range: Range<Int>, labels: SampleLabels, starts: [Float]? = nil)
+        throws
+    {
         let s = job.sampling
         model = job.model
         sampler = try Sampler(
@@ -55,6 +60,7 @@ public struct SamplePlan: Sendable {
         self.seed = UInt64(bitPattern: Int64(seed))
         self.range = range
         self.labels = labels
+        self.starts = starts
         wantedBatch = s.batch
         let limit = Self.indexLimit
         guard !range.isEmpty, range.lowerBound >= limit.lowerBound, range.upperBound <= limit.upperBound else {
@@ -62,6 +68,12 @@ public struct SamplePlan: Sendable {
                 .usage,
                 "--first \(range.lowerBound) --count \(range.count): count must be 1 or more, and indices go from "
                     + "\(limit.lowerBound) to \(limit.upperBound - 1)")
+        }
+        if let starts, starts.count < range.upperBound * model.imageValues {
+            throw Failure(
+                .usage,
+                "image \(range.upperBound - 1) is to be drawn from noise of which there is \(starts.count / model.imageValues) "
+                    + "images: ask for fewer with --count")
         }
         if labels == .dropped, s.guidance != 1 {
             throw Failure(

@@ -28,6 +28,7 @@ public struct SampleSettings: Equatable, Sendable {
         for field in fields("sampling") where field.key != "batch" { values[field.key] = field.value(in: job) }
         values["sampler"] = job.sampler.rawValue
         values["steps"] = String(plan.sampler.count)
+        values["start"] = plan.starts?.digest ?? "random"
         values["seed"] = String(Int64(bitPattern: plan.seed))
         values["precision"] = engine.precision.rawValue
         values["autoencoder"] = autoencoder ?? "none"

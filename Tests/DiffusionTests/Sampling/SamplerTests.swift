@@ -25,6 +25,46 @@ import Testing
         }
     }
 
+    private func sampler(
+        _ target: DiffusionConfiguration.Target, _ kind: SamplerKind, eta: Double = 0, clip: Bool = false
+    ) throws -> Sampler {
+        try Sampler(
+            DiffusionConfiguration(target), learnSigma: false, channels: 2, pixels: 3, kind: kind, respacing: "8",
+            eta: eta,
+            clipDenoised: clip)
+    }
+
+    @Test func stepsWithoutNoiseAreTakenBack() throws {
+        for sampler in [try sampler(.eps, .ddim), try sampler(.v, .ddim), try sampler(.flow, .flow)] {
+            #expect(sampler.inversionProblem == nil)
+            var draws = Draws(3)
+            for index in 0..<sampler.count {
+                let (x, output) = (draws.normals(6), draws.normals(6))
+                var (next, back) = (x, [Float](repeating: .nan, count: 6))
+                sampler.step(index: index, x: x, output: output, noise: nil, next: &next)
+                sampler.invert(index: index, next: next, output: output, x: &back)
+                for (found, wanted) in zip(back, x) {
+                    #expect(
+                        close(Double(found), Double(wanted), relative: 1e-4, absolute: 1e-5), "\(sampler.kind) \(index)"
+                    )
+                }
+            }
+        }
+    }
+
+    @Test func otherStepsAreNot() throws {
+        let problems: [(Sampler, String)] = [
+            (try sampler(.eps, .ddpm), "sampling.sampler: ddim"),
+            (try sampler(.eps, .ddim, eta: 0.5), "sampling.eta: 0"),
+            (try sampler(.eps, .ddim, clip: true), "sampling.clip"), (try sampler(.flow, .heun), "sampler: flow"),
+            // The last step takes the prediction alone.
+            (try sampler(.x0, .ddim), "keeps nothing"),
+        ]
+        for (sampler, words) in problems {
+            #expect(sampler.inversionProblem?.contains(words) == true, "\(sampler.inversionProblem ?? "none")")
+        }
+    }
+
     /// Ten steps, rounded to float32 after each, stay within 2e-5 of the same steps in double; in place.
     @Test func trajectoriesStayNearDouble() throws {
         for kind in SamplerKind.allCases {
