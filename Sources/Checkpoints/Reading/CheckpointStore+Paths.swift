@@ -54,6 +54,7 @@ extension CheckpointStore {
     private static func weightsAlone(at path: String) -> CheckpointError {
         CheckpointError(
             .missing, path,
-            "holds weights alone and no checkpoint; make one of them: fpdm checkpoint import \(path) --output RUN")
+            "holds weights alone and no checkpoint; make one of them, fpdm checkpoint import \(path) --output RUN, or begin a "
+                + "new run from them, fpdm train JOB.yaml --start-from \(path)")
     }
 }
