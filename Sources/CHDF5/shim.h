@@ -4,6 +4,7 @@
 #define FPDM_CHDF5_SHIM_H
 
 #include <hdf5.h>
+#include <string.h>
 
 static const hid_t fpdm_default = H5P_DEFAULT;
 static const hid_t fpdm_whole = H5S_ALL;
@@ -12,6 +13,9 @@ static const hid_t fpdm_current_error_stack = H5E_DEFAULT;
 static const unsigned fpdm_open_read = 0x0000u;        // H5F_ACC_RDONLY without its H5check_version() call
 static const unsigned fpdm_open_read_write = 0x0001u;  // H5F_ACC_RDWR
 static const unsigned fpdm_create_exclusive = 0x0004u; // H5F_ACC_EXCL
+
+static const int fpdm_filter_version = H5Z_CLASS_T_VERS;
+static const unsigned fpdm_filter_reverse = H5Z_FLAG_REVERSE;
 
 static inline size_t fpdm_variable_length(void) { return H5T_VARIABLE; }
 
@@ -82,6 +86,23 @@ static inline herr_t fpdm_visit_attribute(hid_t object, const char *name, const 
 static inline herr_t fpdm_link_names(hid_t group, void (*visit)(const char *, void *), void *context) {
   fpdm_name_visitor visitor = {visit, context};
   return H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, NULL, fpdm_visit_link, &visitor);
+}
+
+// What tells an object from all others of the process's files, by whatever name it was opened: three numbers. The call and
+// its structure are versioned.
+static inline herr_t fpdm_object_identity(hid_t object, unsigned long long identity[3]) {
+  memset(identity, 0, 3 * sizeof *identity);
+#if H5_VERSION_GE(1, 12, 0)
+  H5O_info2_t info;
+  if (H5Oget_info3(object, &info, H5O_INFO_BASIC) < 0) return -1;
+  memcpy(identity + 1, &info.token, sizeof info.token);
+#else
+  H5O_info_t info;
+  if (H5Oget_info(object, &info) < 0) return -1;
+  identity[1] = info.addr;
+#endif
+  identity[0] = info.fileno;
+  return 0;
 }
 
 // Visits the attributes of an object in the order of their names.

@@ -30,8 +30,8 @@ public struct NumberType: Equatable, Sendable {
         (self.kind, self.width) = (kind, width)
     }
 
-    /// Whether a number is a whole one from 0 to 255.
-    public var isByte: Bool { width == 1 && (kind == .unsigned || kind == .bool) }
+    /// Whether a number is a whole one from 0 to 255. Yes and no are numbers from 0 to 1.
+    public var isByte: Bool { width == 1 && kind == .unsigned }
     public var isInteger: Bool { kind != .float }
 
     /// The number at an offset, as a double: whole ones beyond 2^53 are rounded.

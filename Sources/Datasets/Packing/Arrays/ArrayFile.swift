@@ -45,7 +45,8 @@ struct ArrayFile {
         case .hdf5:
             let file = try HDF5File.open(path)
             contents = .hdf5(file)
-            names = try Self.datasets(of: file, in: "")
+            var seen: Set<[UInt64]> = []
+            names = try Self.datasets(of: file, in: "", &seen)
         }
     }
 
@@ -93,13 +94,17 @@ struct ArrayFile {
         return "\(try Files.size(of: path)) bytes, changed \(changed?.timeIntervalSince1970 ?? 0)"
     }
 
-    /// The paths of all data sets of a file, groups included.
-    private static func datasets(of file: HDF5File, in group: String) throws -> [String] {
-        try file.names(in: group.isEmpty ? "/" : group).flatMap { name -> [String] in
+    /// The paths of all data sets of a group and the groups in it.
+    ///
+    /// - Parameter seen: groups that have been looked through; links may lead back to one.
+    private static func datasets(of file: HDF5File, in group: String, _ seen: inout Set<[UInt64]>) throws -> [String] {
+        let place = group.isEmpty ? "/" : group
+        guard seen.insert(try file.identity(of: place)).inserted else { return [] }
+        return try file.names(in: place).flatMap { name -> [String] in
             let path = group.isEmpty ? name : "\(group)/\(name)"
             // A link that leads nowhere, or a named type.
             guard let kind = try? file.kind(of: path) else { return [] }
-            return kind == .dataset ? [path] : try datasets(of: file, in: path)
+            return kind == .dataset ? [path] : try datasets(of: file, in: path, &seen)
         }
     }
 }

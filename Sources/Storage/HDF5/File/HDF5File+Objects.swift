@@ -21,6 +21,15 @@ extension HDF5File {
         }
     }
 
+    /// What tells an object from all others, by whatever path it is reached: links may lead back to a group above.
+    public func identity(of object: String) throws -> [UInt64] {
+        try withObject(object) { handle in
+            var identity: [UInt64] = [0, 0, 0]
+            try HDF5Library.call("examine", path, object) { fpdm_object_identity(handle, &identity) }
+            return identity
+        }
+    }
+
     /// What stands at a path.
     ///
     /// - Throws: ``StorageError``, `.missing` if nothing does.

@@ -9,6 +9,9 @@ enum HDF5Library {
     /// have owners here, so nothing is left for it to do; it must be told before its first use.
     private static let withoutExitHandler: Void = { _ = H5dont_atexit() }()
 
+    /// Filters that are not HDF5's own.
+    private static let ownFilters: Void = LZFFilter.register()
+
     /// How an error says that another process holds a file's lock.
     static let openElsewhere = "the file is open elsewhere, for writing"
 
@@ -21,6 +24,7 @@ enum HDF5Library {
             _ = withoutExitHandler
             // HDF5 prints its errors to stderr unless told not to, by each thread.
             H5Eset_auto2(fpdm_current_error_stack, nil, nil)
+            _ = ownFilters
             return try body()
         }
     }
