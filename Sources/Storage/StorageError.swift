@@ -42,7 +42,10 @@ extension StorageError {
             case EEXIST, ENOTEMPTY: .exists
             default: .io
             }
-        let remedy = remedy(for: code).map { "; \($0)" } ?? ""
+        // Paths are text here: what is in a name and no UTF-8 has become this mark.
+        let isAltered = code == ENOENT && path.unicodeScalars.contains("\u{FFFD}")
+        let told = isAltered ? "its name holds bytes that are no UTF-8: rename it" : remedy(for: code)
+        let remedy = told.map { "; \($0)" } ?? ""
         return StorageError(kind, path, "cannot \(operation): \(String(cString: strerror(code)))\(remedy)")
     }
 

@@ -29,6 +29,10 @@ import Testing
         // The label may stand anywhere.
         let last = try CSVSource(path: csv("a,label\n7,1\n"))
         #expect(last.sample(at: 0) == PackedSample(values: .bytes([7]), label: .class(1)))
+        // Names and numbers in quotes, as R writes them.
+        let quoted = try CSVSource(path: csv("\"label\",\"a\",\"b\",\"c\",\"d\"\n\"2\",9, \"8\" ,7,6\n"))
+        #expect(
+            quoted.count == 1 && quoted.sample(at: 0) == PackedSample(values: .bytes([9, 8, 7, 6]), label: .class(2)))
         // Without names, one column more than a square is a label.
         let nameless = try CSVSource(path: csv("2,9,8,7,6\n"))
         #expect(nameless.sample(at: 0) == PackedSample(values: .bytes([9, 8, 7, 6]), label: .class(2)))
@@ -45,6 +49,7 @@ import Testing
     @Test(arguments: [
         ("label,a\n1,2\n1,x\n", "line 3: column a: \"x\" is not a number"),
         ("label,a\n1,2\n1,\n", "line 3: column a: \"\" is not a number"),
+        ("label,a\n1,\"\n", "line 2: column a: \"\"\" is not a number"),
         ("label,a\n1,nan\n", "line 2: column a: \"nan\" is not a number"),
         ("label,a\n\n1,256\n", "line 3: column a: 256 is beyond 0.0 to 255.0"),
         ("label,a\n-1,2\n", "line 2: column label: \"-1\" is not a class"),
@@ -164,6 +169,15 @@ import Testing
             #expect(error.kind == .malformed && error.file == folder("in/b/\(name).png"))
         }
         #expect(try dataFailure { try DatasetWriter.write(source, to: folder("set")) }.message.contains("4 x 4 pixels"))
+        // A pipe is not waited for, and a name that is no text is told of.
+        try AtomicFile.removeTree(folder("in/b/3.png"))
+        #expect(mkfifo(folder("in/b/3.png"), 0o600) == 0)
+        #expect(try dataFailure { _ = try source.sample(at: 2) }.message.contains("is a pipe"))
+        try image("odd/1.png", 3)
+        func text(_ name: String) -> [CChar] { name.utf8.map { CChar(bitPattern: $0) } }
+        #expect(rename(folder("odd/1.png"), text(folder("odd/")) + [-1] + text(".png") + [0]) == 0)
+        let odd = try dataFailure { _ = try ImageFolderSource(path: folder("odd")) }
+        #expect(odd.kind == .missing && odd.message.contains("no UTF-8"))
         #expect(try !Files.exists(folder("set.h5")))
 
         try AtomicFile.createDirectory(folder("in/c"))

@@ -40,6 +40,13 @@ import Testing
         #expect(found.features == folder("f/imagenet256_features") && found.labels == folder("f/imagenet256_labels"))
         #expect(try FeatureFolderSource.folders(in: folder("dino"))?.labels == nil)
         #expect(try FeatureFolderSource.folders(in: folder.path) == nil)
+        // Beside labels, features of DINO have to be asked for.
+        for name in ["a_features", "a_dino_vitb8", "a_labels"] {
+            try AtomicFile.createDirectory(folder("published/\(name)"))
+            let labels = try FeatureFolderSource.folders(in: folder("published"))?.labels
+            let wanted = ["a_features": nil, "a_dino_vitb8": name, "a_labels": name][name] ?? nil
+            #expect(labels == wanted.map { folder("published/\($0)") })
+        }
         let (x, y, d) = (try floats("x"), try floats("y"), try floats("d"))
         let classes = try FeatureFolderSource(path: found.features, labels: found.labels)
         let vectors = try FeatureFolderSource(path: found.features, labels: folder("dino"))

@@ -62,6 +62,9 @@ struct SamplePlanTests {
         }
         let names = ["Ankle boot", "1", "Bag"]
         #expect(try turn(["bag", "Ankle boot", "1"], names) == .classes(turn: [2, 0, 1]))
+        #expect(try turn(["0", "2"], names) == .classes(turn: [0, 2]))
+        // Of names that are numbers, those of others among them.
+        #expect(try turn(["1", "2", "10", "0"], ["1", "10", "2"]) == .classes(turn: [0, 2, 1, 0]))
         let unknown = statedFailure { _ = try turn(["hat"], names) }
         #expect(unknown?.status == .usage && unknown?.description.contains("0 Ankle boot, 1 1, 2 Bag") == true)
         let unnamed = statedFailure { _ = try turn(["bag"], nil) }

@@ -47,7 +47,9 @@ struct PackSourceOptions: ParsableArguments {
             valueName: "what"))
     var content: Content?
 
+    // What begins with a minus sign is a value as well.
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "CSV, arrays: the values that the model is to see as -1 and 1; default for CSV and bytes: 0,255.",
             valueName: "least,most"))

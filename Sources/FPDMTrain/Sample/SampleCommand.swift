@@ -45,7 +45,7 @@ struct SampleCommand: ParsableCommand {
     @Option(name: .long, help: "Seed of the images.")
     var seed = 0
 
-    @Option(name: .long, help: "Classes to draw in turn, by number or name, such as 3,7 or Bag,Coat; all if not given.")
+    @Option(name: .long, help: "Classes to draw in turn, by name or number, such as Bag,Coat or 3,7; all if not given.")
     var classes: String?
 
     @Option(

@@ -40,7 +40,7 @@ public enum SampleLabels: Equatable, Sendable {
     /// The labels that a model's images are drawn for.
     ///
     /// - Parameters:
-    ///   - classes: to draw in turn, by number or by name; nil: all in turn.
+    ///   - classes: to draw in turn, by name or by number; nil: all in turn.
     ///   - names: what classes are called, by number; nil where it is not known.
     ///   - vectors: of a model with label vectors; nil: the label counts as dropped.
     /// - Throws: `Failure`, usage, for labels that the model does not take.
@@ -78,9 +78,11 @@ public enum SampleLabels: Equatable, Sendable {
         }
     }
 
-    /// A class by its number, or else by its name, whatever the case of its letters.
+    /// A class by its name, or else by its number, or by its name whatever the case of its letters. Names may be numbers,
+    /// and then seldom those of their classes: of folders `1` to `10` the second is `10`.
     private static func number(of text: String, _ classes: Int, _ names: [String]?) throws -> Int {
         let own = names?.prefix(classes) ?? []
+        if let number = own.firstIndex(of: text) { return number }
         if let number = Int(text) {
             guard 0..<classes ~= number else {
                 throw Failure(.usage, "--classes: class \(number) is outside 0...\(classes - 1)")
@@ -88,9 +90,7 @@ public enum SampleLabels: Equatable, Sendable {
             return number
         }
         func folded(_ name: String) -> String { name.lowercased() }
-        if let number = own.firstIndex(of: text) ?? own.firstIndex(where: { folded($0) == folded(text) }) {
-            return number
-        }
+        if let number = own.firstIndex(where: { folded($0) == folded(text) }) { return number }
         guard !own.isEmpty else {
             throw Failure(
                 .usage,

@@ -5,10 +5,10 @@ extension ByteImage {
     ///
     /// Any thread may call it.
     ///
-    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is damaged, neither PNG nor JPEG, or
-    ///   larger than 2^28 pixels.
+    /// - Throws: ``StorageError``, `.missing` if there is none, `.malformed` if it is damaged, no file, neither PNG
+    ///   nor JPEG, or larger than 2^28 pixels.
     public static func read(_ path: String) throws -> ByteImage {
-        let bytes = try Files.read(path)
+        let bytes = try Files.readRegular(path)
         return try bytes.withUnsafeBufferPointer { bytes in
             let isPNG = bytes.starts(with: [0x89, 0x50, 0x4E, 0x47])
             guard isPNG || bytes.starts(with: [0xFF, 0xD8]) else {

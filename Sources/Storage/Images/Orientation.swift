@@ -59,7 +59,8 @@ enum Orientation: Int {
         for entry in 0..<entries {
             let place = directory + 2 + 12 * entry
             guard let tag = number(place, 2) else { return nil }
-            if tag == 274, let value = number(place + 8, 2) {
+            // Usually of 2 bytes; some programs write 4 (type 4).
+            if tag == 274, let value = number(place + 8, number(place + 2, 2) == 4 ? 4 : 2) {
                 self.init(rawValue: value)
                 return
             }

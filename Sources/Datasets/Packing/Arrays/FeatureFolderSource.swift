@@ -27,15 +27,17 @@ public struct FeatureFolderSource: PackSource {
     public var scaling: (scale: Double, shift: Double) { layout.scaling }
     public var latents: LatentScaling? { layout.latents }
 
-    /// The folders of features and of labels in one that fast-DiT has made, `NAME_features` and `NAME_labels`, or the
-    /// folder itself where it holds `.npy` files; nil for other folders.
+    /// The folders of features and of labels in one that fast-DiT or FPDM's code has made, `NAME_features` and `NAME_labels`
+    /// or, where there is none of that name, DINO's features as `NAME_dino_vitb8`; or the folder
+    /// itself where it holds `.npy` files; nil for other folders.
     public static func folders(in path: String) throws -> (features: String, labels: String?)? {
         let names = try Files.names(in: path).filter { !$0.hasPrefix(".") }
         if names.contains(where: { $0.hasSuffix(".npy") }) { return (path, nil) }
         let features = names.filter { $0.hasSuffix("_features") }
         guard features.count == 1, try Files.isDirectory("\(path)/\(features[0])") else { return nil }
-        let labels = features[0].dropLast("features".count) + "labels"
-        return ("\(path)/\(features[0])", names.contains(String(labels)) ? "\(path)/\(labels)" : nil)
+        let name = features[0].dropLast("features".count)
+        let labels = ["labels", "dino_vitb8"].map { "\(name)\($0)" }
+        return ("\(path)/\(features[0])", labels.first { names.contains($0) }.map { "\(path)/\($0)" })
     }
 
     /// Lists both folders and reads the first file of each.

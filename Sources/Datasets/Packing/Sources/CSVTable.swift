@@ -79,9 +79,10 @@ struct CSVTable {
     }
 }
 
-/// The lines of a CSV file; without quotes, which numbers do not need.
+/// The lines of a CSV file. Fields may be quoted, but hold neither commas nor line ends.
 enum CSVLines {
-    /// Calls `body` with each line's number, from 1, and its fields, without the space around them; empty lines are left out.
+    /// Calls `body` with each line's number, from 1, and its fields, without the space and the quotes around them; empty
+    /// lines are left out.
     static func forEach(in bytes: [UInt8], _ body: (_ number: Int, _ fields: [Substring.UTF8View]) throws -> Void)
         throws
     {
@@ -99,6 +100,8 @@ enum CSVLines {
         var field = field
         while field.first == UInt8(ascii: " ") { field.removeFirst() }
         while field.last == UInt8(ascii: " ") { field.removeLast() }
+        let quote = UInt8(ascii: "\"")
+        if field.count >= 2, field.first == quote, field.last == quote { field = field.dropFirst().dropLast() }
         return field
     }
 }
