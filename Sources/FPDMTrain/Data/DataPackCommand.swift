@@ -89,7 +89,8 @@ struct DataPackCommand: ParsableCommand {
         let threads = try runtime?.nodeLocal.threadsPerRank()
         let outcome = try RankPacking(world: runtime?.world).run {
             let autoencoder = try encoding.autoencoder()
-            var source = try input.open(imageChannels: autoencoder?.configuration.imageChannels)
+            var source = try input.open(
+                imageChannels: autoencoder?.configuration.imageChannels, leavesOut: unreadable == .skip)
             if let seed { source = ShuffledSource(source, seed: seed) }
             source = try encoding.encoded(source, by: autoencoder, threads: threads)
             return try DatasetPacking(

@@ -95,9 +95,11 @@ extension PackSourceOptions {
 
     /// Opens the source.
     ///
-    /// - Parameter imageChannels: of images that are packed, where `--channels` does not tell; the first one's if nil.
+    /// - Parameters:
+    ///   - imageChannels: of images that are packed, where `--channels` does not tell; the first one's if nil.
+    ///   - leavesOut: whether samples that cannot be read are left out: of images, files of other names, too.
     /// - Throws: `Failure`, usage, if options do not go with it, and what is wrong with its files.
-    func open(imageChannels: Int? = nil) throws -> any PackSource {
+    func open(imageChannels: Int? = nil, leavesOut: Bool) throws -> any PackSource {
         // As it then stands in messages.
         let source = source.count > 1 && source.hasSuffix("/") ? String(source.dropLast()) : source
         if try Files.isDirectory(source) {
@@ -111,7 +113,8 @@ extension PackSourceOptions {
                 throw Failure(.usage, "--labels: \(Kind.images.rawValue) have their classes as sub-folders, or none")
             }
             return try ImageFolderSource(
-                path: source, side: side, channels: channels ?? imageChannels, hasClasses: labels == nil)
+                path: source, side: side, channels: channels ?? imageChannels, hasClasses: labels == nil,
+                takesOthers: leavesOut)
         }
         if IDXSource.isNamedLikeOne(source) { return try openIDX() }
         if ArraySource.isNamedLikeOne(source) {

@@ -24,15 +24,19 @@ public struct ImageFolderSource: PackSource {
     ///     first image's, which all must have.
     ///   - channels: 1 (grey, to which colours are turned) or 3 (RGB); nil: the first image's.
     ///   - hasClasses: whether sub-folders are classes; otherwise images in sub-folders, at any depth, have no labels.
+    ///   - takesOthers: whether files of other names than images have are samples, too: such as cannot be read, unless they
+    ///     are images all the same. Otherwise they are an error, lest images of other formats are left out unseen.
     /// - Throws: ``DatasetError`` or `StorageError`, naming the file or folder.
-    public init(path: String, side: Int? = nil, channels: Int? = nil, hasClasses: Bool = true) throws {
+    public init(
+        path: String, side: Int? = nil, channels: Int? = nil, hasClasses: Bool = true, takesOthers: Bool = false
+    ) throws {
         if let channels, channels != 1, channels != 3 {
             throw DatasetError(.usage, path, "images have 1 or 3 channels, not \(channels)")
         }
         (folder, isCut, isTurnedGrey) = (path, side != nil, channels == 1)
         let (names, folders) = try Self.contents(of: path)
         if folders.isEmpty || !hasClasses {
-            images = try Self.images(below: path).map { ($0, 0) }
+            images = try Self.images(below: path, takesOthers).map { ($0, 0) }
             labels = .none
             labelNames = nil
         } else {
@@ -43,7 +47,7 @@ public struct ImageFolderSource: PackSource {
                         + "folders are no classes")
             }
             images = try folders.enumerated().flatMap { index, folder in
-                try Self.images(in: "\(path)/\(folder)").map { ($0, Int32(index)) }
+                try Self.images(in: "\(path)/\(folder)", takesOthers).map { ($0, Int32(index)) }
             }
             labels = .classes
             labelNames = folders
@@ -101,8 +105,8 @@ public struct ImageFolderSource: PackSource {
 }
 
 extension ImageFolderSource {
-    /// The images of a folder; anything else in it is an error, lest images of other formats are left out unseen.
-    private static func images(in folder: String) throws -> [String] {
+    /// The images of a folder.
+    private static func images(in folder: String, _ takesOthers: Bool) throws -> [String] {
         let (names, folders) = try contents(of: folder)
         guard !names.isEmpty else { throw DatasetError(.malformed, folder, "holds no PNG or JPEG images") }
         if let inner = folders.first {
@@ -111,23 +115,25 @@ extension ImageFolderSource {
                 "is a folder in the folder of a class; move its images, or give --labels none if folders are no classes"
             )
         }
-        try requireImages(names, folder)
+        if !takesOthers { try requireImages(names, folder) }
         return names.map { "\(folder)/\($0)" }
     }
 
     /// The images of a folder and of all folders in it, those of a folder before those of its sub-folders.
-    private static func images(below folder: String) throws -> [String] {
+    private static func images(below folder: String, _ takesOthers: Bool) throws -> [String] {
         let (names, folders) = try contents(of: folder)
         let files = names.filter { !folders.contains($0) }
-        try requireImages(files, folder)
-        return try files.map { "\(folder)/\($0)" } + folders.flatMap { try images(below: "\(folder)/\($0)") }
+        if !takesOthers { try requireImages(files, folder) }
+        return try files.map { "\(folder)/\($0)" }
+            + folders.flatMap { try images(below: "\(folder)/\($0)", takesOthers) }
     }
 
     private static func requireImages(_ names: [String], _ folder: String) throws {
         let other = names.first { !isImageName($0) }
         guard let other else { return }
         throw DatasetError(
-            .malformed, "\(folder)/\(other)", "is no PNG or JPEG image by its name; convert it, or move it elsewhere")
+            .malformed, "\(folder)/\(other)",
+            "is no PNG or JPEG image by its name; convert it, move it elsewhere, or give --unreadable skip")
     }
 
     /// The names in a folder but for hidden ones, and which of them are folders.
