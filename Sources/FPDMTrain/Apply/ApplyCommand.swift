@@ -37,6 +37,11 @@ struct ApplyCommand: ParsableCommand {
     var weights: SavedWeights?
 
     @Option(
+        name: .long, help: "Job file that says what network the weights are of, where they do not record it.",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var job: String?
+
+    @Option(
         name: .long,
         help: """
             Iterations of an FPDM's fixed point, begun from the embedded input; sampling.iterations of the job if not \
@@ -61,7 +66,7 @@ struct ApplyCommand: ParsableCommand {
         try Session.requireOneProcess("apply")
         try Output.requireNew(output)
         let source = try WeightsSource.open(source) { Console.log.notice("skipping \($0.reason)") }
-        let job = try source.job()
+        let job = try source.job(describedBy: self.job)
         if iterations != nil, !job.model.fixedPoint {
             throw Failure(.usage, "--iterations: \(source.path) is a DiT, which has no fixed point to iterate")
         }

@@ -8,6 +8,7 @@ import Evaluation
 import Foundation
 import Jobs
 import Model
+import Reporting
 import Sampling
 
 /// What `fpdm evaluate` measures of a network in place of samples, on any number of ranks.
@@ -67,6 +68,12 @@ struct EvaluateNetworkOptions: ParsableArguments {
     )
     var weights: SavedWeights?
 
+    @Option(
+        name: .long,
+        help: "With --residuals or --bpd, a job file that says what network the weights are of, where they do not.",
+        completion: .file(extensions: ["yaml", "yml"]))
+    var job: String?
+
     @OptionGroup var engine: EngineOptions
 
     var isAsked: Bool { residuals || bpd }
@@ -76,7 +83,7 @@ struct EvaluateNetworkOptions: ParsableArguments {
         let others: [(String, Bool)] = [
             ("--count", count != nil), ("--iterations", iterations != nil), ("--timesteps", timesteps != nil),
             ("--respacing", respacing != nil), ("--solver", solver != nil), ("--no-clip", noClip),
-            ("--weights", weights != nil),
+            ("--weights", weights != nil), ("--job", job != nil),
         ]
         if !isAsked, let (name, _) = others.first(where: \.1) {
             throw ValidationError("\(name) goes with --residuals or --bpd")
@@ -108,7 +115,7 @@ struct EvaluateNetworkOptions: ParsableArguments {
                 if world.rank == 0 { Console.log.notice("skipping \(skipped.reason)") }
             }
             _ = try source.kind(weights)
-            let job = try source.job()
+            let job = try source.job(describedBy: self.job)
             return (
                 source, job, try ShardedDataset(path: data ?? job.data.path), try source.weights(weights, of: job.model)
             )
@@ -134,7 +141,8 @@ struct EvaluateNetworkOptions: ParsableArguments {
         } else {
             let result = try withExtendedLifetime(loaded) {
                 try DatasetBits(
-                    dataset, job, weights: loaded.values, bitsSettings(job), engine: engine, world: world,
+                    dataset, job, weights: loaded.values, try world.agree { try bitsSettings(job) }, engine: engine,
+                    world: world,
                     progress: progress)
             }
             line.clear()
@@ -159,11 +167,14 @@ struct EvaluateNetworkOptions: ParsableArguments {
         return settings
     }
 
-    private func bitsSettings(_ job: JobConfiguration) -> DatasetBits.Settings {
+    private func bitsSettings(_ job: JobConfiguration) throws -> DatasetBits.Settings {
         var settings = DatasetBits.Settings()
         (settings.count, settings.batch, settings.seed) = (count, batch, seed)
         (settings.iterations, settings.clip) = (iterations ?? job.sampling.iterations, !noClip)
         settings.respacing = respacing ?? ""
+        do { _ = try Respacing.timesteps(total: job.diffusion.steps, settings.respacing) } catch {
+            throw Failure(.usage, "--respacing: \(error)")
+        }
         return settings
     }
 

@@ -36,10 +36,10 @@ struct SampleCommand: ParsableCommand {
         completion: .file(extensions: ["h5", "hdf5"]))
     var output = "samples.h5"
 
-    @Option(name: .shortAndLong, help: "Number of images.")
+    @Option(name: .shortAndLong, parsing: .unconditional, help: "Number of images.")
     var count = 100
 
-    @Option(name: .long, help: "Index of the first image.")
+    @Option(name: .long, parsing: .unconditional, help: "Index of the first image.")
     var first = 0
 
     @Option(name: .long, help: "Seed of the images.")

@@ -57,10 +57,11 @@ final class SampleRun {
         }
         let range = first..<end.partialValue
         let start = try Self.noise(command.start, for: job.model)
-        let named = command.classes?.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        let names = source.labelNames
+        let named = command.classes.map { SampleLabels.list($0, names: names) }
         let labels = try SampleLabels(
-            job.model, classes: named ?? start?.classes?.map { String($0) },
-            names: source.labelNames, vectors: try command.labels.map { try LabelSource.vectors($0, for: range) })
+            job.model, classes: named ?? start?.classes?.map { String($0) }, names: names,
+            vectors: try command.labels.map { try LabelSource.vectors($0, for: range) })
         plan = try SamplePlan(job, seed: command.seed, range: range, labels: labels, starts: start?.images)
         if labels == .dropped, ranks.rank == 0 {
             Console.log.notice(

@@ -61,7 +61,9 @@ public enum SampleLabels: Equatable, Sendable {
                 self = .classes(turn: Array(0..<model.classes))
                 return
             }
-            guard !classes.isEmpty else { throw Failure(.usage, "--classes names no class; leave it out for all") }
+            guard !classes.isEmpty, classes != [""] else {
+                throw Failure(.usage, "--classes names no class; leave it out for all")
+            }
             self = .classes(turn: try classes.map { try Self.number(of: $0, model.classes, names) })
         case .continuous:
             guard let vectors else {
@@ -78,9 +80,18 @@ public enum SampleLabels: Equatable, Sendable {
         }
     }
 
+    /// Classes of a list such as `Bag,Coat`. A name may have commas in it where it stands alone.
+    public static func list(_ text: String, names: [String]?) -> [String] {
+        if names?.contains(text) ?? false { return [text] }
+        return text.split(separator: ",", omittingEmptySubsequences: false).map {
+            String($0.drop(while: \.isWhitespace).reversed().drop(while: \.isWhitespace).reversed())
+        }
+    }
+
     /// A class by its name, or else by its number, or by its name whatever the case of its letters. Names may be numbers,
     /// and then seldom those of their classes: of folders `1` to `10` the second is `10`.
     private static func number(of text: String, _ classes: Int, _ names: [String]?) throws -> Int {
+        guard !text.isEmpty else { throw Failure(.usage, "--classes: there is nothing between two commas") }
         let own = names?.prefix(classes) ?? []
         if let number = own.firstIndex(of: text) { return number }
         if let number = Int(text) {
