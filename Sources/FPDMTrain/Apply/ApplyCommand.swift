@@ -31,15 +31,7 @@ struct ApplyCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: "File to write; refused if it exists.", completion: .file(extensions: ["h5"]))
     var output: String
 
-    @Option(
-        name: .long,
-        help: "Weights to use: ema, their moving average, or model. A checkpoint's ema, or a file's, if not given.")
-    var weights: SavedWeights?
-
-    @Option(
-        name: .long, help: "Job file that says what network the weights are of, where they do not record it.",
-        completion: .file(extensions: ["yaml", "yml"]))
-    var job: String?
+    @OptionGroup var from: SourceOptions
 
     @Option(
         name: .long,
@@ -66,13 +58,13 @@ struct ApplyCommand: ParsableCommand {
         try Session.requireOneProcess("apply")
         try Output.requireNew(output)
         let source = try WeightsSource.open(source) { Console.log.notice("skipping \($0.reason)") }
-        let job = try source.job(describedBy: self.job)
+        let job = try source.job(describedBy: from.job)
         if iterations != nil, !job.model.fixedPoint {
             throw Failure(.usage, "--iterations: \(source.path) is a DiT, which has no fixed point to iterate")
         }
-        let kind = try source.kind(weights)
+        let kind = try source.kind(from.weights)
         let inputs = try NetworkInputs(inputs, for: job.model)
-        let loaded = try source.weights(weights, of: job.model)
+        let loaded = try source.weights(from.weights, of: job.model)
         let engine = try engine.makeEngine()
         var attributes = [
             "source": source.path, "inputs": inputs.path, "job": job.yaml(), "version": ProgramVersion.current,

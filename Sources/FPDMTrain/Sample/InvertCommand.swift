@@ -41,15 +41,7 @@ struct InvertCommand: ParsableCommand {
     @Option(name: .long, help: "Evaluations of the network in each step, one of which is DDIM's own approximation.")
     var rounds = 10
 
-    @Option(
-        name: .long,
-        help: "Weights to use: ema, their moving average, or model. A checkpoint's ema, or a file's, if not given.")
-    var weights: SavedWeights?
-
-    @Option(
-        name: .long, help: "Job file that says what network the weights are of, where they do not record it.",
-        completion: .file(extensions: ["yaml", "yml"]))
-    var job: String?
+    @OptionGroup var from: SourceOptions
 
     @Option(
         name: .customLong("set"),
@@ -69,7 +61,7 @@ struct InvertCommand: ParsableCommand {
             throw Failure(.cannotCreate, "\(output): exists; give another --output, or remove it")
         }
         let source = try WeightsSource.open(self.source) { Console.log.notice("skipping \($0.reason)") }
-        let job = try source.job(overriding: overrides, describedBy: self.job)
+        let job = try source.job(overriding: overrides, describedBy: from.job)
         let dataset = try ShardedDataset(path: data)
         try dataset.requireFits(job.model)
         guard count <= dataset.count else {
@@ -78,7 +70,7 @@ struct InvertCommand: ParsableCommand {
         let range = 0..<count
         let (images, classes, labels) = try Self.read(dataset, range, job.model)
         let plan = try SamplePlan(job, seed: 0, range: range, labels: labels)
-        let loaded = try source.weights(weights, of: job.model)
+        let loaded = try source.weights(from.weights, of: job.model)
         let engine = try self.engine.makeEngine(threads: ProcessorAffinity.coreCount)
         let line = ProgressLine()
         let (noise, open) = try withExtendedLifetime(loaded) {

@@ -57,15 +57,7 @@ struct SampleCommand: ParsableCommand {
         completion: .file(extensions: ["h5", "npy"]))
     var labels: String?
 
-    @Option(
-        name: .long,
-        help: "Weights to use: ema, their moving average, or model. A checkpoint's ema, or a file's, if not given.")
-    var weights: SavedWeights?
-
-    @Option(
-        name: .long, help: "Job file that says what network the weights are of, where they do not record it.",
-        completion: .file(extensions: ["yaml", "yml"]))
-    var job: String?
+    @OptionGroup var from: SourceOptions
 
     @Option(
         name: .customLong("set"),

