@@ -145,7 +145,7 @@ let package = Package(
 
         tests("DistributedTests", ["Distributed"]),
         tests("StorageTests", ["Storage", "TestSupport"]),
-        tests("ComputeTests", ["Compute", "Reporting", "TestSupport"]),
+        tests("ComputeTests", ["CPlatform", "Compute", "Reporting", "TestSupport"]),
         tests("ModelTests", ["Compute", "Model", "TestSupport"]),
         tests("DiffusionTests", ["Diffusion"], exclude: ["golden"]),
         tests("JobsTests", ["Compute", "Diffusion", "Jobs", "Model", "Reporting", "TestSupport"]),

@@ -6,10 +6,11 @@ public struct Arithmetic: Sendable, CustomTestStringConvertible {
     public let library: MatrixLibrary
     public let precision: Precision
 
+    public static let native = Arithmetic(library: .native, precision: .float32)
     public static let oneDNN = Arithmetic(library: .onednn, precision: .float32)
     public static let openBLAS = Arithmetic(library: .openblas, precision: .float32)
-    /// Both libraries.
-    public static let float32 = [oneDNN, openBLAS]
+    /// Own kernels and both libraries.
+    public static let float32 = [native, oneDNN, openBLAS]
     /// For tests with the trait `.bfloat16`.
     public static let bfloat16 = Arithmetic(library: .onednn, precision: .bf16)
 

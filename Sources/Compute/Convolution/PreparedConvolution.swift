@@ -3,7 +3,7 @@ import Synchronization
 
 /// A convolution of tiles of one shape, prepared once by a backend and run often, on the calling thread.
 ///
-/// oneDNN has its own; with OpenBLAS each tile's windows are laid out as rows of a matrix, which a product takes.
+/// oneDNN has its own; without it each tile's windows are laid out as rows of a matrix, which a product takes.
 final class PreparedConvolution: @unchecked Sendable {
     let shape: ConvolutionShape
     private let backend: Backend
@@ -20,7 +20,7 @@ final class PreparedConvolution: @unchecked Sendable {
         scratch = products.scratch
         clock = pool.clock
         switch engine {
-        case .oneDNN:
+        case .oneDNN, .native(.some):
             var wanted = fpdm_convolution_shape(
                 inputs: Int64(shape.inputs), outputs: Int64(shape.outputs), rows: Int64(shape.rows),
                 columns: Int64(shape.columns), kernel: Int64(shape.kernel), stride: Int64(shape.stride),
@@ -30,7 +30,7 @@ final class PreparedConvolution: @unchecked Sendable {
             guard status == 0, let made else { fatalError("oneDNN's status \(status) for a convolution \(shape)") }
             backend = .oneDNN(made)
             scratch.grow(to: fpdm_convolution_scratch(made))
-        case .openBLAS:
+        case .openBLAS, .native(nil):
             backend = .product(
                 products(
                     ProductShape(

@@ -9,6 +9,7 @@ public final class Attention: @unchecked Sendable {
     private let element: Element
     private let queryBlock: Int
     private let headsPerTask: Int
+    private let transposed: Transposed
     private var products: [Key: Products] = [:]
     private let scratch: [Scratch]
 
@@ -29,6 +30,8 @@ public final class Attention: @unchecked Sendable {
         let output: FloatBuffer  // [heads, queries, d]
         let keyGradient, valueGradient: FloatBuffer  // [heads, T, d]
         let inner: FloatBuffer  // [heads, queries], a number for each row
+        /// Keys and values of the task's heads, transposed, as own kernels read them.
+        let keys, values: FloatBuffer
     }
 
     /// Scores of one task's block at most, where heads are put together.
@@ -42,7 +45,9 @@ public final class Attention: @unchecked Sendable {
         let (tokens, width) = (heads.tokens, heads.headWidth)
         queryBlock = min(tokens, 128)
         headsPerTask = tokens > 128 ? 1 : max(1, Self.scoresPerTask / (tokens * tokens))
+        transposed = Transposed(engine.backend, heads)
         let (batch, queries, element) = (headsPerTask, queryBlock, element)
+        let transposed = batch * transposed.floats
         scratch = (0..<engine.pool.threadCount).map { _ in
             let scores = arena.take(batch * queries * tokens)
             let gradient = arena.take(training ? batch * queries * tokens : 0)
@@ -57,9 +62,29 @@ public final class Attention: @unchecked Sendable {
                 output: arena.take(batch * queries * width),
                 keyGradient: arena.take(training ? batch * tokens * width : 0),
                 valueGradient: arena.take(training ? batch * tokens * width : 0),
-                inner: arena.take(batch * queries))
+                inner: arena.take(batch * queries), keys: arena.take(transposed),
+                values: arena.take(training ? transposed : 0))
         }
         self.training = training
+    }
+
+    /// How products read a transposed matrix of a head.
+    private enum Transposed {
+        /// As it lies.
+        case plain
+        /// Packed by blocks of columns, once for all blocks of queries.
+        case packed(floats: Int)
+
+        init(_ backend: MatrixBackend, _ heads: Heads) {
+            guard case .native = backend else {
+                self = .plain
+                return
+            }
+            self = .packed(floats: ColumnBlocks(columns: heads.tokens).packedCount(depth: heads.headWidth))
+        }
+
+        /// Of one head.
+        var floats: Int { if case .packed(let floats) = self { floats } else { 0 } }
     }
 
     private let training: Bool
@@ -90,7 +115,11 @@ public final class Attention: @unchecked Sendable {
                     batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, element, accumulates: adds,
                     kind: .attention))
         }
-        let scores = product(queries, tokens, width, b: .columns(stride: width))
+        let scores =
+            switch transposed {
+            case .plain: product(queries, tokens, width, b: .columns(stride: width))
+            case .packed: product(queries, tokens, width, b: .packed(rows: queries))
+            }
         var made = Products(scores: scores, output: product(queries, width, tokens))
         if training {
             made.probabilityGradient = scores
@@ -136,10 +165,12 @@ public final class Attention: @unchecked Sendable {
         let bytes = element.bytes
         let query = pass.qkv.base + own.lowerBound * heads.headElements * bytes
         let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
+        pack(own, key, into: s.keys)
         for first in stride(from: 0, to: tokens, by: queryBlock) {
             let count = min(queryBlock, tokens - first)
             let products = products(own.count, count)
-            products.scores.run(query + first * width * bytes, key, into: s.scores.base, worker: worker)
+            runTransposed(
+                products.scores, query + first * width * bytes, key, s.keys, into: s.scores.base, worker: worker)
             Softmax.forward(
                 E.self, s.scores.base, probabilities: s.probabilities.base, bytes: bytes, reciprocals: s.inner.base,
                 logSums: pass.logSums.map { $0.base + own.lowerBound * tokens + first }, rows: own.count * count,
@@ -176,14 +207,17 @@ public final class Attention: @unchecked Sendable {
         let query = pass.qkv.base + start
         let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
         let output = gradient.base + start
+        pack(own, key, into: s.keys)
+        pack(own, value, into: s.values)
         for first in stride(from: 0, to: tokens, by: queryBlock) {
             let count = min(queryBlock, tokens - first)
             let products = products(own.count, count)
             guard let probabilityGradient = products.probabilityGradient, let queryGradient = products.queryGradient
             else { fatalError("attention for inference has no backward pass") }
             let block = first * width * bytes
-            products.scores.run(query + block, key, into: s.scores.base, worker: worker)
-            probabilityGradient.run(output + block, value, into: s.gradient.base, worker: worker)
+            runTransposed(products.scores, query + block, key, s.keys, into: s.scores.base, worker: worker)
+            runTransposed(
+                probabilityGradient, output + block, value, s.values, into: s.gradient.base, worker: worker)
             for (index, head) in own.enumerated() {
                 inner(
                     E.self, output + block + index * heads.headElements * bytes, pass.attended, head: head,
@@ -211,6 +245,28 @@ public final class Attention: @unchecked Sendable {
             place(
                 E.self, s.valueGradient.base + offset, tokens, qkvGradient, head: head, first: 0,
                 column: 2 * heads.width)
+        }
+    }
+
+    /// Keys or values of a task's heads [T, d], for products with what they are transposed.
+    private func pack(_ own: Range<Int>, _ matrix: UnsafeRawPointer, into target: FloatBuffer) {
+        guard case .packed(let floats) = transposed else { return }
+        let blocks = ColumnBlocks(columns: heads.tokens)
+        for index in 0..<own.count {
+            blocks.pack(
+                matrix.assumingMemoryBound(to: Float.self) + index * heads.headElements, row: 1,
+                column: heads.headWidth, depth: heads.headWidth, into: target.base + index * floats)
+        }
+    }
+
+    /// left [queries, d] times a head's matrix transposed [d, T].
+    private func runTransposed(
+        _ product: Product, _ left: UnsafeRawPointer, _ matrix: UnsafeRawPointer, _ packed: FloatBuffer,
+        into c: UnsafeMutablePointer<Float>, worker: Int
+    ) {
+        switch transposed {
+        case .plain: product.run(left, matrix, into: c, worker: worker)
+        case .packed: product.run(left, blocks: packed.base, into: c, worker: worker)
         }
     }
 

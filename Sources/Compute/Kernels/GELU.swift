@@ -88,7 +88,7 @@ public enum GELU {
     ///
     /// - Parameters:
     ///   - product: float32, the gradient of `activated`; `gradient` may be the same.
-    ///   - activated, gradient: overwritten.
+    ///   - activated, gradient: overwritten; `activated` may lie in vectors.
     ///   - columnSums: [N], the gradient's column sums are added to it.
     ///   - sum: float32 [rows, N], the gradient is added to it.
     public static func backward(
@@ -111,11 +111,12 @@ public enum GELU {
             for (i, n) in vectors(product.columns) {
                 let (value, derivative) = valueAndDerivative(E.load(x, i, n))
                 let d = load(dy + i, n) * derivative
-                E.store(value, y, i, n)
+                activated.store(E.self, value, y, i, n)
                 E.store(d, dx, i, n)
                 if let columnSums { store(load(columnSums + i, n) + d, columnSums + i, n) }
                 if let total { store(load(total + i, n) + d, total + i, n) }
             }
         }
+        activated.finishStores()
     }
 }

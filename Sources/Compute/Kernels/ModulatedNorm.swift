@@ -49,7 +49,7 @@ public enum ModulatedNorm {
     ///
     /// - Parameters:
     ///   - outputGradient, gradient: float32.
-    ///   - output: takes the norm's output.
+    ///   - output: takes the norm's output; may lie in vectors.
     ///   - rounded: takes the new gradient, where a product reads it next.
     ///   - columnSums: [D], the new gradient's column sums are added to it.
     ///   - scratch: [D]
@@ -95,7 +95,7 @@ public enum ModulatedNorm {
                 store(normalised, normal + i, n)
                 let d = load(dy + i, n)
                 let factor = one + load(scales + i, n)
-                E.store(multiplyAdd(normalised, factor, load(shifts + i, n)), y, i, n)
+                output.store(E.self, multiplyAdd(normalised, factor, load(shifts + i, n)), y, i, n)
                 let scaled = d * factor
                 sum += scaled
                 products = multiplyAdd(scaled, normalised, products)
@@ -114,6 +114,7 @@ public enum ModulatedNorm {
                 if let columnSums { store(load(columnSums + i, n) + new, columnSums + i, n) }
             }
         }
+        output.finishStores()
     }
 
     @inline(__always)

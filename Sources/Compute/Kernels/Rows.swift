@@ -47,10 +47,18 @@ public enum Rows {
     private static func copy<A: StoredElement, B: StoredElement>(
         _: A.Type, _: B.Type, _ input: Matrix, _ output: Matrix, _ rows: Int
     ) {
-        for row in 0..<rows {
-            let (x, y) = (input.row(row), output.row(row))
-            for (i, n) in vectors(input.columns) { B.store(A.load(x, i, n), y, i, n) }
+        guard output.isInVectors else {
+            for row in 0..<rows {
+                let (x, y) = (input.row(row), output.row(row))
+                for (i, n) in vectors(input.columns) { B.store(A.load(x, i, n), y, i, n) }
+            }
+            return
         }
+        // Vector by vector: what is written lies one behind the other.
+        for (i, n) in vectors(input.columns) {
+            for row in 0..<rows { output.store(B.self, A.load(input.row(row), i, n), output.row(row), i, n) }
+        }
+        output.finishStores()
     }
 
     /// Adds float32 rows to float32 rows of as many columns.

@@ -71,6 +71,25 @@ enum StoredBFloat16: StoredElement {
     }
 }
 
+extension Matrix {
+    /// Stores a vector of a row at column `i`, a multiple of sixteen, whichever way the matrix lies. In vectors it goes past
+    /// the caches: many streams at once, not read again before all panels are done. After the last one: `finishStores`.
+    @inline(__always)
+    func store<E: StoredElement>(_: E.Type, _ vector: Vector, _ row: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
+        if isInVectors {
+            assert(element == .float32, "vectors of another element type")
+            fpdm_stream16(
+                row.assumingMemoryBound(to: Float.self) + i &>> 4 &* vectorStride,
+                count < 16 ? first(count, of: vector) : vector)
+        } else {
+            E.store(vector, row, i, count)
+        }
+    }
+
+    @inline(__always)
+    func finishStores() { if isInVectors { fpdm_finish_streams() } }
+}
+
 /// a * b + c, rounded once.
 @inline(__always)
 func multiplyAdd(_ a: Vector, _ b: Vector, _ c: Vector) -> Vector { c.addingProduct(a, b) }

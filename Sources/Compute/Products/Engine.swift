@@ -15,13 +15,15 @@ public struct Engine: Sendable {
 
     /// The matrix library as a report names it: version and instructions, as far as bits depend on them.
     public var name: String { backend.name(precision) }
+    /// The same of what an autoencoder is computed by.
+    public var nameWithConvolutions: String { backend.nameWithConvolutions(precision) }
 
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
     public static let arithmetic = 4
 
     /// - Throws: why the library cannot be used, or not in this precision.
     public init(threads: Int, library: MatrixLibrary = .auto, precision: Precision = .float32) throws {
-        try self.init(threads: threads, try library.load(), precision)
+        try self.init(threads: threads, try library.load(for: precision), precision)
     }
 
     /// - Throws: why the library or the processor has no products of this precision.

@@ -1,14 +1,25 @@
+import Reporting
+
 /// Who multiplies matrices.
 public enum MatrixBackend: Sendable {
-    case openBLAS(OpenBLAS)
+    /// This program's own kernels, for float32; convolutions by oneDNN where it is installed.
+    case native(convolutions: OneDNN?)
     case oneDNN(OneDNN)
+    case openBLAS(OpenBLAS)
 
-    /// As a report names it, with the kernels in use.
+    /// As a report names it: what bits of products depend on.
     func name(_ precision: Precision) -> String {
         switch self {
-        case .openBLAS(let blas): blas.name
+        case .native: "native \(NativeProduct.version)"
         case .oneDNN(let library): library.name(precision)
+        case .openBLAS(let blas): blas.name
         }
+    }
+
+    /// What bits of products and convolutions depend on.
+    func nameWithConvolutions(_ precision: Precision) -> String {
+        guard case .native(let library?) = self else { return name(precision) }
+        return "\(name(precision)) and \(library.name(precision))"
     }
 }
 
@@ -16,45 +27,26 @@ extension MatrixBackend {
     /// Whether the bits of a product's row depend neither on how many rows there are, nor on its place among them (`Product`).
     public var hasIndependentRows: Bool {
         switch self {
+        case .native, .oneDNN: true
         case .openBLAS: false
-        case .oneDNN: true
         }
     }
 
-    /// Whether products of bfloat16 are faster than those of float32, by what the processor has.
-    public var prefersBFloat16: Bool {
-        switch self {
-        case .openBLAS: false
-        case .oneDNN(let library):
-            Processor.current.prefersBFloat16(hasProducts: library.hasBFloat16, hasTiles: library.hasBFloat16Tiles)
+    /// - Throws: `Failure` where the backend or the processor has no products of bfloat16.
+    func requireBFloat16() throws {
+        guard case .oneDNN(let library) = self else {
+            let own = if case .native = self { "this program's own kernels are" } else { "OpenBLAS is" }
+            throw Failure(
+                .badData,
+                "precision bf16 needs oneDNN, and \(own) in use; install libdnnl2 and leave run.gemm at auto, or set "
+                    + "precision: float32")
         }
-    }
-}
-
-/// The backend that a job asks for.
-public enum MatrixLibrary: String, CaseIterable, Sendable {
-    /// oneDNN where it is installed, else OpenBLAS.
-    case auto
-    case onednn
-    case openblas
-
-    /// Loads it.
-    public func load() throws -> MatrixBackend {
-        switch self {
-        case .openblas: return .openBLAS(try OpenBLAS.load())
-        case .onednn: return .oneDNN(try OneDNN.load())
-        case .auto:
-            do {
-                return .oneDNN(try OneDNN.load())
-            } catch {
-                // Who names a library means it.
-                if OneDNN.isNamed { throw error }
-                do {
-                    return .openBLAS(try OpenBLAS.load())
-                } catch let other {
-                    throw LibraryError(description: "\(error); and \(other)")
-                }
-            }
+        guard library.hasBFloat16 else {
+            throw Failure(
+                .badData,
+                Processor.current.hasBFloat16
+                    ? "oneDNN is kept from using products of bfloat16 (ONEDNN_MAX_CPU_ISA); lift that, or set precision: float32"
+                    : "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32")
         }
     }
 }

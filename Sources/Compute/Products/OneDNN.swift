@@ -60,6 +60,7 @@ public struct OneDNN: Sendable {
             case .rows(let stride): (Int64(stride), 1)
             case .columns(let stride): (1, Int64(stride))
             case .packed: (0, 0)
+            case .vectors: preconditionFailure("a layout that oneDNN does not read")
             }
         }
         let (a, b) = (strides(shape.a), strides(shape.b))
@@ -86,22 +87,4 @@ public struct OneDNN: Sendable {
 public struct LibraryError: Reportable {
     public var exitCode: Int32 { Failure.Status.software.rawValue }
     public let description: String
-}
-
-extension MatrixBackend {
-    /// - Throws: `Failure` where the library or the processor has no products of bfloat16.
-    func requireBFloat16() throws {
-        guard case .oneDNN(let library) = self else {
-            throw Failure(
-                .badData,
-                "precision bf16 needs oneDNN, and OpenBLAS is in use; install libdnnl2, or set precision: float32")
-        }
-        guard library.hasBFloat16 else {
-            throw Failure(
-                .badData,
-                Processor.current.hasBFloat16
-                    ? "oneDNN is kept from using products of bfloat16 (ONEDNN_MAX_CPU_ISA); lift that, or set precision: float32"
-                    : "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32")
-        }
-    }
 }

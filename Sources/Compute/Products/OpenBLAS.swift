@@ -68,7 +68,7 @@ public struct OpenBLAS: Sendable {
             switch layout {
             case .rows(let stride): (Int32(fpdm_no_transpose), Int32(stride))
             case .columns(let stride): (Int32(fpdm_transpose), Int32(stride))
-            case .packed: preconditionFailure("OpenBLAS packs nothing")
+            case .packed, .vectors: preconditionFailure("a layout that OpenBLAS does not read")
             }
         }
         let (left, right) = (layout(shape.a), layout(shape.b))

@@ -13,9 +13,18 @@ public final class PackedWeight: @unchecked Sendable {
     private let element: Element
     /// Floats from one row of K to the next, and from one column of N to the next, in the weight as it is stored.
     private let rowStride, columnStride: Int
-    private let packed: OpaquePointer?
+    private let layout: Layout
     private var products: [Int: Product] = [:]
     private var plain: UnsafePointer<Float>?
+
+    private enum Layout {
+        /// As it is stored.
+        case plain
+        /// As oneDNN likes it; nil where memory is only measured.
+        case oneDNN(OpaquePointer?)
+        /// By blocks of columns (`ColumnBlocks`).
+        case blocks(FloatBuffer)
+    }
 
     /// - Parameters:
     ///   - transposed: whether the weight is stored [N, K], for x W^T; else [K, N], for dY W.
@@ -31,29 +40,31 @@ public final class PackedWeight: @unchecked Sendable {
         element = engine.precision.element
         (rowStride, columnStride) = transposed ? (1, stride) : (stride, 1)
         switch engine.backend {
-        case .openBLAS: packed = nil
+        case .openBLAS: layout = .plain
+        case .native: layout = .blocks(arena.take(ColumnBlocks(columns: outputs).packedCount(depth: inputs)))
         case .oneDNN(let library):
             let product = engine.products.packed(
                 rows: typicalRows, typical: typicalRows, columns: outputs, depth: inputs, element)
             let bytes = fpdm_product_packed(product.oneDNN)
             let memory = arena.take((bytes + 3) / 4)
-            packed =
+            layout = .oneDNN(
                 arena.isMeasuring
-                ? nil : library.packed(product.oneDNN, row: rowStride, column: columnStride, memory.base)
+                    ? nil : library.packed(product.oneDNN, row: rowStride, column: columnStride, memory.base))
         }
     }
 
     deinit {
-        if let packed { fpdm_packed_destroy(packed) }
+        if case .oneDNN(let packed?) = layout { fpdm_packed_destroy(packed) }
     }
 
     /// Prepares products of so many rows. To be called while none runs.
     public func prepare(rows: Int) {
         guard products[rows] == nil else { return }
-        if packed != nil {
+        switch layout {
+        case .oneDNN, .blocks:
             products[rows] = engine.products.packed(
                 rows: rows, typical: typicalRows, columns: outputs, depth: inputs, element)
-        } else {
+        case .plain:
             products[rows] = engine.products(
                 ProductShape(
                     rows: rows, columns: outputs, depth: inputs,
@@ -66,9 +77,14 @@ public final class PackedWeight: @unchecked Sendable {
     /// - Parameter values: which must stay where they are until the next time.
     public func load(_ values: UnsafePointer<Float>) {
         plain = values
-        if let packed {
+        switch layout {
+        case .plain, .oneDNN(nil): break
+        case .oneDNN(let packed?):
             let status = fpdm_packed_fill(packed, values)
             guard status == 0 else { fatalError("oneDNN's status \(status) while packing \(inputs) x \(outputs)") }
+        case .blocks(let memory):
+            ColumnBlocks(columns: outputs).pack(
+                values, row: rowStride, column: columnStride, depth: inputs, into: memory.base)
         }
     }
 
@@ -78,10 +94,14 @@ public final class PackedWeight: @unchecked Sendable {
     public func multiply(_ input: Matrix, into output: Matrix, rows: Int, worker: Int) {
         assert(input.stride == inputs && output.stride == outputs, "products read and write dense matrices")
         guard let product = products[rows] else { fatalError("no product of \(rows) rows was prepared") }
-        if let packed {
+        guard let plain else { fatalError("a weight that was not loaded") }
+        switch layout {
+        case .oneDNN(let packed):
+            guard let packed else { fatalError("a weight without memory") }
             product.run(input.base, packed: packed, into: output.floats(), worker: worker)
-        } else {
-            guard let plain else { fatalError("a weight that was not loaded") }
+        case .blocks(let memory):
+            product.run(input.base, blocks: memory.base, into: output.floats(), worker: worker)
+        case .plain:
             product.run(input.base, plain, into: output.floats(), worker: worker)
         }
     }

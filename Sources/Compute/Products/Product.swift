@@ -2,8 +2,8 @@ import COneDNN
 
 /// A matrix product, prepared once by a backend and run often, on the calling thread.
 ///
-/// Where oneDNN runs it, a row's bits do not depend on how many rows there are, nor on its place among them; with
-/// OpenBLAS's Haswell kernels they may.
+/// A row's bits do not depend on how many rows there are, nor on its place among them; only with OpenBLAS's Haswell
+/// kernels they may.
 public final class Product: @unchecked Sendable {
     public let shape: ProductShape
     private let backend: Backend
@@ -13,6 +13,7 @@ public final class Product: @unchecked Sendable {
     enum Backend {
         case openBLAS(OpenBLAS)
         case oneDNN(OpaquePointer)
+        case native(NativeProduct)
     }
 
     init(_ shape: ProductShape, _ backend: Backend, _ scratch: ProductScratch, _ clock: KernelClock) {
@@ -31,10 +32,11 @@ public final class Product: @unchecked Sendable {
         switch backend {
         case .openBLAS: 0
         case .oneDNN(let product): fpdm_product_scratch(product)
+        case .native(let product): product.scratchBytes
         }
     }
 
-    /// The product as oneDNN knows it; nil with OpenBLAS.
+    /// The product as oneDNN knows it; nil with others.
     var oneDNN: OpaquePointer? {
         if case .oneDNN(let product) = backend { return product }
         return nil
@@ -50,15 +52,27 @@ public final class Product: @unchecked Sendable {
             case .oneDNN(let product):
                 let status = fpdm_product_run(product, Int32(worker), a, b, nil, c, scratch[worker])
                 guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+            case .native(let product):
+                product.run(
+                    a.assumingMemoryBound(to: Float.self), b.assumingMemoryBound(to: Float.self), into: c,
+                    scratch: scratch[worker])
             }
         }
     }
 
-    /// The same with a packed B, which only products of oneDNN read.
+    /// The same with B packed by blocks of columns, which only this program's own products read.
+    func run(
+        _ a: UnsafeRawPointer, blocks: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>, worker: Int
+    ) {
+        guard case .native(let product) = backend else { preconditionFailure("a library's product, another's packing") }
+        timed(worker) { product.run(a.assumingMemoryBound(to: Float.self), packed: blocks, into: c) }
+    }
+
+    /// The same with B as oneDNN packs it.
     func run(
         _ a: UnsafeRawPointer, packed: OpaquePointer, into c: UnsafeMutablePointer<Float>, worker: Int
     ) {
-        guard case .oneDNN(let product) = backend else { preconditionFailure("OpenBLAS packs nothing") }
+        guard case .oneDNN(let product) = backend else { preconditionFailure("a library's product, another's packing") }
         timed(worker) {
             let status = fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
             guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }

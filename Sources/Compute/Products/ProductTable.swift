@@ -50,6 +50,9 @@ public final class ProductTable: @unchecked Sendable {
         case .oneDNN(let library):
             product = Product(
                 shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch, clock)
+        case .native:
+            precondition(shape.element == .float32, "own kernels multiply float32 only")
+            product = Product(shape, .native(NativeProduct(shape)), scratch, clock)
         }
         scratch.grow(to: product.scratchBytes)
         return product

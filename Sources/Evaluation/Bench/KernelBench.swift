@@ -56,12 +56,13 @@ public struct KernelBench {
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
     private func linear(rows: Int, inputs: Int, outputs: Int, panel: Int = usualPanel) -> [Line] {
         let element = engine.precision.element
-        let width = TiledRows.width(columns: outputs, depth: inputs)
+        let layout = TileLayout.outputGradient(engine, rows: rows, columns: outputs, depth: inputs)
+        let inputLayout = TileLayout.input(engine, rows: rows, columns: inputs)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows: rows, columns: inputs, element), w: arena.take(outputs * inputs),
                 y: arena.take(rows * outputs), dx: arena.take(rows * inputs),
-                dy: TiledRows(arena, rows: rows, columns: outputs, width: width, element),
+                dy: TiledRows(arena, layout, element), summed: TiledRows(arena, inputLayout, element),
                 gradient: arena.take(rows: rows, columns: outputs, element), dw: arena.take(outputs * inputs),
                 forward: PackedWeight(
                     engine, arena, inputs: inputs, outputs: outputs, transposed: true, stride: inputs,
@@ -76,8 +77,8 @@ public struct KernelBench {
             weight.prepare(rows: panel)
             weight.load(b.w.base)
         }
-        let sums = WeightGradient.products(engine, columns: outputs, depth: inputs, width: width, rows: rows)
-        let gradient = WeightGradient(b.dy, b.x)
+        let sums = WeightGradient.products(engine, layout, inputLayout, rows: rows)
+        let gradient = WeightGradient(b.dy, b.summed)
         let work = 2 * Double(rows) * Double(inputs) * Double(outputs)
         func line(_ kernel: String, _ body: () -> Void) -> Line {
             Line(

@@ -116,12 +116,24 @@ public struct StepBench {
     public init(_ settings: Settings, engine: Engine) { (self.settings, self.engine) = (settings, engine) }
 
     /// - Throws: `DiffusionError` for an objective that cannot be.
-    public func run() throws -> Result {
-        let work = try StepWork(settings, engine: engine)
-        engine.pool.clock.isRunning = true
-        work.run()
-        engine.pool.clock.isRunning = false
-        let (seconds, peak) = (work.seconds, ProcessMemory.peak)
+    public func run() throws -> Result { try Self.inTurn(settings, engines: [engine])[0] }
+
+    /// Several engines side by side: a step of each in turn, so that what the machine does meanwhile falls on all alike.
+    ///
+    /// - Throws: `DiffusionError` for an objective that cannot be.
+    public static func inTurn(_ settings: Settings, engines: [Engine]) throws -> [Result] {
+        let works = try engines.map { try StepWork(settings, engine: $0) }
+        for engine in engines { engine.pool.clock.isRunning = true }
+        for step in 0...settings.steps {
+            for work in works { work.measured(step) }
+        }
+        for engine in engines { engine.pool.clock.isRunning = false }
+        let peak = ProcessMemory.peak
+        return zip(works, engines).map { StepBench(settings, engine: $1).result($0, peak: peak) }
+    }
+
+    private func result(_ work: StepWork, peak: Int) -> Result {
+        let seconds = work.seconds
         let flops = StepFLOPs(settings.model, gradient: settings.gradient).step(
             batch: settings.batch, iterations: settings.iterations)
         return Result(
@@ -214,10 +226,13 @@ private final class StepWork: @unchecked Sendable {
 
     /// All steps; the first one warms up.
     func run() {
-        for step in 0...settings.steps {
-            if step == 1 { (seconds, phases, readings) = ([], [:], [:]) }
-            self.step(step)
-        }
+        for step in 0...settings.steps { measured(step) }
+    }
+
+    /// One step, of which number 0 is forgotten.
+    func measured(_ step: Int) {
+        if step == 1 { (seconds, phases, readings) = ([], [:], [:]) }
+        self.step(step)
     }
 
     /// Of the sum, what each virtual rank's gradient takes, together.

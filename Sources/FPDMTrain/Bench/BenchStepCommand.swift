@@ -1,4 +1,5 @@
 import ArgumentParser
+import Compute
 import Evaluation
 import Model
 
@@ -36,6 +37,11 @@ extension BenchCommand {
         @Option(name: .long, help: "Steps measured.")
         var steps = StepBench.Settings().steps
 
+        @Option(
+            name: .long,
+            help: "Another library (native, onednn, openblas), whose steps are measured in turn with the first one's.")
+        var beside: MatrixLibrary?
+
         @Flag(name: .long, help: "Print JSON.")
         var json = false
 
@@ -59,14 +65,19 @@ extension BenchCommand {
             (settings.batch, settings.microbatch) = (batch, microbatch ?? batch)
             settings.iterations = Iterations(withoutGradient: iterations[0], withGradient: iterations[1])
             (settings.activations, settings.steps) = (activations, steps)
-            let engine = try network.makeEngine()
-            try network.requireMemory(settings.bytes(engine))
-            if !json {
-                print(settings.model.inWords)
-                print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+            let engines = try [network.makeEngine()] + (beside.map { [try network.engine.makeEngine(gemm: $0)] } ?? [])
+            try network.requireMemory(engines.reduce(0) { $0 + settings.bytes($1) })
+            if !json { print(settings.model.inWords) }
+            let results = try StepBench.inTurn(settings, engines: engines)
+            if json { return beside == nil ? try Console.printJSON(results[0]) : try Console.printJSON(results) }
+            for result in results {
+                print("\(result.backend), \(result.threads) threads, \(result.precision)")
+                print(words(result))
             }
-            let result = try StepBench(settings, engine: engine).run()
-            if json { try Console.printJSON(result) } else { print(words(result)) }
+            if results.count > 1 {
+                let ratio = results[1].secondsPerStep / results[0].secondsPerStep
+                print("\(significant(ratio, 3)) times as fast as with \(results[1].backend), step by step in turn")
+            }
         }
 
         /// Shares of the threads' time in the phases with products, and the speed of a thread's products.

@@ -69,8 +69,8 @@ struct PlanCommand: ParsableCommand {
         let cluster = JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit)
         let wanted =
             threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / cluster.ranksOnNode))
-        let backend = try configuration.run.gemm.load()
-        let precision = configuration.training.precision ?? (backend.prefersBFloat16 ? .bf16 : .float32)
+        let precision = configuration.training.precision ?? configuration.run.gemm.fasterPrecision
+        let backend = try configuration.run.gemm.load(for: precision)
         let plan = try JobPlan(
             configuration, on: cluster, engine: Engine(threads: wanted, backend, precision))
         for (key, reason) in plan.supposed {

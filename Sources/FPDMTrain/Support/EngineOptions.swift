@@ -12,7 +12,12 @@ struct EngineOptions: ParsableArguments {
         help: "What products multiply: float32 or bf16 (with sums in float32), or auto, the faster one here.")
     var precision = "float32"
 
-    @Option(name: .long, help: "Who multiplies matrices: onednn or openblas; auto takes oneDNN where it is installed.")
+    @Option(
+        name: .long,
+        help: """
+            Who multiplies matrices: native (own kernels, float32), onednn or openblas; auto takes the fastest that the
+            processor and what is installed allow.
+            """)
     var gemm = MatrixLibrary.auto
 
     func validate() throws {
@@ -26,11 +31,14 @@ struct EngineOptions: ParsableArguments {
         }
     }
 
-    /// - Parameter own: threads if none are given; all cores of this process if nil.
-    func makeEngine(threads own: Int? = nil) throws -> Engine {
-        let backend = try gemm.load()
-        let precision = Precision(rawValue: precision) ?? (backend.prefersBFloat16 ? .bf16 : .float32)
-        return try Engine(threads: threads ?? own ?? ProcessorAffinity.coreCount, backend, precision)
+    /// - Parameters:
+    ///   - own: threads if none are given; all cores of this process if nil.
+    ///   - other: in place of the library that is given.
+    func makeEngine(threads own: Int? = nil, gemm other: MatrixLibrary? = nil) throws -> Engine {
+        let library = other ?? gemm
+        return try Engine(
+            threads: threads ?? own ?? ProcessorAffinity.coreCount, library: library,
+            precision: Precision(rawValue: precision) ?? library.fasterPrecision)
     }
 }
 

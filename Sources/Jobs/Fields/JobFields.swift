@@ -46,7 +46,9 @@ extension JobConfiguration {
             .upTo(WorkerPool.threadsLimit.upperBound), onResume: .free),
         JobField(
             "run", "gemm", \.run.gemm,
-            "The library that multiplies matrices, part of what decides about bits. auto: oneDNN where it is installed.",
+            "Who multiplies matrices, part of what decides about bits: this program's `native` kernels (float32), `onednn` or "
+                + "`openblas`. auto: native in float32 on processors with AVX-512; else oneDNN, or OpenBLAS where that is not "
+                + "installed.",
             onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),
         JobField(

@@ -33,9 +33,10 @@ struct BlockActivations {
 /// What the backward pass of any block works on: a group's operands of weight gradients, rounded.
 struct BlockScratch {
     let branch1, branch2: TiledRows  // [R, D], gradients of the branches
-    let activated: Matrix  // [R, F]
+    let activated: TiledRows  // [R, F]
     let hidden: TiledRows  // [R, F], gradient before GELU
-    let normal1, normal2: Matrix  // [R, D], the norms' outputs
+    let normal1, normal2: TiledRows  // [R, D], the norms' outputs
+    let projected: TiledRows  // [R, D], attention's output
     let attended: Matrix  // [S, H, T, d], gradient of attention's output
     let qkv: Matrix  // [R, 3 D], gradient
     let qkvTiles: TiledRows
@@ -43,18 +44,18 @@ struct BlockScratch {
     init(_ arena: Arena, _ block: Block, _ c: ModelConfiguration, _ element: Element, group: Int) {
         let rows = group * c.tokens
         func take(_ columns: Int) -> Matrix { arena.take(rows: rows, columns: columns, element) }
-        func tiles(_ layer: DenseLayer) -> TiledRows {
-            TiledRows(arena, rows: rows, columns: layer.outputs, width: layer.gradientWidth, element)
-        }
-        branch1 = tiles(block.projection)
-        branch2 = tiles(block.fc2)
-        activated = take(c.mlpWidth)
-        hidden = tiles(block.fc1)
-        normal1 = take(c.width)
-        normal2 = take(c.width)
+        func gradient(_ layer: DenseLayer) -> TiledRows { layer.gradientRows(arena, element) }
+        func input(_ layer: DenseLayer) -> TiledRows { layer.inputRows(arena, element) }
+        branch1 = gradient(block.projection)
+        branch2 = gradient(block.fc2)
+        activated = input(block.fc2)
+        hidden = gradient(block.fc1)
+        normal1 = input(block.qkv)
+        normal2 = input(block.fc1)
+        projected = block.projection.inputCopy(arena, element)
         attended = take(c.width)
         qkv = take(3 * c.width)
-        qkvTiles = tiles(block.qkv)
+        qkvTiles = gradient(block.qkv)
     }
 }
 
@@ -66,13 +67,13 @@ final class Block {
 
     init(
         _ engine: Engine, _ arena: Arena, _ ranges: BlockRanges, _ c: ModelConfiguration, _ modulation: Modulation,
-        training: Bool, groupPanels: Int, inTurnWith other: Block? = nil
+        training: Bool, group: (rows: Int, panels: Int), inTurnWith other: Block? = nil
     ) {
         let d = c.width
         func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int, _ other: DenseLayer?) -> DenseLayer {
             DenseLayer(
                 engine, arena, ranges, inputs: inputs, outputs: outputs, training: training,
-                panelRows: c.cut.panelRows, groupPanels: groupPanels, inTurnWith: other)
+                panelRows: c.cut.panelRows, group: group, inTurnWith: other)
         }
         qkv = layer(ranges.qkv, d, 3 * d, other?.qkv)
         projection = layer(ranges.projection, d, d, other?.projection)
@@ -152,7 +153,7 @@ final class Block {
         fc2.multiplyBack(branch2, into: wide, panel, worker)
         let hidden = w.hidden.target(row, s.rounded(fc1.outputs))
         GELU.backward(
-            wide, hidden: a.hidden.from(keptRow), activated: w.activated.from(row), gradient: hidden,
+            wide, hidden: a.hidden.from(keptRow), activated: w.activated.place(row), gradient: hidden,
             columnSums: fc1.biasSums(panel, window), rows: rows)
         w.hidden.store(hidden, at: row, count: rows)
         fc1.multiplyBack(hidden, into: s.narrow, panel, worker)
@@ -162,7 +163,7 @@ final class Block {
             statistics: a.statistics2.base + 2 * keptRow, shift: modulation.part(.shift2, panel),
             scale: modulation.part(.scale2, panel), outputGradient: s.narrow, gradient: gradient,
             shiftGradient: modulation.gradient(.shift2, panel, window),
-            scaleGradient: modulation.gradient(.scale2, panel, window), output: w.normal2.from(row),
+            scaleGradient: modulation.gradient(.scale2, panel, window), output: w.normal2.place(row),
             scratch: s.row.base, rows: rows)
         let branch1 = w.branch1.target(row, s.normal)
         Gate.backward(
@@ -195,7 +196,7 @@ final class Block {
             .init(a.input.from(keptRow)), statistics: a.statistics1.base + 2 * keptRow,
             shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel), outputGradient: s.narrow,
             gradient: gradient, shiftGradient: modulation.gradient(.shift1, panel, window),
-            scaleGradient: modulation.gradient(.scale1, panel, window), output: w.normal1.from(row),
+            scaleGradient: modulation.gradient(.scale1, panel, window), output: w.normal1.place(row),
             rounded: rounded, columnSums: columnSums, scratch: s.row.base, rows: rows)
     }
 
@@ -203,7 +204,8 @@ final class Block {
     func weightGradients(_ a: BlockActivations, _ w: BlockScratch, attended: Matrix) -> [LayerGradient] {
         [
             LayerGradient(fc2, w.branch2, w.activated), LayerGradient(fc1, w.hidden, w.normal2),
-            LayerGradient(qkv, w.qkvTiles, w.normal1), LayerGradient(projection, w.branch1, attended),
+            LayerGradient(qkv, w.qkvTiles, w.normal1),
+            LayerGradient(projection, w.branch1, w.projected.input(attended)),
         ]
     }
 }
@@ -220,7 +222,7 @@ struct LayerGradient {
     let layer: DenseLayer
     let gradient: WeightGradient
 
-    init(_ layer: DenseLayer, _ outputGradient: TiledRows, _ input: Matrix) {
+    init(_ layer: DenseLayer, _ outputGradient: TiledRows, _ input: TiledRows) {
         self.layer = layer
         gradient = WeightGradient(outputGradient, input)
     }

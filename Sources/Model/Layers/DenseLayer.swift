@@ -30,6 +30,8 @@ final class DenseLayer {
         let bias: FloatBuffer
         /// [N, K], of a part of a weight's columns: products write dense matrices.
         let part: FloatBuffer
+        /// How the output's gradient and the input lie.
+        let layout, inputLayout: TileLayout
         var products: [Int: WeightGradient.Products] = [:]
     }
 
@@ -40,7 +42,7 @@ final class DenseLayer {
     ///   - other: a layer of the same shape, whose memory for packed weights this one uses in turn with it.
     init(
         _ engine: Engine, _ arena: Arena, _ ranges: LinearRanges, inputs: Int, outputs: Int, training: Bool,
-        panelRows: Int, groupPanels: Int, part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
+        panelRows: Int, group: (rows: Int, panels: Int), part: (firstColumn: Int, stride: Int, hasBias: Bool)? = nil,
         needsInputGradient: Bool = true, inTurnWith other: DenseLayer? = nil
     ) {
         precondition(other == nil || other?.inputs == inputs && other?.outputs == outputs, "layers of two shapes")
@@ -63,8 +65,10 @@ final class DenseLayer {
         gradient =
             training
             ? Gradient(
-                bias: arena.take(bias == nil ? 0 : groupPanels * outputs),
-                part: arena.take(weight.isWhole(inputs) ? 0 : outputs * inputs)) : nil
+                bias: arena.take(bias == nil ? 0 : group.panels * outputs),
+                part: arena.take(weight.isWhole(inputs) ? 0 : outputs * inputs),
+                layout: .outputGradient(engine, rows: group.rows, columns: outputs, depth: inputs),
+                inputLayout: .input(engine, rows: group.rows, columns: inputs)) : nil
     }
 
     /// Packs the weights of layers as they are now.
@@ -86,8 +90,19 @@ final class DenseLayer {
         return biasValues
     }
 
-    /// Columns of a tile of its output gradient.
-    var gradientWidth: Int { TiledRows.width(columns: outputs, depth: inputs) }
+    /// Memory for its output gradient over a group's rows, as its weight gradient reads it.
+    func gradientRows(_ arena: Arena, _ element: Element) -> TiledRows { TiledRows(arena, trained.layout, element) }
+
+    /// The same for its input.
+    func inputRows(_ arena: Arena, _ element: Element) -> TiledRows { TiledRows(arena, trained.inputLayout, element) }
+
+    /// The same for an input that is kept as a row-major matrix.
+    func inputCopy(_ arena: Arena, _ element: Element) -> TiledRows { .copy(arena, trained.inputLayout, element) }
+
+    private var trained: Gradient {
+        guard let gradient else { preconditionFailure("a layer for inference has no gradient") }
+        return gradient
+    }
 
     /// To be called while none of its products runs.
     func prepare(_ engine: Engine, _ cut: BatchCut) {
@@ -95,10 +110,10 @@ final class DenseLayer {
             packed.forward.prepare(rows: rows)
             packed.backward?.prepare(rows: rows)
         }
-        guard gradient != nil else { return }
+        guard let layout = gradient?.layout, let input = gradient?.inputLayout else { return }
         for group in cut.groups where gradient?.products[group.samples.count] == nil {
             gradient?.products[group.samples.count] = WeightGradient.products(
-                engine, columns: outputs, depth: inputs, width: gradientWidth, rows: group.samples.count * cut.tokens)
+                engine, layout, input, rows: group.samples.count * cut.tokens)
         }
     }
 

@@ -8,7 +8,7 @@ final class PatchEmbedding {
     private let positions: Matrix  // [T, D], float32
     private let workspace: Workspace
     /// Operands of the weight's gradient, of a group, rounded.
-    private let operands: (values: Matrix, gradient: TiledRows)?  // [G T, C P P], [G T, D]
+    private let operands: (values: TiledRows, gradient: TiledRows)?  // [G T, C P P], [G T, D]
 
     init(_ w: Workspace, _ ranges: LinearRanges) {
         let c = w.configuration
@@ -17,12 +17,10 @@ final class PatchEmbedding {
         patches = Patches(side: c.imageSize, patch: c.patchSize)
         channels = c.channels
         positions = w.arena.take(rows: c.tokens, columns: c.width, .float32)
-        let rows = w.group * c.tokens
         operands =
             w.use.isTraining
             ? (
-                w.arena.take(rows: rows, columns: c.patchValues, w.element),
-                TiledRows(w.arena, rows: rows, columns: c.width, width: layer.gradientWidth, w.element)
+                layer.inputRows(w.arena, w.element), layer.gradientRows(w.arena, w.element)
             ) : nil
     }
 
@@ -49,7 +47,7 @@ final class PatchEmbedding {
         chain.panels { [self] panel, worker in
             let s = g.pass.scratch[worker]
             let row = g.window.row(panel)
-            split(images, s, panel, into: operands.values.from(row))
+            split(images, s, panel, into: operands.values.place(row))
             let own = g.gradient(panel)
             Rows.addColumns(own, to: layer.biasSums(panel, g.window), rows: panel.rows)
             let gradient = operands.gradient.target(row, s.normal)
@@ -85,7 +83,7 @@ final class FinalLayer {
     /// The layer's input, rounded, and what its norm found: [B T, D], [B T, 2].
     private let kept: (input: Matrix, statistics: FloatBuffer)?
     /// Operands of the weight's gradient, of a group, rounded: [G T, D], [G T, P P O].
-    private let operands: (normal: Matrix, gradient: TiledRows)?
+    private let operands: (normal: TiledRows, gradient: TiledRows)?
 
     init(_ w: Workspace, _ ranges: LinearRanges, _ modulation: Modulation) {
         let c = w.configuration
@@ -95,13 +93,11 @@ final class FinalLayer {
         patches = Patches(side: c.imageSize, patch: c.patchSize)
         channels = c.outputChannels
         output = w.arena.take(w.capacity * c.outputValues)
-        let rows = w.group * c.tokens
         kept = w.use.isTraining ? (w.take(c.width), w.arena.take(w.capacity * c.tokens * 2)) : nil
         operands =
             w.use.isTraining
             ? (
-                w.arena.take(rows: rows, columns: c.width, w.element),
-                TiledRows(w.arena, rows: rows, columns: layer.outputs, width: layer.gradientWidth, w.element)
+                layer.inputRows(w.arena, w.element), layer.gradientRows(w.arena, w.element)
             ) : nil
     }
 
@@ -151,7 +147,7 @@ final class FinalLayer {
                 .init(kept.input.from(panel.firstRow)), statistics: kept.statistics.base + 2 * panel.firstRow,
                 shift: modulation.part(.shift1, panel), scale: modulation.part(.scale1, panel),
                 outputGradient: s.narrow, gradient: own, shiftGradient: modulation.gradient(.shift1, panel, g.window),
-                scaleGradient: modulation.gradient(.scale1, panel, g.window), output: operands.normal.from(row),
+                scaleGradient: modulation.gradient(.scale1, panel, g.window), output: operands.normal.place(row),
                 scratch: s.row.base, rows: rows)
         }
         chain.finish()

@@ -81,6 +81,8 @@ extension Block {
         guard let kept = a.kept else { preconditionFailure("a forward pass that kept nothing") }
         let scratch = g.work.block
         chain.panels { panel, worker in
+            scratch.projected.take(
+                a.attended.from(window.row(panel)), at: g.window.row(panel), count: panel.rows)
             self.backwardLeave(
                 g.pass, g.attention, gradient: g.gradient(panel), kept, at: window.row(panel), scratch, g.window,
                 panel, worker)

@@ -30,9 +30,12 @@ public enum SolveGradient: String, CaseIterable, Sendable {
 /// What it works on beside a block's: a group's operands of weight gradients, rounded where not said otherwise.
 final class SolveScratch {
     let injected: TiledRows  // [G T, D], gradient of the block's input
-    let activated: Matrix  // [G T, 2 D]
+    let activated: TiledRows  // [G T, 2 D]
+    let state: TiledRows  // [G T, D], z before the iteration
     let hidden: TiledRows  // [G T, 2 D], gradient before GELU
     let injection: TiledRows  // [G T, D], gradient
+    /// The injection and the solve's input.
+    let kept: (injection: TiledRows, input: TiledRows)  // [G T, D]
     /// Of fc1's output, summed over the iterations: [G T, 2 D], float32.
     let constant: Matrix
     /// What an iteration leaves, where it is formed again.
@@ -40,13 +43,15 @@ final class SolveScratch {
 
     init(_ w: Workspace, _ solve: FixedPointSolve, _ work: BackwardWorkspace) {
         let (rows, d) = (w.group * w.configuration.tokens, w.configuration.width)
-        func tiles(_ layer: DenseLayer) -> TiledRows {
-            TiledRows(w.arena, rows: rows, columns: layer.outputs, width: layer.gradientWidth, w.element)
-        }
+        func tiles(_ layer: DenseLayer) -> TiledRows { layer.gradientRows(w.arena, w.element) }
         injected = tiles(solve.fc2)
-        activated = w.arena.take(rows: rows, columns: 2 * d, w.element)
+        activated = solve.fc2.inputRows(w.arena, w.element)
+        state = solve.stateHalf.inputCopy(w.arena, w.element)
         hidden = tiles(solve.stateHalf)
         injection = tiles(solve.preProjection)
+        kept = (
+            solve.injectionHalf.inputCopy(w.arena, w.element), solve.preProjection.inputCopy(w.arena, w.element)
+        )
         constant = w.arena.take(rows: rows, columns: 2 * d, .float32)
         recomputed = work.recomputed.map {
             IterationActivations(w.arena, w.configuration, w.element, $0.activations, samples: w.group)
@@ -83,16 +88,17 @@ extension FixedPointSolve {
             fc2.multiplyBack(injected, into: wide, panel, worker)
             let hidden = s.hidden.target(row, scratch.rounded(fc2.inputs))
             GELU.backward(
-                wide, hidden: own.hidden.from(keptRow), activated: s.activated.from(row), gradient: hidden,
+                wide, hidden: own.hidden.from(keptRow), activated: s.activated.place(row), gradient: hidden,
                 columnSums: injectionHalf.biasSums(panel, g.window), sum: s.constant.from(row), rows: rows)
             s.hidden.store(hidden, at: row, count: rows)
+            s.state.take(own.state.from(keptRow), at: row, count: rows)
             if reachesState { stateHalf.multiplyBack(hidden, into: gradient, panel, worker) }
         }
         chain.finish()
         let first = (g.window.samples.lowerBound - window.samples.lowerBound) * window.tokens
         LayerGradient.run(
             block.weightGradients(g, a.block, window) + [
-                LayerGradient(stateHalf, s.hidden, own.state.from(first)),
+                LayerGradient(stateHalf, s.hidden, s.state.input(own.state.from(first))),
                 LayerGradient(fc2, s.injected, s.activated),
             ], g)
     }
@@ -133,6 +139,8 @@ extension FixedPointSolve {
             let injection = s.injection.target(row, scratch.normal)
             Rows.copy(scratch.narrow, to: injection, rows: rows)
             s.injection.store(injection, at: row, count: rows)
+            s.kept.injection.take(kept.injection.from(panel.firstRow), at: row, count: rows)
+            s.kept.input.take(kept.input.from(panel.firstRow), at: row, count: rows)
             guard addsToState else {
                 preProjection.multiplyBack(injection, into: g.gradient(panel), panel, worker)
                 return
@@ -144,8 +152,8 @@ extension FixedPointSolve {
         let first = g.window.samples.lowerBound * g.window.tokens
         LayerGradient.run(
             [
-                LayerGradient(injectionHalf, s.hidden, kept.injection.from(first)),
-                LayerGradient(preProjection, s.injection, kept.input.from(first)),
+                LayerGradient(injectionHalf, s.hidden, s.kept.injection.input(kept.injection.from(first))),
+                LayerGradient(preProjection, s.injection, s.kept.input.input(kept.input.from(first))),
             ], g)
     }
 }

@@ -70,8 +70,10 @@ final class Workspace {
 
     var element: Element { engine.precision.element }
 
-    /// Panels of a group at most.
-    var groupPanels: Int { group * configuration.cut.slotsPerSample }
+    /// Rows and panels of a group at most.
+    private var groupSize: (rows: Int, panels: Int) {
+        (group * configuration.tokens, group * configuration.cut.slotsPerSample)
+    }
 
     /// Rounded rows for all samples of a pass.
     func take(_ columns: Int) -> Matrix {
@@ -95,7 +97,7 @@ final class Workspace {
 
     func block(_ ranges: BlockRanges, _ modulation: Modulation, inTurnWith other: Block? = nil) -> Block {
         Block(
-            engine, arena, ranges, configuration, modulation, training: use.isTraining, groupPanels: groupPanels,
+            engine, arena, ranges, configuration, modulation, training: use.isTraining, group: groupSize,
             inTurnWith: other)
     }
 
@@ -117,7 +119,7 @@ final class Workspace {
     ) -> DenseLayer {
         DenseLayer(
             engine, arena, ranges, inputs: inputs, outputs: outputs, training: use.isTraining,
-            panelRows: configuration.cut.panelRows, groupPanels: groupPanels, part: part,
+            panelRows: configuration.cut.panelRows, group: groupSize, part: part,
             needsInputGradient: needsInputGradient)
     }
 }

@@ -51,7 +51,7 @@ public final class MomentsSource: PackSource, @unchecked Sendable {
         side = c.latentSide(source.side)
         latents = LatentScaling(scale: c.scaling, shift: c.shift, autoencoder: try folder.digest())
         encoder = try folder.encoder(engine)
-        kernels = "\(engine.name), \(engine.precision.rawValue)"
+        kernels = "\(engine.nameWithConvolutions), \(engine.precision.rawValue)"
         together = max(1, Self.pixels / (source.side * source.side))
     }
 

@@ -1,4 +1,5 @@
 import Checkpoints
+import Compute
 import Datasets
 import Distributed
 import Jobs
@@ -115,7 +116,10 @@ struct RunOrigin {
 
     /// How to have matrix kernels again.
     private static func remedy(kernels: String) -> String {
-        guard kernels.hasPrefix("OpenBLAS") else {
+        switch MatrixLibrary.recorded(kernels) {
+        case .native: return "its kernels: the version of this program that wrote it (--set run.gemm=native)"
+        case .openblas: break
+        default:
             return "its kernels: the same version of oneDNN on a processor with the same instructions (--set "
                 + "run.gemm=onednn)"
         }

@@ -200,14 +200,13 @@ struct RunStart {
     ) throws -> Engine {
         var library = job.run.gemm
         if library == .auto, let recorded = checkpoint?.metadata.environment["backend"] {
-            library = recorded.hasPrefix("OpenBLAS") ? .openblas : .onednn
+            library = .recorded(recorded)
         }
-        let backend = try world.agree { try library.load() }
-        let preferred = try world.allGather((backend.prefersBFloat16 ? Precision.bf16 : .float32).rawValue)
+        let preferred = try world.allGather(library.fasterPrecision.rawValue)
         let common: Precision = preferred.allSatisfy { $0 == Precision.bf16.rawValue } ? .bf16 : .float32
         // A resume goes on with what its changes made of the job file.
         let precision = resumption?.job.precision ?? job.training.precision ?? common
-        return try world.agree { try Engine(threads: threads, backend, precision) }
+        return try world.agree { try Engine(threads: threads, library: library, precision: precision) }
     }
 
     /// The job with nothing left to choose, and what it takes of memory, which is there.

@@ -1,3 +1,4 @@
+import CPlatform
 import Reporting
 import TestSupport
 import Testing
@@ -31,25 +32,42 @@ struct EngineTests {
         #expect(name.hasSuffix(" AVX512_BF16") || name.hasSuffix(" AMX"))
     }
 
-    @Test("auto is oneDNN where it is there")
+    @Test("auto is own kernels in float32 with AVX-512, else oneDNN where it is there")
     func auto() throws {
-        guard case .oneDNN = try MatrixLibrary.auto.load() else {
-            Issue.record("not oneDNN")
-            return
+        func name(_ library: MatrixLibrary, _ precision: Precision) throws -> String {
+            switch try library.load(for: precision) {
+            case .native: "native"
+            case .oneDNN: "oneDNN"
+            case .openBLAS: "OpenBLAS"
+            }
         }
-        guard case .openBLAS = try MatrixLibrary.openblas.load() else {
-            Issue.record("not OpenBLAS")
-            return
+        #expect(try name(.auto, .float32) == (fpdm_has_registers_of_sixteen() != 0 ? "native" : "oneDNN"))
+        #expect(try name(.auto, .bf16) == "oneDNN")
+        #expect(try name(.native, .float32) == "native" && name(.openblas, .float32) == "OpenBLAS")
+        // What a checkpoint recorded is asked for again.
+        for arithmetic in Arithmetic.float32 {
+            #expect(MatrixLibrary.recorded(try arithmetic.engine().name) == arithmetic.library)
         }
     }
 
-    @Test("OpenBLAS has no products of bfloat16, and the message says what does")
-    func refusal() throws {
+    @Test("own kernels go by a version of their own, and name the library of their convolutions beside it")
+    func native() throws {
+        let engine = try Arithmetic.native.engine()
+        #expect(engine.name == "native \(NativeProduct.version)")
+        #expect(engine.nameWithConvolutions == "\(engine.name) and \(try Arithmetic.oneDNN.engine().name)")
+        #expect(try Arithmetic.openBLAS.engine().nameWithConvolutions == Arithmetic.openBLAS.engine().name)
+        #expect(MatrixLibrary.native.fasterPrecision == .float32)
+    }
+
+    @Test(
+        "OpenBLAS and own kernels have no products of bfloat16, and the message says what does",
+        arguments: [(MatrixLibrary.openblas, "OpenBLAS"), (.native, "own kernels")])
+    func refusal(_ library: MatrixLibrary, _ name: String) throws {
         let failure = try #require(
             throws: Failure.self
-        ) { _ = try Engine(threads: 1, library: .openblas, precision: .bf16) }
+        ) { _ = try Engine(threads: 1, library: library, precision: .bf16) }
         #expect(failure.status == .badData)
-        for words in ["bf16", "oneDNN", "OpenBLAS", "float32"] { #expect(failure.description.contains(words)) }
+        for words in ["bf16", "oneDNN", name, "float32"] { #expect(failure.description.contains(words)) }
     }
 
     @Test("a library that cannot be used ends the program with 70")

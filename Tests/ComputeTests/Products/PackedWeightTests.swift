@@ -78,8 +78,10 @@ struct PackedWeightTests {
     @Test("what is measured is what is taken, and OpenBLAS takes nothing")
     func memory() throws {
         let c = Case(inputs: 100, outputs: 300, transposed: true)
-        let (arena, _) = c.weight(try Arithmetic.oneDNN.engine())
-        #expect(arena.used == arena.capacity && arena.capacity >= 30_000)
+        for arithmetic in [Arithmetic.native, .oneDNN] {
+            let (arena, _) = c.weight(try arithmetic.engine())
+            #expect(arena.used == arena.capacity && arena.capacity >= 30_000)
+        }
         #expect(c.weight(try Arithmetic.openBLAS.engine()).0.capacity == 0)
     }
 
@@ -119,8 +121,10 @@ struct PackedWeightTests {
         }
     }
 
-    @Test("a row's bits depend neither on the number of rows nor on its place", arguments: shapes)
-    func rows(_ c: Case) throws { try expectIndependentRows(c, .oneDNN) }
+    @Test(
+        "a row's bits depend neither on the number of rows nor on its place", arguments: shapes,
+        [Arithmetic.native, .oneDNN])
+    func rows(_ c: Case, _ arithmetic: Arithmetic) throws { try expectIndependentRows(c, arithmetic) }
 
     @Test("nor in bfloat16", .bfloat16, arguments: shapes)
     func rowsOfBFloat16(_ c: Case) throws { try expectIndependentRows(c, .bfloat16) }

@@ -13,7 +13,7 @@ struct WeightGradientTests {
 
         init(_ rows: Int, _ columns: Int, _ depth: Int, _ width: Int? = nil) {
             (self.rows, self.columns, self.depth) = (rows, columns, depth)
-            self.width = width ?? TiledRows.width(columns: columns, depth: depth)
+            self.width = width ?? TileLayout.width(columns: columns, depth: depth)
         }
 
         /// One product takes 512 rows.
@@ -30,11 +30,15 @@ struct WeightGradientTests {
         let element = engine.precision.element
         let gradient = randomFloats(c.rows * c.columns, seed: 1)
         let input = randomFloats(c.rows * c.depth, seed: 2)
-        let (arena, tiled) = Arena.build("tiles") {
-            TiledRows($0, rows: c.capacity, columns: c.columns, width: c.width, element)
+        let layout = TileLayout(engine, rows: c.capacity, columns: c.columns, width: c.width)
+        let inputLayout = TileLayout.input(engine, rows: c.capacity, columns: c.depth)
+        let (arena, (tiled, placed, copied)) = Arena.build("tiles") {
+            (
+                TiledRows($0, layout, element), TiledRows($0, inputLayout, element),
+                TiledRows.copy($0, inputLayout, element)
+            )
         }
-        let products = WeightGradient.products(
-            engine, columns: c.columns, depth: c.depth, width: c.width, rows: c.rows)
+        let products = WeightGradient.products(engine, layout, inputLayout, rows: c.rows)
         return withExtendedLifetime(arena) {
             withWorkspace { memory in
                 for (index, first) in stride(from: 0, to: c.rows, by: 61).enumerated() {
@@ -46,8 +50,19 @@ struct WeightGradientTests {
                     Rows.copy(memory.matrix(part, columns: c.columns), to: target, rows: count)
                     tiled.store(target, at: first, count: count)
                 }
+                // The input: written to its place, or kept as a matrix and taken over.
+                let kept = memory.matrix(input, columns: c.depth, element)
+                let isCopied = c.rows % 2 == 0
+                for first in stride(from: 0, to: c.rows, by: 61) {
+                    let count = min(61, c.rows - first)
+                    if isCopied {
+                        copied.take(kept.from(first), at: first, count: count)
+                    } else {
+                        Rows.copy(kept.from(first), to: placed.place(first), rows: count)
+                    }
+                }
                 let sums = memory.buffer(randomFloats(c.columns * c.depth, seed: 3))
-                let work = WeightGradient(tiled, memory.matrix(input, columns: c.depth, element))
+                let work = WeightGradient(tiled, isCopied ? copied.input(kept) : placed)
                 #expect(work.tasks == (c.columns + c.width - 1) / c.width * WeightGradient.blocks(c.depth).count)
                 engine.pool.parallelFor(work.tasks) { task, worker in
                     work.run(products, into: sums, task: task, worker: worker)
@@ -88,14 +103,14 @@ struct WeightGradientTests {
     @Test("tiles are of like width, and none is wider than the widest", arguments: [1, 64, 384, 1152, 4608])
     func width(_ depth: Int) {
         for columns in [1, 17, 383, 384, 385, 768, 1000, 1152, 4608] {
-            let width = TiledRows.width(columns: columns, depth: depth)
+            let width = TileLayout.width(columns: columns, depth: depth)
             #expect(width <= 384 && width >= min(columns, 1))
             // All of them, or a multiple of a vector; the last one is not much shorter than the others.
             #expect(width == columns || width % 16 == 0)
             let tiles = (columns + width - 1) / width
             #expect(columns - (tiles - 1) * width > 0 && tiles * width < columns + 16 * tiles)
         }
-        #expect(TiledRows.width(columns: 1152, depth: 4608) == 192)
-        #expect(TiledRows.width(columns: 384, depth: 64) == 384)
+        #expect(TileLayout.width(columns: 1152, depth: 4608) == 192)
+        #expect(TileLayout.width(columns: 384, depth: 64) == 384)
     }
 }

@@ -1,0 +1,87 @@
+import CPlatform
+
+/// Columns of a product's B in blocks as wide as a register tile: three vectors, and fewer at the end.
+///
+/// In packed form a block is [depth, width], one block behind the other; what is missing of its last vector is zero.
+struct ColumnBlocks: Sendable {
+    struct Block: Sendable {
+        let first: Int
+        /// Columns that there are.
+        let count: Int
+        let vectors: Int
+        /// Columns as stored.
+        var width: Int { vectors * Self.lanes }
+        /// Columns of the last vector.
+        var lastLanes: Int { count - (vectors - 1) * Self.lanes }
+
+        static let lanes = 16
+    }
+
+    /// Vectors of a register tile at most.
+    static let widest = 3
+    let all: [Block]
+
+    init(columns: Int) {
+        var blocks: [Block] = []
+        var (first, vectors) = (0, (columns + Block.lanes - 1) / Block.lanes)
+        while vectors > 0 {
+            // Two of two rather than three and one, which alone would leave a multiplier idle.
+            let taken = vectors == 4 ? 2 : min(vectors, Self.widest)
+            let count = min(taken * Block.lanes, columns - first)
+            blocks.append(Block(first: first, count: count, vectors: taken))
+            (first, vectors) = (first + count, vectors - taken)
+        }
+        all = blocks
+    }
+
+    /// Floats of all blocks in packed form.
+    func packedCount(depth: Int) -> Int { all.reduce(0) { $0 + $1.width } * depth }
+
+    /// Packs all blocks, one behind the other.
+    func pack(
+        _ source: UnsafePointer<Float>, row: Int, column: Int, depth: Int, into target: UnsafeMutablePointer<Float>
+    ) {
+        var target = target
+        for block in all {
+            Self.pack(block, source, row: row, column: column, depth: depth, into: target)
+            target += block.width * depth
+        }
+    }
+
+    /// Packs rows of one block.
+    ///
+    /// - Parameters:
+    ///   - source: B's first row; element (k, n) stands at k * row + n * column.
+    ///   - target: [depth, width]
+    static func pack(
+        _ block: Block, _ source: UnsafePointer<Float>, row: Int, column: Int, depth: Int,
+        into target: UnsafeMutablePointer<Float>
+    ) {
+        let from = source + block.first * column
+        for vector in 0..<block.vectors {
+            let lanes = min(Block.lanes, block.count - vector * Block.lanes)
+            let (part, to) = (from + vector * Block.lanes * column, target + vector * Block.lanes)
+            if column == 1 {
+                for k in 0..<depth { store(load(part + k * row, lanes), to + k * block.width, Block.lanes) }
+            } else {
+                transpose(part, stride: column, step: row, rows: lanes, depth: depth, into: to, width: block.width)
+            }
+        }
+    }
+
+    /// Columns [depth] that lie one behind the other become a vector of each row.
+    private static func transpose(
+        _ source: UnsafePointer<Float>, stride: Int, step: Int, rows: Int, depth: Int,
+        into target: UnsafeMutablePointer<Float>, width: Int
+    ) {
+        let whole = rows == Block.lanes && step == 1 ? depth / Block.lanes * Block.lanes : 0
+        for k in Swift.stride(from: 0, to: whole, by: Block.lanes) {
+            fpdm_transpose16(source + k, Int64(stride), target + k * width, Int64(width))
+        }
+        for k in whole..<depth {
+            for lane in 0..<Block.lanes {
+                target[k * width + lane] = lane < rows ? source[lane * stride + k * step] : 0
+            }
+        }
+    }
+}

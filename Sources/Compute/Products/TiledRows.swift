@@ -1,0 +1,130 @@
+/// How rows lie that products sum over: operands of a weight's gradient, the layer's output gradient and its input.
+///
+/// For libraries, the output gradient in tiles of columns one behind the other, [tile][rows][width], and the input as a
+/// row-major matrix, which is one tile. For this program's own kernels both in vectors, [vector][rows][16]: then whatever a
+/// product reads lies one behind the other.
+public struct TileLayout: Sendable {
+    public let columns: Int
+    /// Columns of a tile, which one task takes; the last may have fewer.
+    public let width: Int
+    let inVectors: Bool
+    /// Rows that there is room for.
+    let rows: Int
+
+    private static let widest = 384
+    private static let narrowest = 192
+    static let lanes = 16
+
+    init(_ engine: Engine, rows: Int, columns: Int, width: Int) {
+        self.columns = columns
+        self.width = width
+        inVectors = if case .native = engine.backend { true } else { false }
+        // An odd number of cache lines from one vector to the next, so that a row's do not all fall on one place of a cache.
+        self.rows = inVectors ? rows | 1 : rows
+    }
+
+    /// Of a layer's input.
+    public static func input(_ engine: Engine, rows: Int, columns: Int) -> TileLayout {
+        TileLayout(engine, rows: rows, columns: columns, width: columns)
+    }
+
+    /// Of the gradient of a layer's output.
+    ///
+    /// - Parameter depth: columns of the input.
+    public static func outputGradient(_ engine: Engine, rows: Int, columns: Int, depth: Int) -> TileLayout {
+        TileLayout(engine, rows: rows, columns: columns, width: width(columns: columns, depth: depth))
+    }
+
+    /// Columns of one task of a weight gradient [columns, depth]: such that tasks are of like size.
+    static func width(columns: Int, depth: Int) -> Int {
+        let most = min(max(widest * 512 / depth, narrowest), widest)
+        let parts = (columns + most - 1) / most
+        return parts == 1 ? columns : ((columns + parts - 1) / parts + lanes - 1) / lanes * lanes
+    }
+
+    var tiles: Int { (columns + width - 1) / width }
+    var isRowMajor: Bool { tiles == 1 && !inVectors }
+    /// Columns that there is memory for.
+    var storedColumns: Int { inVectors ? (columns + Self.lanes - 1) / Self.lanes * Self.lanes : columns }
+
+    func columnsOf(_ tile: Int) -> Range<Int> { tile * width..<min((tile + 1) * width, columns) }
+
+    /// Elements to where a row of a tile of `count` columns has column `column`, the tile's first; or a vector's.
+    func offset(_ column: Int, tile count: Int, row: Int) -> Int {
+        (isRowMajor ? column : column * rows) + row * (inVectors ? Self.lanes : count)
+    }
+
+    /// A tile of so many columns as the transposed A of a product.
+    func transposed(_ count: Int) -> ProductShape.Layout {
+        inVectors ? .vectors(stride: rows * Self.lanes) : .columns(stride: count)
+    }
+
+    /// The rows as B of a product.
+    var operand: ProductShape.Layout { inVectors ? .vectors(stride: rows * Self.lanes) : .rows(stride: columns) }
+}
+
+/// Rows that lie so.
+public struct TiledRows: Sendable {
+    public let layout: TileLayout
+    let matrix: Matrix
+
+    public init(_ arena: Arena, _ layout: TileLayout, _ element: Element) {
+        self.layout = layout
+        let dense = arena.take(rows: layout.rows, columns: layout.storedColumns, element)
+        matrix =
+            layout.inVectors
+            ? Matrix(
+                dense.base, element, columns: layout.columns, stride: TileLayout.lanes,
+                vectorStride: layout.rows * TileLayout.lanes) : dense
+    }
+
+    private init(_ layout: TileLayout, _ matrix: Matrix) { (self.layout, self.matrix) = (layout, matrix) }
+
+    /// For an input that is kept as a row-major matrix: what `take` fills where products read another layout; else it has
+    /// no memory.
+    public static func copy(_ arena: Arena, _ layout: TileLayout, _ element: Element) -> TiledRows {
+        layout.inVectors
+            ? TiledRows(arena, layout, element)
+            : TiledRows(layout, arena.take(rows: 0, columns: layout.columns, element))
+    }
+
+    /// The input that this is the copy of, as products read it.
+    ///
+    /// - Parameter kept: from the first row on.
+    public func input(_ kept: Matrix) -> TiledRows { layout.inVectors ? self : TiledRows(layout, kept) }
+
+    /// Where to write rows of a layer's input from `first` on.
+    public func place(_ first: Int) -> Matrix {
+        assert(layout.tiles == 1, "rows in tiles have more than one place")
+        return matrix.from(first)
+    }
+
+    /// Takes over rows of an input that is kept as a row-major matrix, where products read another layout.
+    public func take(_ rows: Matrix, at first: Int, count: Int) {
+        if layout.inVectors { Rows.copy(rows, to: matrix.from(first), rows: count) }
+    }
+
+    /// Where to write dense rows of an output gradient from `first` on, which a product reads too: their place, or
+    /// `scratch`, from which `store` takes them.
+    @inline(__always)
+    public func target(_ first: Int, _ scratch: Matrix) -> Matrix { layout.isRowMajor ? matrix.from(first) : scratch }
+
+    /// Takes dense rows that were written to `target`, or elsewhere.
+    public func store(_ rows: Matrix, at first: Int, count: Int) {
+        if layout.isRowMajor, rows.base == matrix.row(first) { return }
+        guard !layout.inVectors else { return Rows.copy(rows, to: matrix.from(first), rows: count) }
+        let bytes = matrix.element.bytes
+        for start in stride(from: 0, to: layout.columns, by: layout.width) {
+            let width = min(layout.width, layout.columns - start)
+            for row in 0..<count {
+                self.start(start, tile: width, row: first + row).copyMemory(
+                    from: rows.row(row) + start * bytes, byteCount: width * bytes)
+            }
+        }
+    }
+
+    /// Where products begin to read (`TileLayout.offset`).
+    func start(_ column: Int, tile count: Int, row: Int) -> UnsafeMutableRawPointer {
+        matrix.base + layout.offset(column, tile: count, row: row) * matrix.element.bytes
+    }
+}

@@ -1,0 +1,104 @@
+import TestSupport
+import Testing
+
+@testable import Compute
+
+/// What is particular to this program's own kernels; that they multiply is tested with all backends.
+@Suite("Own kernels")
+struct NativeProductTests {
+    /// A depth that is cut, columns of every width of block, and rows of every height of tile.
+    private static let shapes = [(13, 80, 1100), (8, 48, 512), (15, 64, 513), (64, 112, 40), (3, 5, 1537)]
+
+    private func product(_ shape: ProductShape) throws -> Product {
+        try Arithmetic.native.engine(threads: 1).products(shape)
+    }
+
+    @Test("every element is one chain of multiply-adds in the order of the depth", arguments: shapes)
+    func chain(_ rows: Int, _ columns: Int, _ depth: Int) throws {
+        let (a, b) = (randomFloats(rows * depth, seed: 1), randomFloats(depth * columns, seed: 2))
+        var expected = [Float](repeating: 0, count: rows * columns)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                var sum: Float = 0
+                for k in 0..<depth { sum = sum.addingProduct(a[row * depth + k], b[k * columns + column]) }
+                expected[row * columns + column] = sum
+            }
+        }
+        let plain = try product(ProductShape(rows: rows, columns: columns, depth: depth))
+        let transposed = try product(
+            ProductShape(
+                rows: rows, columns: columns, depth: depth, a: .columns(stride: rows), b: .columns(stride: depth)))
+        withWorkspace { memory in
+            let c = memory.empty(rows * columns)
+            plain.run(memory.buffer(a).base, memory.buffer(b).base, into: c.base, worker: 0)
+            expectSameBits(c.array, expected, "as they lie")
+            let left = Naive.transpose(a.doubles, rows, depth).map { Float($0) }
+            let right = Naive.transpose(b.doubles, depth, columns).map { Float($0) }
+            transposed.run(memory.buffer(left).base, memory.buffer(right).base, into: c.base, worker: 0)
+            expectSameBits(c.array, expected, "transposed")
+        }
+    }
+
+    @Test("blocks of columns cover all of them, none wider than a tile", arguments: 1...200)
+    func blocks(_ columns: Int) {
+        let all = ColumnBlocks(columns: columns).all
+        var next = 0
+        for block in all {
+            #expect(block.first == next && (1...3).contains(block.vectors))
+            #expect(block.count <= block.width && (1...16).contains(block.lastLanes))
+            next += block.count
+        }
+        #expect(next == columns)
+        // One vector by itself only where there is no other.
+        #expect(columns <= 16 || all.allSatisfy { $0.vectors > 1 })
+        #expect(ColumnBlocks(columns: columns).packedCount(depth: 3) == (columns + 15) / 16 * 48)
+    }
+
+    @Test("packing moves every value to its place, whichever way they lie", arguments: [(1, 1), (17, 33), (40, 100)])
+    func packing(_ depth: Int, _ columns: Int) {
+        let blocks = ColumnBlocks(columns: columns)
+        let values = (0..<depth * columns).map { Float($0 + 1) }
+        withWorkspace { memory in
+            let rows = memory.buffer(values)
+            let byColumns = memory.buffer(Naive.transpose(values.doubles, depth, columns).map { Float($0) })
+            let packed = [(rows, columns, 1), (byColumns, 1, depth)].map { source, row, column in
+                let target = memory.empty(blocks.packedCount(depth: depth))
+                target.fill(.nan)
+                blocks.pack(source.base, row: row, column: column, depth: depth, into: target.base)
+                return target.array
+            }
+            #expect(packed[0] == packed[1])
+            var start = 0
+            for block in blocks.all {
+                for k in 0..<depth {
+                    for n in 0..<block.width {
+                        let expected = n < block.count ? values[k * columns + block.first + n] : 0
+                        #expect(packed[0][start + k * block.width + n] == expected)
+                    }
+                }
+                start += block.width * depth
+            }
+        }
+    }
+
+    @Test("rows in vectors are the rows of a matrix, zeros behind them", arguments: [1, 16, 20, 33])
+    func vectors(_ columns: Int) throws {
+        let engine = try Arithmetic.native.engine()
+        let layout = TileLayout.input(engine, rows: 10, columns: columns)
+        let (arena, tiled) = Arena.build("vectors") { TiledRows($0, layout, .float32) }
+        let values = randomFloats(7 * columns, seed: 1)
+        withExtendedLifetime(arena) {
+            withWorkspace { memory in
+                tiled.take(memory.matrix(values, columns: columns), at: 2, count: 7)
+                for row in 0..<10 {
+                    for column in 0..<(columns + 15) / 16 * 16 {
+                        let place = tiled.start(column / 16 * 16, tile: columns, row: row)
+                        let value = place.assumingMemoryBound(to: Float.self)[column % 16]
+                        let isInside = (2..<9).contains(row) && column < columns
+                        #expect(value == (isInside ? values[(row - 2) * columns + column] : 0))
+                    }
+                }
+            }
+        }
+    }
+}
