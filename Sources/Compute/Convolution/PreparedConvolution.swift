@@ -13,6 +13,8 @@ final class PreparedConvolution: @unchecked Sendable {
     private enum Backend {
         case oneDNN(OpaquePointer)
         case product(Product)
+        /// Of own kernels, whose weights are packed by blocks of columns.
+        case native(Product, ColumnBlocks)
     }
 
     init(_ shape: ConvolutionShape, _ engine: MatrixBackend, _ products: ProductTable, _ pool: WorkerPool) {
@@ -31,12 +33,14 @@ final class PreparedConvolution: @unchecked Sendable {
             backend = .oneDNN(made)
             scratch.grow(to: fpdm_convolution_scratch(made))
         case .openBLAS, .native(nil):
-            backend = .product(
-                products(
-                    ProductShape(
-                        rows: shape.rows * shape.columns, columns: shape.outputs, depth: shape.depth, shape.element,
-                        kind: .layer)))
-            scratch.grow(to: shape.rows * shape.columns * shape.depth * MemoryLayout<Float>.stride)
+            let isNative = if case .native = engine { true } else { false }
+            let rows = shape.rows * shape.columns
+            let product = products(
+                ProductShape(
+                    rows: rows, columns: shape.outputs, depth: shape.depth, b: isNative ? .packed(rows: rows) : nil,
+                    shape.element, kind: .layer))
+            backend = isNative ? .native(product, ColumnBlocks(columns: shape.outputs)) : .product(product)
+            scratch.grow(to: rows * shape.depth * MemoryLayout<Float>.stride)
         }
     }
 
@@ -49,6 +53,7 @@ final class PreparedConvolution: @unchecked Sendable {
         switch backend {
         case .oneDNN(let convolution): fpdm_convolution_packed(convolution)
         case .product: shape.depth * shape.outputs * MemoryLayout<Float>.stride
+        case .native(_, let blocks): blocks.packedCount(depth: shape.depth) * MemoryLayout<Float>.stride
         }
     }
 
@@ -58,15 +63,25 @@ final class PreparedConvolution: @unchecked Sendable {
         case .oneDNN(let convolution):
             let status = fpdm_convolution_pack(convolution, weights, packed)
             guard status == 0 else { fatalError("oneDNN's status \(status) while packing \(shape)") }
-        case .product:
-            let target = packed.assumingMemoryBound(to: Float.self)
-            let window = shape.kernel * shape.kernel
-            for output in 0..<shape.outputs {
-                for input in 0..<shape.inputs {
-                    for place in 0..<window {
-                        target[(place * shape.inputs + input) * shape.outputs + output] =
-                            weights[(output * shape.inputs + input) * window + place]
-                    }
+        case .product: layOut(weights, into: packed.assumingMemoryBound(to: Float.self))
+        case .native(_, let blocks):
+            let rows = UnsafeMutablePointer<Float>.allocate(capacity: shape.depth * shape.outputs)
+            defer { rows.deallocate() }
+            layOut(weights, into: rows)
+            blocks.pack(
+                rows, row: shape.outputs, column: 1, depth: shape.depth,
+                into: packed.assumingMemoryBound(to: Float.self))
+        }
+    }
+
+    /// Weights as a matrix [kernel, kernel, inputs] x [outputs].
+    private func layOut(_ weights: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>) {
+        let window = shape.kernel * shape.kernel
+        for output in 0..<shape.outputs {
+            for input in 0..<shape.inputs {
+                for place in 0..<window {
+                    target[(place * shape.inputs + input) * shape.outputs + output] =
+                        weights[(output * shape.inputs + input) * window + place]
                 }
             }
         }
@@ -85,16 +100,25 @@ final class PreparedConvolution: @unchecked Sendable {
             guard status == 0 else { fatalError("oneDNN's status \(status) for a convolution \(shape)") }
             if clock.isRunning { clock.add(.layer, since: begin, operations: shape.operations, worker: worker) }
         case .product(let product):
-            guard let windows = scratch[worker]?.assumingMemoryBound(to: Float.self) else {
-                preconditionFailure("a convolution by products needs memory")
-            }
-            layOut(input.assumingMemoryBound(to: Float.self), into: windows)
-            product.run(windows, packed, into: output, worker: worker)
+            product.run(windows(of: input, worker), packed, into: output, worker: worker)
+        case .native(let product, _):
+            product.run(
+                windows(of: input, worker), blocks: packed.assumingMemoryBound(to: Float.self), into: output,
+                worker: worker)
         }
     }
 
+    /// In the worker's memory, which these products do not need themselves: OpenBLAS has its own, and B is packed.
+    private func windows(of input: UnsafeRawPointer, _ worker: Int) -> UnsafeMutablePointer<Float> {
+        guard let windows = scratch[worker]?.assumingMemoryBound(to: Float.self) else {
+            preconditionFailure("a convolution by products needs memory")
+        }
+        layOut(input.assumingMemoryBound(to: Float.self), windows: windows)
+        return windows
+    }
+
     /// Each output pixel's window as a row [kernel, kernel, inputs].
-    private func layOut(_ input: UnsafePointer<Float>, into windows: UnsafeMutablePointer<Float>) {
+    private func layOut(_ input: UnsafePointer<Float>, windows: UnsafeMutablePointer<Float>) {
         let line = shape.kernel * shape.inputs
         var target = windows
         for row in 0..<shape.rows {

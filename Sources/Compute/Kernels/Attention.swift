@@ -47,7 +47,7 @@ public final class Attention: @unchecked Sendable {
         headsPerTask = tokens > 128 ? 1 : max(1, Self.scoresPerTask / (tokens * tokens))
         transposed = Transposed(engine.backend, heads)
         let (batch, queries, element) = (headsPerTask, queryBlock, element)
-        let transposed = batch * transposed.floats
+        let transposedFloats = batch * transposed.floats
         scratch = (0..<engine.pool.threadCount).map { _ in
             let scores = arena.take(batch * queries * tokens)
             let gradient = arena.take(training ? batch * queries * tokens : 0)
@@ -62,8 +62,8 @@ public final class Attention: @unchecked Sendable {
                 output: arena.take(batch * queries * width),
                 keyGradient: arena.take(training ? batch * tokens * width : 0),
                 valueGradient: arena.take(training ? batch * tokens * width : 0),
-                inner: arena.take(batch * queries), keys: arena.take(transposed),
-                values: arena.take(training ? transposed : 0))
+                inner: arena.take(batch * queries), keys: arena.take(transposedFloats),
+                values: arena.take(training ? transposedFloats : 0))
         }
         self.training = training
     }

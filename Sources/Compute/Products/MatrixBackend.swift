@@ -21,9 +21,7 @@ public enum MatrixBackend: Sendable {
         guard case .native(let library?) = self else { return name(precision) }
         return "\(name(precision)) and \(library.name(precision))"
     }
-}
 
-extension MatrixBackend {
     /// Whether the bits of a product's row depend neither on how many rows there are, nor on its place among them (`Product`).
     public var hasIndependentRows: Bool {
         switch self {
@@ -38,8 +36,8 @@ extension MatrixBackend {
             let own = if case .native = self { "this program's own kernels are" } else { "OpenBLAS is" }
             throw Failure(
                 .badData,
-                "precision bf16 needs oneDNN, and \(own) in use; install libdnnl2 and leave run.gemm at auto, or set "
-                    + "precision: float32")
+                "precision bf16 needs oneDNN, and \(own) in use; install libdnnl2 where it is missing and choose onednn (run.gemm, "
+                    + "--gemm), or set precision: float32")
         }
         guard library.hasBFloat16 else {
             throw Failure(

@@ -18,7 +18,8 @@ public struct OneDNN: Sendable {
             return .failure(
                 LibraryError(
                     description: "cannot load oneDNN from \(library): \(String(cString: problem)); install libdnnl2 "
-                        + "(Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: openblas"))
+                        + "(Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: native (float32) or openblas"
+                ))
         }
         return .success(OneDNN())
     }()

@@ -2,7 +2,7 @@ import COneDNN
 
 /// A weight as its products read it: a copy in their layout and element type, made anew whenever the weight changes.
 ///
-/// With OpenBLAS it is the weight itself.
+/// For own kernels by blocks of columns, for oneDNN as it likes; with OpenBLAS it is the weight itself.
 public final class PackedWeight: @unchecked Sendable {
     /// K, a row's values before the product.
     public let inputs: Int

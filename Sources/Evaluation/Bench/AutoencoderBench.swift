@@ -75,7 +75,8 @@ public struct AutoencoderBench {
         }
         let (encoding, decoding) = (encode(), decode())
         return Result(
-            precision: engine.precision.rawValue, backend: engine.name, threads: engine.pool.threadCount, side: side,
+            precision: engine.precision.rawValue, backend: engine.nameWithConvolutions,
+            threads: engine.pool.threadCount, side: side,
             batch: batch, encodeSeconds: encoding.0, decodeSeconds: decoding.0, encodeMapBytes: encoding.1,
             decodeMapBytes: decoding.1, peakBytes: ProcessMemory.peak)
     }

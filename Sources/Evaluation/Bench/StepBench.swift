@@ -70,7 +70,7 @@ public struct StepBench {
         public let flopsPerSecond: Double
         /// Of the best product with packed weights, in the same run.
         public let bestProductFlops: Double
-        /// The most memory that the process has held.
+        /// The most memory that the process has held, for all engines that were measured in turn.
         public let peakBytes: Int
         /// The mean loss of the last step: not finite where something is wrong.
         public let loss: Double

@@ -55,6 +55,7 @@ extension BenchCommand {
                 throw ValidationError(
                     "--iterations: two numbers up to \(limit.upperBound), the second at least 1, such as 5 6")
             }
+            if beside == .auto { throw ValidationError("--beside: native, onednn or openblas") }
             guard 1...1_000_000 ~= steps else { throw ValidationError("--steps: from 1 to 1000000") }
         }
 
@@ -65,15 +66,22 @@ extension BenchCommand {
             (settings.batch, settings.microbatch) = (batch, microbatch ?? batch)
             settings.iterations = Iterations(withoutGradient: iterations[0], withGradient: iterations[1])
             (settings.activations, settings.steps) = (activations, steps)
-            let engines = try [network.makeEngine()] + (beside.map { [try network.engine.makeEngine(gemm: $0)] } ?? [])
+            let first = try network.makeEngine()
+            let engines = try [first] + (beside.map { [try network.engine.makeEngine($0, beside: first)] } ?? [])
             try network.requireMemory(engines.reduce(0) { $0 + settings.bytes($1) })
-            if !json { print(settings.model.inWords) }
+            if !json {
+                print(settings.model.inWords)
+                for engine in engines {
+                    print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+                }
+            }
             let results = try StepBench.inTurn(settings, engines: engines)
             if json { return beside == nil ? try Console.printJSON(results[0]) : try Console.printJSON(results) }
             for result in results {
-                print("\(result.backend), \(result.threads) threads, \(result.precision)")
+                if results.count > 1 { print("\n\(result.backend)") }
                 print(words(result))
             }
+            print("\(results.count > 1 ? "\nboth " : "")at most \(gibibytes(results[0].peakBytes)) of memory")
             if results.count > 1 {
                 let ratio = results[1].secondsPerStep / results[0].secondsPerStep
                 print("\(significant(ratio, 3)) times as fast as with \(results[1].backend), step by step in turn")
@@ -111,7 +119,6 @@ extension BenchCommand {
                 product's \(significant(result.bestProductFlops / 1e9))
                 \(parts.map { "\($0) \(significant($1, 3)) s" }.joined(separator: ", "))
                 \(kernels(result))
-                at most \(gibibytes(result.peakBytes)) of memory
                 """
         }
     }

@@ -48,7 +48,10 @@ extension BenchCommand {
                 throw ValidationError("--side must be at least \(settings.configuration.factor) with this autoencoder")
             }
             let engine = try engine.makeEngine()
-            if !json { print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)") }
+            if !json {
+                print(
+                    "\(engine.nameWithConvolutions), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+            }
             let result = AutoencoderBench(settings, engine: engine).run()
             if json { try Console.printJSON(result) } else { print(words(result)) }
         }

@@ -13,7 +13,7 @@ struct SelfcheckCommand: ParsableCommand {
         discussion: """
             fpdm selfcheck Tests/reference/*.h5
 
-            Computes what an independent implementation computed in double precision, through the kernels, BLAS, \
+            Computes what an independent implementation computed in double precision, through the kernels, \
             threads and precision that training uses, and prints the relative error of each quantity. Exits with 65 \
             if any is too large: run it once on a new cluster.
             """)
@@ -36,7 +36,9 @@ struct SelfcheckCommand: ParsableCommand {
         try Session.requireOneProcess("selfcheck")
         let engine = try engine.makeEngine()
         let check = Selfcheck(engine: engine, activations: activations)
-        if !json { print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)") }
+        if !json {
+            print("\(engine.nameWithConvolutions), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+        }
         var reports: [Selfcheck.Report] = []
         for path in cases {
             let report = try self.report(check, path)

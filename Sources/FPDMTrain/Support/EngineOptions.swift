@@ -31,14 +31,16 @@ struct EngineOptions: ParsableArguments {
         }
     }
 
-    /// - Parameters:
-    ///   - own: threads if none are given; all cores of this process if nil.
-    ///   - other: in place of the library that is given.
-    func makeEngine(threads own: Int? = nil, gemm other: MatrixLibrary? = nil) throws -> Engine {
-        let library = other ?? gemm
-        return try Engine(
-            threads: threads ?? own ?? ProcessorAffinity.coreCount, library: library,
-            precision: Precision(rawValue: precision) ?? library.fasterPrecision)
+    /// - Parameter own: threads if none are given; all cores of this process if nil.
+    func makeEngine(threads own: Int? = nil) throws -> Engine {
+        try Engine(
+            threads: threads ?? own ?? ProcessorAffinity.coreCount, library: gemm,
+            precision: Precision(rawValue: precision) ?? gemm.fasterPrecision)
+    }
+
+    /// One with as many threads and of the precision of another.
+    func makeEngine(_ library: MatrixLibrary, beside engine: Engine) throws -> Engine {
+        try Engine(threads: engine.pool.threadCount, library: library, precision: engine.precision)
     }
 }
 

@@ -47,7 +47,7 @@ extension JobConfiguration {
         JobField(
             "run", "gemm", \.run.gemm,
             "Who multiplies matrices, part of what decides about bits: this program's `native` kernels (float32), `onednn` or "
-                + "`openblas`. auto: native in float32 on processors with AVX-512; else oneDNN, or OpenBLAS where that is not "
+                + "`openblas`. auto: native in float32 where the build is for processors with AVX-512; else oneDNN, or OpenBLAS where that is not "
                 + "installed.",
             onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),

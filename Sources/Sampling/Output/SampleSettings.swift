@@ -40,7 +40,9 @@ public struct SampleSettings: Equatable, Sendable {
         }
         values["networkDigest"] = network.value.hex
         self.values = values
-        self.remarks = remarks.merging(["backend": engine.name]) { own, _ in own }
+        self.remarks = remarks.merging(
+            ["backend": autoencoder == nil ? engine.name : engine.nameWithConvolutions]
+        ) { own, _ in own }
     }
 
     /// For tests, and for settings that were read.

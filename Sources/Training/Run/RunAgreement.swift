@@ -37,7 +37,7 @@ enum RunAgreement {
             ("program", ProgramVersion.current, "start the same program on all nodes"),
             (
                 "matrix kernels", environment["backend"] ?? "",
-                "install the same matrix library on all nodes (oneDNN, or run.gemm: native or openblas), and use nodes of one kind; or "
+                "set run.gemm: native, or install the same matrix library on all nodes and use nodes of one kind; or "
                     + "set ONEDNN_MAX_CPU_ISA, or with OpenBLAS OPENBLAS_CORETYPE, to what all of them have, such as AVX2 and "
                     + "Haswell"
             ),

@@ -202,11 +202,16 @@ struct RunStart {
         if library == .auto, let recorded = checkpoint?.metadata.environment["backend"] {
             library = .recorded(recorded)
         }
-        let preferred = try world.allGather(library.fasterPrecision.rawValue)
-        let common: Precision = preferred.allSatisfy { $0 == Precision.bf16.rawValue } ? .bf16 : .float32
         // A resume goes on with what its changes made of the job file.
-        let precision = resumption?.job.precision ?? job.training.precision ?? common
+        let precision =
+            try resumption?.job.precision ?? job.training.precision ?? common(library.fasterPrecision, world)
+        // Own kernels have no bf16: a run that changes to it changes its library too.
+        if library == .native, job.run.gemm == .auto, precision == .bf16 { library = .auto }
         return try world.agree { try Engine(threads: threads, library: library, precision: precision) }
+    }
+
+    private static func common(_ faster: Precision, _ world: Communicator) throws -> Precision {
+        try world.allGather(faster.rawValue).allSatisfy { $0 == Precision.bf16.rawValue } ? .bf16 : .float32
     }
 
     /// The job with nothing left to choose, and what it takes of memory, which is there.

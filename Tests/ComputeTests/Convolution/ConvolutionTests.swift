@@ -23,11 +23,10 @@ struct ConvolutionTests {
 
     private func expectLikeNaive(
         _ shape: (samples: Int, height: Int, width: Int, inputs: Int, outputs: Int),
-        _ geometry: ConvolutionLayer.Geometry, _ arithmetic: Arithmetic, within tolerance: Double
-    ) throws {
+        _ geometry: ConvolutionLayer.Geometry, _ engine: Engine, within tolerance: Double
+    ) {
         let (samples, height, width, inputs, outputs) = shape
         if geometry == .halving, height < 2 || width < 2 { return }
-        let engine = try arithmetic.engine()
         let layer = Layer(inputs, outputs, geometry.storedKernel)
         let images = randomFloats(samples * inputs * height * width, seed: 5)
         withMemory { memory in
@@ -72,12 +71,20 @@ struct ConvolutionTests {
 
     @Test("like a naive one, at odd sizes", arguments: geometries, Arithmetic.float32)
     func float32(_ geometry: ConvolutionLayer.Geometry, _ arithmetic: Arithmetic) throws {
-        for shape in Self.shapes { try expectLikeNaive(shape, geometry, arithmetic, within: 1e-6) }
+        let engine = try arithmetic.engine()
+        for shape in Self.shapes { expectLikeNaive(shape, geometry, engine, within: 1e-6) }
+    }
+
+    @Test("by own kernels where oneDNN is not installed", arguments: geometries)
+    func withoutLibrary(_ geometry: ConvolutionLayer.Geometry) throws {
+        let engine = try Engine(threads: 2, .native(convolutions: nil), .float32)
+        for shape in Self.shapes + [(1, 9, 33, 20, 256)] { expectLikeNaive(shape, geometry, engine, within: 1e-6) }
     }
 
     @Test("in bfloat16", .bfloat16, arguments: geometries)
     func bfloat16(_ geometry: ConvolutionLayer.Geometry) throws {
-        for shape in Self.shapes { try expectLikeNaive(shape, geometry, .bfloat16, within: 8e-3) }
+        let engine = try Arithmetic.bfloat16.engine()
+        for shape in Self.shapes { expectLikeNaive(shape, geometry, engine, within: 8e-3) }
     }
 
     @Test("a group norm with SiLU goes before it", arguments: [1, 4], Arithmetic.float32)

@@ -10,7 +10,7 @@ struct NativeProduct: Sendable {
     private let shape: ProductShape
     private let blocks: [ColumnBlocks.Block]
     private let readsPlainB: Bool
-    private let a: Rows
+    private let a: RowPlaces
     /// Floats of B from one step along the depth to the next, from one column to the next, and from one vector of columns to
     /// the next.
     private let bStep, bColumn, bVector: Int
@@ -22,15 +22,15 @@ struct NativeProduct: Sendable {
     private static let closeRows = 128
 
     /// Where A's elements stand.
-    private struct Rows {
+    private struct RowPlaces {
         /// Floats from one row to the next within a vector, and from one step along the depth to the next.
         let row, step: Int
         /// Floats from one vector of rows to the next.
         let vector: Int
-        /// Bytes of the next tile's rows that a step of a tile brings nearer, so that it has all of them in the end.
+        /// Bytes of the next tile's rows that a step of a tile brings nearer: all of them in the end, where the depth is not cut.
         let ahead: Int
 
-        init(_ layout: ProductShape.Layout, depth: Int) {
+        init(_ layout: ProductShape.Layout) {
             switch layout {
             case .rows(let stride): (row, step, vector, ahead) = (stride, 1, 16 * stride, 32)
             case .columns(let stride): (row, step, vector, ahead) = (1, stride, 16, 4 * stride)
@@ -45,7 +45,7 @@ struct NativeProduct: Sendable {
     init(_ shape: ProductShape) {
         self.shape = shape
         blocks = ColumnBlocks(columns: shape.columns).all
-        a = Rows(shape.a, depth: shape.depth)
+        a = RowPlaces(shape.a)
         switch shape.b {
         case .rows(let stride):
             (bStep, bColumn, bVector) = (stride, 1, 16)
@@ -75,14 +75,15 @@ struct NativeProduct: Sendable {
             let a = a + index * shape.rows * shape.depth
             let b = b + index * shape.depth * shape.columns
             let c = c + index * shape.rows * shape.columns
-            for (index, block) in blocks.enumerated() {
-                let next = blocks[min(index + 1, blocks.count - 1)]
+            for (number, block) in blocks.enumerated() {
                 let own = b + block.first / 16 * bVector
                 if readsPlainB {
-                    let ahead = Ahead.vectors(own + block.vectors * bVector, stride: bVector, count: next.vectors)
-                    run(
-                        a, block, own, step: bStep, vector: bVector, ahead: bStep == 16 ? ahead : .nothing,
-                        into: c + block.first)
+                    var ahead = Ahead.nothing
+                    if case .vectors = shape.b, number + 1 < blocks.count {
+                        ahead = .vectors(
+                            own + block.vectors * bVector, stride: bVector, count: blocks[number + 1].vectors)
+                    }
+                    run(a, block, own, step: bStep, vector: bVector, ahead: ahead, into: c + block.first)
                 } else {
                     guard let packed = scratch?.assumingMemoryBound(to: Float.self) else {
                         preconditionFailure("a product that packs needs memory")
