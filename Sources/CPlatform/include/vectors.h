@@ -61,12 +61,13 @@ FPDM_INLINE fpdm_floats16 fpdm_load_bfloat16(const uint16_t *from, int64_t count
     return (fpdm_floats16)(__builtin_convertvector(h, fpdm_words16) << 16);
 }
 
-/// Rounds to the nearest, ties to even; a NaN stays one.
-FPDM_INLINE fpdm_halves16 fpdm_to_bfloat16(fpdm_floats16 v) {
+/// Rounds to the nearest, ties to even; a NaN stays one. By pointer: a call inside this header cannot pass such a vector
+/// where the processor has no register for it.
+FPDM_INLINE fpdm_halves16 fpdm_to_bfloat16(const fpdm_floats16 *v) {
 #if defined(__AVX512BF16__) && defined(__AVX512VL__)
-    return (fpdm_halves16)_mm512_cvtneps_pbh((__m512)v);
+    return (fpdm_halves16)_mm512_cvtneps_pbh((__m512)*v);
 #else
-    fpdm_words16 w = (fpdm_words16)v;
+    fpdm_words16 w = (fpdm_words16)*v;
     fpdm_words16 rounded = (w + 0x7fff + (w >> 16 & 1)) >> 16;
     fpdm_words16 quiet = w >> 16 | 0x40;
     fpdm_words16 isNaN = (fpdm_words16)((w & 0x7fffffff) > 0x7f800000);
@@ -75,7 +76,7 @@ FPDM_INLINE fpdm_halves16 fpdm_to_bfloat16(fpdm_floats16 v) {
 }
 
 FPDM_INLINE void fpdm_store_bfloat16(uint16_t *to, fpdm_floats16 v, int64_t count) {
-    fpdm_halves16 h = fpdm_to_bfloat16(v);
+    fpdm_halves16 h = fpdm_to_bfloat16(&v);
     if (__builtin_expect(count >= 16, 1)) {
         __builtin_memcpy(to, &h, sizeof h);
     } else {
