@@ -91,6 +91,6 @@ struct ThreadCountTests {
     @Test("does not change a bit", arguments: ParallelKernel.allCases, Arithmetic.float32)
     func float32(_ kernel: ParallelKernel, _ arithmetic: Arithmetic) throws { try expectSame(kernel, arithmetic) }
 
-    @Test("in bfloat16 neither", .bfloat16, arguments: [ParallelKernel.attention, .shortAttention])
-    func bfloat16(_ kernel: ParallelKernel) throws { try expectSame(kernel, .bfloat16) }
+    @Test("in bfloat16 neither", arguments: [ParallelKernel.attention, .shortAttention], Arithmetic.bfloat16)
+    func bfloat16(_ kernel: ParallelKernel, _ arithmetic: Arithmetic) throws { try expectSame(kernel, arithmetic) }
 }

@@ -41,8 +41,8 @@ struct SelfcheckTests {
     @Test("with OpenBLAS too", arguments: cases)
     func passesWithOpenBLAS(_ name: String) throws { try expectPasses(name, .keep, .openBLAS) }
 
-    @Test("and in bfloat16, within its own tolerances", .bfloat16, arguments: cases)
-    func passesInBFloat16(_ name: String) throws { try expectPasses(name, .keep, .bfloat16) }
+    @Test("and in bfloat16, within its own tolerances", arguments: cases, Arithmetic.bfloat16)
+    func passesInBFloat16(_ name: String, _ arithmetic: Arithmetic) throws { try expectPasses(name, .keep, arithmetic) }
 
     @Test func allKindsAreThere() {
         for kind in ReferenceCase.Kind.allCases {

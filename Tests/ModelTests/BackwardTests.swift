@@ -149,11 +149,11 @@ struct BackwardTests {
         }
     }
 
-    @Test("bfloat16 is near float32", .bfloat16, arguments: Variant.all + Variant.wide)
-    func bfloat16(_ variant: Variant) throws {
+    @Test("bfloat16 is near float32", arguments: Variant.all + Variant.wide, Arithmetic.bfloat16)
+    func bfloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
         let batch = Batch(variant, samples: Variant.samples)
         let (exact, actual) = (
-            try gradients(variant, batch, .oneDNN), try gradients(variant, batch, .bfloat16, .recompute)
+            try gradients(variant, batch, .oneDNN), try gradients(variant, batch, arithmetic, .recompute)
         )
         expectClose(actual, exact.doubles, within: 3e-2, "all")
         for p in ParameterTable(variant.configuration).parameters {

@@ -45,8 +45,10 @@ struct BatchTests {
     @Test("a sample among others, and alone", arguments: BitTests.variants)
     func samples(_ variant: Variant) throws { try expectIndependentSamples(variant, .oneDNN) }
 
-    @Test("a sample among others in bfloat16", .bfloat16, arguments: BitTests.variants)
-    func samplesOfBFloat16(_ variant: Variant) throws { try expectIndependentSamples(variant, .bfloat16) }
+    @Test("a sample among others in bfloat16", arguments: BitTests.variants, Arithmetic.bfloat16)
+    func samplesOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectIndependentSamples(variant, arithmetic)
+    }
 
     /// OpenBLAS's kernels may see how many rows a product has, and where one stands: those are kept.
     @Test("with OpenBLAS a sample at its place among as many others", arguments: BitTests.variants)
@@ -108,8 +110,10 @@ struct BatchTests {
     @Test("gradients in one pass, and in several of whole groups", arguments: Variant.grouped, Arithmetic.float32)
     func passes(_ variant: Variant, _ arithmetic: Arithmetic) throws { try expectPassesAgree(variant, arithmetic) }
 
-    @Test("gradients in several passes in bfloat16", .bfloat16, arguments: Variant.grouped)
-    func passesOfBFloat16(_ variant: Variant) throws { try expectPassesAgree(variant, .bfloat16) }
+    @Test("gradients in several passes in bfloat16", arguments: Variant.grouped, Arithmetic.bfloat16)
+    func passesOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectPassesAgree(variant, arithmetic)
+    }
 
     /// Else the tests above would not see how gradients are added up.
     @Test("passes that end elsewhere add up in another order")

@@ -26,8 +26,10 @@ struct BitTests {
         try expectModesAgree(variant, arithmetic)
     }
 
-    @Test("keeping and recomputing in bfloat16", .bfloat16, arguments: Variant.all + Variant.wide)
-    func activationsOfBFloat16(_ variant: Variant) throws { try expectModesAgree(variant, .bfloat16) }
+    @Test("keeping and recomputing in bfloat16", arguments: Variant.all + Variant.wide, Arithmetic.bfloat16)
+    func activationsOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectModesAgree(variant, arithmetic)
+    }
 
     // MARK: - Threads
 
@@ -46,8 +48,10 @@ struct BitTests {
     @Test("threads", arguments: variants, Arithmetic.float32)
     func threads(_ variant: Variant, _ arithmetic: Arithmetic) throws { try expectThreadsAgree(variant, arithmetic) }
 
-    @Test("threads in bfloat16", .bfloat16, arguments: variants)
-    func threadsOfBFloat16(_ variant: Variant) throws { try expectThreadsAgree(variant, .bfloat16) }
+    @Test("threads in bfloat16", arguments: variants, Arithmetic.bfloat16)
+    func threadsOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectThreadsAgree(variant, arithmetic)
+    }
 
     // MARK: - Capacity
 
@@ -66,8 +70,10 @@ struct BitTests {
     @Test("room for more samples, used by others before", arguments: variants, Arithmetic.float32)
     func capacity(_ variant: Variant, _ arithmetic: Arithmetic) throws { try expectRoomIsNoMatter(variant, arithmetic) }
 
-    @Test("room for more samples in bfloat16", .bfloat16, arguments: variants)
-    func capacityOfBFloat16(_ variant: Variant) throws { try expectRoomIsNoMatter(variant, .bfloat16) }
+    @Test("room for more samples in bfloat16", arguments: variants, Arithmetic.bfloat16)
+    func capacityOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectRoomIsNoMatter(variant, arithmetic)
+    }
 
     // MARK: - Inference
 
@@ -87,8 +93,10 @@ struct BitTests {
         try expectInferenceAgrees(variant, arithmetic)
     }
 
-    @Test("inference and training in bfloat16", .bfloat16, arguments: Variant.all + Variant.wide)
-    func inferenceOfBFloat16(_ variant: Variant) throws { try expectInferenceAgrees(variant, .bfloat16) }
+    @Test("inference and training in bfloat16", arguments: Variant.all + Variant.wide, Arithmetic.bfloat16)
+    func inferenceOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectInferenceAgrees(variant, arithmetic)
+    }
 
     // MARK: - Again
 

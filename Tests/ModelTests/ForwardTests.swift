@@ -24,11 +24,11 @@ struct ForwardTests {
     }
 
     /// Products multiply what is rounded to 2^-9 of itself, and errors of layers add up.
-    @Test("bfloat16 is near float32", .bfloat16, arguments: Variant.all + Variant.wide)
-    func bfloat16(_ variant: Variant) throws {
+    @Test("bfloat16 is near float32", arguments: Variant.all + Variant.wide, Arithmetic.bfloat16)
+    func bfloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
         let batch = Batch(variant, samples: Variant.samples)
         let exact = try Harness(variant).forward(batch, variant.iterations)
-        let actual = try Harness(variant, .bfloat16).forward(batch, variant.iterations)
+        let actual = try Harness(variant, arithmetic).forward(batch, variant.iterations)
         expectClose(actual.output, exact.output.doubles, within: 2e-2, "output")
         if variant.configuration.fixedPoint {
             expectClose(actual.solution, exact.solution.doubles, within: 2e-2, "solution")

@@ -25,14 +25,15 @@ struct MemoryTests {
         }
     }
 
-    @Test("in bfloat16 too, which takes less", .bfloat16, arguments: Variant.all + Variant.wide)
-    func planOfBFloat16(_ variant: Variant) throws {
+    @Test("in bfloat16 too, which takes less", arguments: Variant.all + Variant.wide, Arithmetic.bfloat16)
+    func planOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
         for use in uses(variant) {
-            let planned = try bytes(variant, use, .bfloat16)
-            #expect(try Harness(variant, .bfloat16, use: use).network.bytes == planned)
+            let planned = try bytes(variant, use, arithmetic)
+            #expect(try Harness(variant, arithmetic, use: use).network.bytes == planned)
         }
         let keep = uses(variant)[1]
-        #expect(try bytes(variant, keep, .bfloat16, capacity: 400) < bytes(variant, keep, capacity: 400))
+        let float32 = Arithmetic(library: arithmetic.library, precision: .float32)
+        #expect(try bytes(variant, keep, arithmetic, capacity: 400) < bytes(variant, keep, float32, capacity: 400))
     }
 
     @Test("iterations without a gradient take none", arguments: ActivationMode.allCases)
@@ -72,8 +73,10 @@ struct MemoryTests {
         try expectOneState(arithmetic, capacity: capacity)
     }
 
-    @Test("in bfloat16 too", .bfloat16, arguments: [1, 20])
-    func recomputeInBFloat16(_ capacity: Int) throws { try expectOneState(.bfloat16, capacity: capacity) }
+    @Test("in bfloat16 too", arguments: [1, 20], Arithmetic.bfloat16)
+    func recomputeInBFloat16(_ capacity: Int, _ arithmetic: Arithmetic) throws {
+        try expectOneState(arithmetic, capacity: capacity)
+    }
 
     @Test("inference takes less than training, and recomputation less than keeping what it forms again")
     func order() throws {

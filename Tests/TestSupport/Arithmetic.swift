@@ -6,13 +6,20 @@ public struct Arithmetic: Sendable, CustomTestStringConvertible {
     public let library: MatrixLibrary
     public let precision: Precision
 
+    public init(library: MatrixLibrary, precision: Precision) {
+        (self.library, self.precision) = (library, precision)
+    }
+
     public static let native = Arithmetic(library: .native, precision: .float32)
     public static let oneDNN = Arithmetic(library: .onednn, precision: .float32)
     public static let openBLAS = Arithmetic(library: .openblas, precision: .float32)
     /// Own kernels and both libraries.
     public static let float32 = [native, oneDNN, openBLAS]
     /// For tests with the trait `.bfloat16`.
-    public static let bfloat16 = Arithmetic(library: .onednn, precision: .bf16)
+    public static let oneDNNBFloat16 = Arithmetic(library: .onednn, precision: .bf16)
+    /// Own kernels, and oneDNN where the processor has what it takes; that it has not, tests with the trait say.
+    public static let bfloat16 =
+        [Arithmetic(library: .native, precision: .bf16)] + (Processor.current.hasBFloat16 ? [oneDNNBFloat16] : [])
 
     public var element: Element { precision.element }
     public var testDescription: String { "\(library.rawValue), \(precision.rawValue)" }
@@ -23,7 +30,7 @@ public struct Arithmetic: Sendable, CustomTestStringConvertible {
 }
 
 extension Trait where Self == ConditionTrait {
-    /// Products of bfloat16 can be had; else the test's result says that it was skipped, and why.
+    /// oneDNN has products of bfloat16 here; else the test's result says that it was skipped, and why.
     public static var bfloat16: Self {
         .enabled(if: Processor.current.hasBFloat16, "this processor has no products of bfloat16")
     }

@@ -84,6 +84,24 @@ FPDM_INLINE void fpdm_store_bfloat16(uint16_t *to, fpdm_floats16 v, int64_t coun
     }
 }
 
+/// Two rows of sixteen become sixteen pairs of bfloat16, the first row's in the lower halves; and back.
+FPDM_INLINE void fpdm_pair_bfloat16(const float *first, const float *second, uint32_t *to) {
+    fpdm_floats16 low, high;
+    __builtin_memcpy(&low, first, sizeof low);
+    __builtin_memcpy(&high, second, sizeof high);
+    fpdm_words16 pairs = __builtin_convertvector(fpdm_to_bfloat16(&low), fpdm_words16) |
+                         __builtin_convertvector(fpdm_to_bfloat16(&high), fpdm_words16) << 16;
+    __builtin_memcpy(to, &pairs, sizeof pairs);
+}
+
+FPDM_INLINE void fpdm_widen_pairs(const uint32_t *from, float *first, float *second) {
+    fpdm_words16 pairs;
+    __builtin_memcpy(&pairs, from, sizeof pairs);
+    fpdm_words16 low = pairs << 16, high = pairs & 0xffff0000;
+    __builtin_memcpy(first, &low, sizeof low);
+    __builtin_memcpy(second, &high, sizeof high);
+}
+
 /// The square root of each, rounded correctly.
 FPDM_INLINE fpdm_floats16 fpdm_square_root16(fpdm_floats16 v) { return __builtin_elementwise_sqrt(v); }
 
@@ -96,6 +114,11 @@ FPDM_INLINE void fpdm_prefetch_to_write(const void *from) { __builtin_prefetch(f
 /// Stores a whole cache line past the caches, which then need not fetch it first; `to` is aligned to 64 bytes. Before
 /// another thread reads it: `fpdm_finish_streams`.
 FPDM_INLINE void fpdm_stream16(float *to, fpdm_floats16 v) { __builtin_nontemporal_store(v, (fpdm_floats16 *)to); }
+
+/// The same of half a cache line; `to` is aligned to 32 bytes. Both halves, one after the other, are as good as a whole one.
+FPDM_INLINE void fpdm_stream_bfloat16(uint16_t *to, fpdm_floats16 v) {
+    __builtin_nontemporal_store(fpdm_to_bfloat16(&v), (fpdm_halves16 *)to);
+}
 
 FPDM_INLINE void fpdm_finish_streams(void) {
 #if defined(__x86_64__)

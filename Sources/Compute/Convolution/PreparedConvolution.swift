@@ -33,7 +33,7 @@ final class PreparedConvolution: @unchecked Sendable {
             backend = .oneDNN(made)
             scratch.grow(to: fpdm_convolution_scratch(made))
         case .openBLAS, .native(nil):
-            let isNative = if case .native = engine { true } else { false }
+            let isNative = engine.isNative
             let rows = shape.rows * shape.columns
             let product = products(
                 ProductShape(

@@ -6,7 +6,8 @@
 public final class Attention: @unchecked Sendable {
     public let heads: Heads
     private let engine: Engine
-    private let element: Element
+    /// Of queries, keys, values and what becomes of them; and of what products read.
+    private let element, operand: Element
     private let queryBlock: Int
     private let headsPerTask: Int
     private let transposed: Transposed
@@ -32,6 +33,13 @@ public final class Attention: @unchecked Sendable {
         let inner: FloatBuffer  // [heads, queries], a number for each row
         /// Keys and values of the task's heads, transposed, as own kernels read them.
         let keys, values: FloatBuffer
+        /// What own kernels read of bfloat16, widened: of the task's heads.
+        let widened: Widened
+    }
+
+    /// [heads, T, d] each.
+    private struct Widened {
+        let queries, keys, values, gradient: FloatBuffer
     }
 
     /// Scores of one task's block at most, where heads are put together.
@@ -46,24 +54,30 @@ public final class Attention: @unchecked Sendable {
         queryBlock = min(tokens, 128)
         headsPerTask = tokens > 128 ? 1 : max(1, Self.scoresPerTask / (tokens * tokens))
         transposed = Transposed(engine.backend, heads)
-        let (batch, queries, element) = (headsPerTask, queryBlock, element)
+        // Own kernels multiply float32: what is stored is widened, and what lies between its products is not rounded.
+        operand = engine.backend.isNative ? .float32 : element
+        let (batch, queries, operand) = (headsPerTask, queryBlock, operand)
+        let widenedFloats = operand == element ? 0 : batch * tokens * width
         let transposedFloats = batch * transposed.floats
         scratch = (0..<engine.pool.threadCount).map { _ in
             let scores = arena.take(batch * queries * tokens)
             let gradient = arena.take(training ? batch * queries * tokens : 0)
             // Where products read floats, they read them where the softmax has left them.
-            func operand(_ floats: FloatBuffer) -> Matrix {
-                element == .float32
+            func read(_ floats: FloatBuffer) -> Matrix {
+                operand == .float32
                     ? Matrix(floats, columns: tokens)
-                    : arena.take(rows: floats.count / tokens, columns: tokens, element)
+                    : arena.take(rows: floats.count / tokens, columns: tokens, operand)
             }
             return Scratch(
-                scores: scores, gradient: gradient, probabilities: operand(scores), scoreGradient: operand(gradient),
+                scores: scores, gradient: gradient, probabilities: read(scores), scoreGradient: read(gradient),
                 output: arena.take(batch * queries * width),
                 keyGradient: arena.take(training ? batch * tokens * width : 0),
                 valueGradient: arena.take(training ? batch * tokens * width : 0),
                 inner: arena.take(batch * queries), keys: arena.take(transposedFloats),
-                values: arena.take(training ? transposedFloats : 0))
+                values: arena.take(training ? transposedFloats : 0),
+                widened: Widened(
+                    queries: arena.take(widenedFloats), keys: arena.take(widenedFloats),
+                    values: arena.take(widenedFloats), gradient: arena.take(training ? widenedFloats : 0)))
         }
         self.training = training
     }
@@ -112,7 +126,7 @@ public final class Attention: @unchecked Sendable {
         ) -> Product {
             engine.products(
                 ProductShape(
-                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, element, accumulates: adds,
+                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, operand, accumulates: adds,
                     kind: .attention))
         }
         let scores =
@@ -153,26 +167,34 @@ public final class Attention: @unchecked Sendable {
 
     /// One task of `tasks`: writes `attended`.
     public func forward(_ pass: Pass, task: Int, worker: Int) {
-        switch element {
-        case .float32: forward(StoredFloat32.self, pass, task, worker)
-        case .bfloat16: forward(StoredBFloat16.self, pass, task, worker)
+        switch (element, operand) {
+        case (.float32, _): forward(StoredFloat32.self, StoredFloat32.self, pass, task, worker)
+        case (.bfloat16, .bfloat16): forward(StoredBFloat16.self, StoredBFloat16.self, pass, task, worker)
+        case (.bfloat16, .float32): forward(StoredBFloat16.self, StoredFloat32.self, pass, task, worker)
         }
     }
 
-    private func forward<E: StoredElement>(_: E.Type, _ pass: Pass, _ task: Int, _ worker: Int) {
+    /// - Parameters: of what is stored, and of what products read.
+    private func forward<E: StoredElement, P: StoredElement>(
+        _: E.Type, _: P.Type, _ pass: Pass, _ task: Int, _ worker: Int
+    ) {
         let own = headsOf(task, pass.samples)
         let (tokens, width, s) = (heads.tokens, heads.headWidth, scratch[worker])
-        let bytes = element.bytes
-        let query = pass.qkv.base + own.lowerBound * heads.headElements * bytes
-        let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
+        let start = pass.qkv.base + own.lowerBound * heads.headElements * element.bytes
+        let part = pass.partElements * element.bytes
+        let query = operand(own, start, s.widened.queries)
+        let key = operand(own, start + part, s.widened.keys)
+        let value = operand(own, start + 2 * part, s.widened.values)
         pack(own, key, into: s.keys)
         for first in stride(from: 0, to: tokens, by: queryBlock) {
             let count = min(queryBlock, tokens - first)
             let products = products(own.count, count)
             runTransposed(
-                products.scores, query + first * width * bytes, key, s.keys, into: s.scores.base, worker: worker)
+                products.scores, query + first * width * operand.bytes, key, s.keys, into: s.scores.base,
+                worker: worker)
             Softmax.forward(
-                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: bytes, reciprocals: s.inner.base,
+                P.self, s.scores.base, probabilities: s.probabilities.base, bytes: operand.bytes,
+                reciprocals: s.inner.base,
                 logSums: pass.logSums.map { $0.base + own.lowerBound * tokens + first }, rows: own.count * count,
                 columns: tokens, scale: scale)
             products.output.run(s.probabilities.base, value, into: s.output.base, worker: worker)
@@ -190,23 +212,29 @@ public final class Attention: @unchecked Sendable {
     ///   - gradient: of `attended`, as [S, H, T, d].
     ///   - qkvGradient: [S T, 3 D]
     public func backward(_ pass: Pass, gradient: Matrix, qkvGradient: Matrix, task: Int, worker: Int) {
-        switch element {
-        case .float32: backward(StoredFloat32.self, pass, gradient, qkvGradient, task, worker)
-        case .bfloat16: backward(StoredBFloat16.self, pass, gradient, qkvGradient, task, worker)
+        switch (element, operand) {
+        case (.float32, _):
+            backward(StoredFloat32.self, StoredFloat32.self, pass, gradient, qkvGradient, task, worker)
+        case (.bfloat16, .bfloat16):
+            backward(StoredBFloat16.self, StoredBFloat16.self, pass, gradient, qkvGradient, task, worker)
+        case (.bfloat16, .float32):
+            backward(StoredBFloat16.self, StoredFloat32.self, pass, gradient, qkvGradient, task, worker)
         }
     }
 
-    private func backward<E: StoredElement>(
-        _: E.Type, _ pass: Pass, _ gradient: Matrix, _ qkvGradient: Matrix, _ task: Int, _ worker: Int
+    private func backward<E: StoredElement, P: StoredElement>(
+        _: E.Type, _: P.Type, _ pass: Pass, _ gradient: Matrix, _ qkvGradient: Matrix, _ task: Int, _ worker: Int
     ) {
         guard let logSums = pass.logSums else { fatalError("a forward pass that kept nothing") }
         let own = headsOf(task, pass.samples)
         let (tokens, width, s) = (heads.tokens, heads.headWidth, scratch[worker])
-        let bytes = element.bytes
-        let start = own.lowerBound * heads.headElements * bytes
-        let query = pass.qkv.base + start
-        let (key, value) = (query + pass.partElements * bytes, query + 2 * pass.partElements * bytes)
-        let output = gradient.base + start
+        let offset = own.lowerBound * heads.headElements * element.bytes
+        let start = pass.qkv.base + offset
+        let part = pass.partElements * element.bytes
+        let query = operand(own, start, s.widened.queries)
+        let key = operand(own, start + part, s.widened.keys)
+        let value = operand(own, start + 2 * part, s.widened.values)
+        let output = operand(own, gradient.base + offset, s.widened.gradient)
         pack(own, key, into: s.keys)
         pack(own, value, into: s.values)
         for first in stride(from: 0, to: tokens, by: queryBlock) {
@@ -214,20 +242,20 @@ public final class Attention: @unchecked Sendable {
             let products = products(own.count, count)
             guard let probabilityGradient = products.probabilityGradient, let queryGradient = products.queryGradient
             else { fatalError("attention for inference has no backward pass") }
-            let block = first * width * bytes
+            let block = first * width * operand.bytes
             runTransposed(products.scores, query + block, key, s.keys, into: s.scores.base, worker: worker)
             runTransposed(
                 probabilityGradient, output + block, value, s.values, into: s.gradient.base, worker: worker)
             for (index, head) in own.enumerated() {
                 inner(
-                    E.self, output + block + index * heads.headElements * bytes, pass.attended, head: head,
-                    first: first, count: count, into: s.inner.base + index * count)
+                    E.self, P.self, output + block + index * heads.headElements * operand.bytes, pass.attended,
+                    head: head, first: first, count: count, into: s.inner.base + index * count)
             }
             Softmax.backward(
-                E.self, s.scores.base, logSums: logSums.base + own.lowerBound * tokens + first,
+                P.self, s.scores.base, logSums: logSums.base + own.lowerBound * tokens + first,
                 gradient: s.gradient.base, inner: s.inner.base, probabilities: s.probabilities.base,
-                scoreGradient: s.scoreGradient.base, bytes: bytes, rows: own.count * count, columns: tokens,
-                scale: scale)
+                scoreGradient: s.scoreGradient.base, bytes: operand.bytes, rows: own.count * count,
+                columns: tokens, scale: scale)
             let sums = products.keyGradient[first == 0 ? 0 : 1]
             sums.run(s.probabilities.base, output + block, into: s.valueGradient.base, worker: worker)
             sums.run(s.scoreGradient.base, query + block, into: s.keyGradient.base, worker: worker)
@@ -246,6 +274,17 @@ public final class Attention: @unchecked Sendable {
                 E.self, s.valueGradient.base + offset, tokens, qkvGradient, head: head, first: 0,
                 column: 2 * heads.width)
         }
+    }
+
+    /// A part of a task's heads [T, d] as products read it: where it lies, or widened.
+    private func operand(
+        _ own: Range<Int>, _ stored: UnsafeRawPointer, _ widened: FloatBuffer
+    ) -> UnsafeRawPointer {
+        guard operand != element else { return stored }
+        for (i, n) in vectors(own.count * heads.headElements) {
+            store(StoredBFloat16.load(stored, i, n), widened.base + i, n)
+        }
+        return UnsafeRawPointer(widened.base)
     }
 
     /// Keys or values of a task's heads [T, d], for products with what they are transposed.
@@ -298,18 +337,18 @@ public final class Attention: @unchecked Sendable {
     }
 
     /// The sum over a row of p * (gradient of p), which is that of output * (gradient of output).
-    private func inner<E: StoredElement>(
-        _: E.Type, _ gradient: UnsafeRawPointer, _ attended: Matrix, head: Int, first: Int, count: Int,
+    private func inner<E: StoredElement, P: StoredElement>(
+        _: E.Type, _: P.Type, _ gradient: UnsafeRawPointer, _ attended: Matrix, head: Int, first: Int, count: Int,
         into sums: UnsafeMutablePointer<Float>
     ) {
         let (sample, own) = head.quotientAndRemainder(dividingBy: heads.heads)
-        let (width, bytes) = (heads.headWidth, element.bytes)
+        let width = heads.headWidth
         let output = attended.from(sample * heads.tokens + first)
         for row in 0..<count {
-            let y = output.row(row) + own * width * bytes
-            let dy = gradient + row * width * bytes
+            let y = output.row(row) + own * width * element.bytes
+            let dy = gradient + row * width * operand.bytes
             var sum = Vector()
-            for (i, n) in vectors(width) { sum = multiplyAdd(E.load(y, i, n), E.load(dy, i, n), sum) }
+            for (i, n) in vectors(width) { sum = multiplyAdd(E.load(y, i, n), P.load(dy, i, n), sum) }
             sums[row] = lanesSum(sum)
         }
     }

@@ -54,9 +54,13 @@ public enum Rows {
             }
             return
         }
-        // Vector by vector: what is written lies one behind the other.
-        for (i, n) in vectors(input.columns) {
-            for row in 0..<rows { output.store(B.self, A.load(input.row(row), i, n), output.row(row), i, n) }
+        // Cache line by cache line: what is written lies one behind the other.
+        for line in stride(from: 0, to: input.columns, by: B.line) {
+            let columns = min(B.line, input.columns - line)
+            for row in 0..<rows {
+                let (x, y) = (input.row(row), output.row(row))
+                for (i, n) in vectors(columns) { output.store(B.self, A.load(x, line + i, n), y, line + i, n) }
+            }
         }
         output.finishStores()
     }

@@ -45,6 +45,10 @@ protocol StoredElement {
     /// Elements from index `i` on, up to sixteen; zeros behind the first `count`.
     static func load(_ base: UnsafeRawPointer, _ i: Int, _ count: Int) -> Vector
     static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int)
+    /// Columns of a cache line.
+    static var line: Int { get }
+    /// Stores past the caches.
+    static func stream(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int)
 }
 
 enum StoredFloat32: StoredElement {
@@ -56,6 +60,14 @@ enum StoredFloat32: StoredElement {
     @inline(__always)
     static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
         fpdm_store16(base.assumingMemoryBound(to: Float.self) + i, vector, Int64(count))
+    }
+
+    @inline(__always)
+    static var line: Int { 16 }
+
+    @inline(__always)
+    static func stream(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int) {
+        fpdm_stream16(base.assumingMemoryBound(to: Float.self) + i, vector)
     }
 }
 
@@ -69,6 +81,14 @@ enum StoredBFloat16: StoredElement {
     static func store(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
         fpdm_store_bfloat16(base.assumingMemoryBound(to: UInt16.self) + i, vector, Int64(count))
     }
+
+    @inline(__always)
+    static var line: Int { 32 }
+
+    @inline(__always)
+    static func stream(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int) {
+        fpdm_stream_bfloat16(base.assumingMemoryBound(to: UInt16.self) + i, vector)
+    }
 }
 
 extension Matrix {
@@ -77,10 +97,8 @@ extension Matrix {
     @inline(__always)
     func store<E: StoredElement>(_: E.Type, _ vector: Vector, _ row: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
         if isInVectors {
-            assert(element == .float32, "vectors of another element type")
-            fpdm_stream16(
-                row.assumingMemoryBound(to: Float.self) + i &>> 4 &* vectorStride,
-                count < 16 ? first(count, of: vector) : vector)
+            E.stream(
+                count < 16 ? first(count, of: vector) : vector, row, i / E.line &* vectorStride &+ i % E.line)
         } else {
             E.store(vector, row, i, count)
         }

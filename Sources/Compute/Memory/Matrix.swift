@@ -8,7 +8,7 @@ public enum Element: Int32, Sendable, CaseIterable {
 }
 
 /// A matrix in somebody else's memory, of either element type; it owns nothing and copies as a pointer does. Its rows lie
-/// one behind the other; or cut in vectors of sixteen columns, each with its rows one behind the other (`TileLayout`),
+/// one behind the other; or cut in vectors of columns, each with its rows one behind the other (`TileLayout`),
 /// which only kernels that say so read or write.
 public struct Matrix: @unchecked Sendable {
     public let base: UnsafeMutableRawPointer
@@ -16,7 +16,7 @@ public struct Matrix: @unchecked Sendable {
     public let columns: Int
     /// Elements from one row to the next.
     public let stride: Int
-    /// Elements from one vector of sixteen columns to the next.
+    /// Elements from one vector of columns to the next.
     let vectorStride: Int
 
     public init(_ base: UnsafeMutableRawPointer, _ element: Element, columns: Int, stride: Int? = nil) {

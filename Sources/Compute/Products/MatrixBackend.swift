@@ -2,7 +2,7 @@ import Reporting
 
 /// Who multiplies matrices.
 public enum MatrixBackend: Sendable {
-    /// This program's own kernels, for float32; convolutions by oneDNN where it is installed.
+    /// This program's own kernels; convolutions by oneDNN where it is installed.
     case native(convolutions: OneDNN?)
     case oneDNN(OneDNN)
     case openBLAS(OpenBLAS)
@@ -16,10 +16,17 @@ public enum MatrixBackend: Sendable {
         }
     }
 
+    var isNative: Bool { if case .native = self { true } else { false } }
+
     /// What bits of products and convolutions depend on.
     func nameWithConvolutions(_ precision: Precision) -> String {
         guard case .native(let library?) = self else { return name(precision) }
-        return "\(name(precision)) and \(library.name(precision))"
+        return "\(name(precision)) and \(library.name(.float32))"
+    }
+
+    /// What convolutions multiply: beside own kernels float32, for they keep nothing that bfloat16 would make smaller.
+    func convolutionElement(_ precision: Precision) -> Element {
+        isNative ? .float32 : precision.element
     }
 
     /// Whether the bits of a product's row depend neither on how many rows there are, nor on its place among them (`Product`).
@@ -32,19 +39,21 @@ public enum MatrixBackend: Sendable {
 
     /// - Throws: `Failure` where the backend or the processor has no products of bfloat16.
     func requireBFloat16() throws {
-        guard case .oneDNN(let library) = self else {
-            let own = if case .native = self { "this program's own kernels are" } else { "OpenBLAS is" }
+        switch self {
+        case .native: break
+        case .openBLAS:
             throw Failure(
                 .badData,
-                "precision bf16 needs oneDNN, and \(own) in use; install libdnnl2 where it is missing and choose onednn (run.gemm, "
+                "precision bf16 needs own kernels or oneDNN, and OpenBLAS is in use; choose native or onednn (run.gemm, "
                     + "--gemm), or set precision: float32")
-        }
-        guard library.hasBFloat16 else {
+        case .oneDNN(let library):
+            guard !library.hasBFloat16 else { return }
             throw Failure(
                 .badData,
-                Processor.current.hasBFloat16
-                    ? "oneDNN is kept from using products of bfloat16 (ONEDNN_MAX_CPU_ISA); lift that, or set precision: float32"
-                    : "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16); set precision: float32")
+                (Processor.current.hasBFloat16
+                    ? "oneDNN is kept from using products of bfloat16 (ONEDNN_MAX_CPU_ISA); lift that"
+                    : "this processor has no products of bfloat16 (AVX512_BF16 or AMX_BF16), which oneDNN needs")
+                    + ", choose native, which does without (run.gemm, --gemm), or set precision: float32")
         }
     }
 }

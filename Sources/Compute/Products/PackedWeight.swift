@@ -22,7 +22,7 @@ public final class PackedWeight: @unchecked Sendable {
         case plain
         /// As oneDNN likes it; nil where memory is only measured.
         case oneDNN(OpaquePointer?)
-        /// By blocks of columns (`ColumnBlocks`).
+        /// By blocks of columns (`ColumnBlocks`), bfloat16 in pairs of rows.
         case blocks(FloatBuffer)
     }
 
@@ -41,7 +41,11 @@ public final class PackedWeight: @unchecked Sendable {
         (rowStride, columnStride) = transposed ? (1, stride) : (stride, 1)
         switch engine.backend {
         case .openBLAS: layout = .plain
-        case .native: layout = .blocks(arena.take(ColumnBlocks(columns: outputs).packedCount(depth: inputs)))
+        case .native:
+            let blocks = ColumnBlocks(columns: outputs)
+            layout = .blocks(
+                arena.take(
+                    element == .float32 ? blocks.packedCount(depth: inputs) : blocks.pairCount(depth: inputs)))
         case .oneDNN(let library):
             let product = engine.products.packed(
                 rows: typicalRows, typical: typicalRows, columns: outputs, depth: inputs, element)
@@ -83,8 +87,15 @@ public final class PackedWeight: @unchecked Sendable {
             let status = fpdm_packed_fill(packed, values)
             guard status == 0 else { fatalError("oneDNN's status \(status) while packing \(inputs) x \(outputs)") }
         case .blocks(let memory):
-            ColumnBlocks(columns: outputs).pack(
-                values, row: rowStride, column: columnStride, depth: inputs, into: memory.base)
+            let blocks = ColumnBlocks(columns: outputs)
+            switch element {
+            case .float32:
+                blocks.pack(values, row: rowStride, column: columnStride, depth: inputs, into: memory.base)
+            case .bfloat16:
+                blocks.packPairs(
+                    values, row: rowStride, column: columnStride, depth: inputs,
+                    into: UnsafeMutableRawPointer(memory.base).assumingMemoryBound(to: UInt32.self))
+            }
         }
     }
 

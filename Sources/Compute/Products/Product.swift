@@ -14,6 +14,7 @@ public final class Product: @unchecked Sendable {
         case openBLAS(OpenBLAS)
         case oneDNN(OpaquePointer)
         case native(NativeProduct)
+        case widened(WidenedProduct)
     }
 
     init(_ shape: ProductShape, _ backend: Backend, _ scratch: ProductScratch, _ clock: KernelClock) {
@@ -33,6 +34,7 @@ public final class Product: @unchecked Sendable {
         case .openBLAS: 0
         case .oneDNN(let product): fpdm_product_scratch(product)
         case .native(let product): product.scratchBytes
+        case .widened(let product): product.scratchBytes
         }
     }
 
@@ -56,16 +58,30 @@ public final class Product: @unchecked Sendable {
                 product.run(
                     a.assumingMemoryBound(to: Float.self), b.assumingMemoryBound(to: Float.self), into: c,
                     scratch: scratch[worker])
+            case .widened(let product):
+                product.run(
+                    a.assumingMemoryBound(to: UInt16.self), b.assumingMemoryBound(to: UInt16.self), into: c,
+                    scratch: scratch[worker])
             }
         }
     }
 
     /// The same with B packed by blocks of columns, which only this program's own products read.
     func run(
-        _ a: UnsafeRawPointer, blocks: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>, worker: Int
+        _ a: UnsafeRawPointer, blocks: UnsafeRawPointer, into c: UnsafeMutablePointer<Float>, worker: Int
     ) {
-        guard case .native(let product) = backend else { preconditionFailure("a library's product, another's packing") }
-        timed(worker) { product.run(a.assumingMemoryBound(to: Float.self), packed: blocks, into: c) }
+        timed(worker) {
+            switch backend {
+            case .native(let product):
+                product.run(
+                    a.assumingMemoryBound(to: Float.self), packed: blocks.assumingMemoryBound(to: Float.self), into: c)
+            case .widened(let product):
+                product.run(
+                    a.assumingMemoryBound(to: UInt16.self), packed: blocks.assumingMemoryBound(to: UInt32.self),
+                    into: c, scratch: scratch[worker])
+            case .oneDNN, .openBLAS: preconditionFailure("a library's product, another's packing")
+            }
+        }
     }
 
     /// The same with B as oneDNN packs it.

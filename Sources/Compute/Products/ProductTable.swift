@@ -51,8 +51,10 @@ public final class ProductTable: @unchecked Sendable {
             product = Product(
                 shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch, clock)
         case .native:
-            precondition(shape.element == .float32, "own kernels multiply float32 only")
-            product = Product(shape, .native(NativeProduct(shape)), scratch, clock)
+            switch shape.element {
+            case .float32: product = Product(shape, .native(NativeProduct(shape)), scratch, clock)
+            case .bfloat16: product = Product(shape, .widened(WidenedProduct(shape)), scratch, clock)
+            }
         }
         scratch.grow(to: product.scratchBytes)
         return product

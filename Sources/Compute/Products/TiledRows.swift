@@ -1,24 +1,28 @@
 /// How rows lie that products sum over: operands of a weight's gradient, the layer's output gradient and its input.
 ///
 /// For libraries, the output gradient in tiles of columns one behind the other, [tile][rows][width], and the input as a
-/// row-major matrix, which is one tile. For this program's own kernels both in vectors, [vector][rows][16]: then whatever a
-/// product reads lies one behind the other.
+/// row-major matrix, which is one tile. For this program's own kernels both in vectors as wide as a cache line,
+/// [vector][rows][lanes]: then whatever a product reads lies one behind the other.
 public struct TileLayout: Sendable {
     public let columns: Int
     /// Columns of a tile, which one task takes; the last may have fewer.
     public let width: Int
     let inVectors: Bool
+    /// Columns of a vector: 16 of float32, 32 of bfloat16.
+    let lanes: Int
     /// Rows that there is room for.
     let rows: Int
 
     private static let widest = 384
     private static let narrowest = 192
-    static let lanes = 16
+    /// A tile is a multiple of so many columns at least.
+    private static let step = 16
 
     init(_ engine: Engine, rows: Int, columns: Int, width: Int) {
         self.columns = columns
         self.width = width
-        inVectors = if case .native = engine.backend { true } else { false }
+        inVectors = engine.backend.isNative
+        lanes = Self.lanes(engine)
         // An odd number of cache lines from one vector to the next, so that a row's do not all fall on one place of a cache.
         self.rows = inVectors ? rows | 1 : rows
     }
@@ -32,35 +36,39 @@ public struct TileLayout: Sendable {
     ///
     /// - Parameter depth: columns of the input.
     public static func outputGradient(_ engine: Engine, rows: Int, columns: Int, depth: Int) -> TileLayout {
-        TileLayout(engine, rows: rows, columns: columns, width: width(columns: columns, depth: depth))
+        TileLayout(
+            engine, rows: rows, columns: columns,
+            width: width(columns: columns, depth: depth, step: max(step, lanes(engine))))
     }
 
     /// Columns of one task of a weight gradient [columns, depth]: such that tasks are of like size.
-    static func width(columns: Int, depth: Int) -> Int {
+    static func width(columns: Int, depth: Int, step: Int = step) -> Int {
         let most = min(max(widest * 512 / depth, narrowest), widest)
         let parts = (columns + most - 1) / most
-        return parts == 1 ? columns : ((columns + parts - 1) / parts + lanes - 1) / lanes * lanes
+        return parts == 1 ? columns : ((columns + parts - 1) / parts + step - 1) / step * step
     }
+
+    private static func lanes(_ engine: Engine) -> Int { 64 / engine.precision.element.bytes }
 
     var tiles: Int { (columns + width - 1) / width }
     var isRowMajor: Bool { tiles == 1 && !inVectors }
     /// Columns that there is memory for.
-    var storedColumns: Int { inVectors ? (columns + Self.lanes - 1) / Self.lanes * Self.lanes : columns }
+    var storedColumns: Int { inVectors ? (columns + lanes - 1) / lanes * lanes : columns }
 
     func columnsOf(_ tile: Int) -> Range<Int> { tile * width..<min((tile + 1) * width, columns) }
 
     /// Elements to where a row of a tile of `count` columns has column `column`, the tile's first; or a vector's.
     func offset(_ column: Int, tile count: Int, row: Int) -> Int {
-        (isRowMajor ? column : column * rows) + row * (inVectors ? Self.lanes : count)
+        (isRowMajor ? column : column * rows) + row * (inVectors ? lanes : count)
     }
 
     /// A tile of so many columns as the transposed A of a product.
     func transposed(_ count: Int) -> ProductShape.Layout {
-        inVectors ? .vectors(stride: rows * Self.lanes) : .columns(stride: count)
+        inVectors ? .vectors(stride: rows * lanes) : .columns(stride: count)
     }
 
     /// The rows as B of a product.
-    var operand: ProductShape.Layout { inVectors ? .vectors(stride: rows * Self.lanes) : .rows(stride: columns) }
+    var operand: ProductShape.Layout { inVectors ? .vectors(stride: rows * lanes) : .rows(stride: columns) }
 }
 
 /// Rows that lie so.
@@ -74,8 +82,8 @@ public struct TiledRows: Sendable {
         matrix =
             layout.inVectors
             ? Matrix(
-                dense.base, element, columns: layout.columns, stride: TileLayout.lanes,
-                vectorStride: layout.rows * TileLayout.lanes) : dense
+                dense.base, element, columns: layout.columns, stride: layout.lanes,
+                vectorStride: layout.rows * layout.lanes) : dense
     }
 
     private init(_ layout: TileLayout, _ matrix: Matrix) { (self.layout, self.matrix) = (layout, matrix) }

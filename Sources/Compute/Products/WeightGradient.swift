@@ -7,19 +7,24 @@ public struct WeightGradient: Sendable {
     private static let rowsPerProduct = 512
     /// Columns of the input that one product takes: with many more it runs at half the speed.
     private static let widestBlock = 1152, usualBlock = 768
+    static let step = 16
 
     public init(_ outputGradient: TiledRows, _ input: TiledRows) {
         self.outputGradient = outputGradient
         self.input = input
     }
 
-    public var tasks: Int { outputGradient.layout.tiles * Self.blocks(input.layout.columns).count }
+    public var tasks: Int { outputGradient.layout.tiles * Self.blocks(input.layout).count }
 
-    /// Columns of the input, block by block.
-    static func blocks(_ depth: Int) -> [Range<Int>] {
+    private static func blocks(_ input: TileLayout) -> [Range<Int>] {
+        blocks(input.columns, step: input.inVectors ? input.lanes : step)
+    }
+
+    /// Columns of the input, block by block, multiples of a step.
+    static func blocks(_ depth: Int, step: Int = step) -> [Range<Int>] {
         guard depth > widestBlock else { return [0..<depth] }
         let parts = (depth + usualBlock - 1) / usualBlock
-        let width = ((depth + parts - 1) / parts + 15) / 16 * 16
+        let width = ((depth + parts - 1) / parts + step - 1) / step * step
         return stride(from: 0, to: depth, by: width).map { $0..<min($0 + width, depth) }
     }
 
@@ -37,7 +42,7 @@ public struct WeightGradient: Sendable {
         _ engine: Engine, _ gradient: TileLayout, _ input: TileLayout, rows: Int
     ) -> Products {
         let (columns, width, depth) = (gradient.columns, gradient.width, input.columns)
-        let blocks = blocks(depth)
+        let blocks = blocks(input)
         var products: [Products.Key: Product] = [:]
         for count in Set([min(rowsPerProduct, rows), rows % rowsPerProduct]) where count > 0 {
             for tile in Set([min(width, columns), columns % width]) where tile > 0 {

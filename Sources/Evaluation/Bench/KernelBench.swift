@@ -35,14 +35,6 @@ public struct KernelBench {
         for line in elementwise(rows: 4096, width: 384) { report(line) }
     }
 
-    /// FLOP/s of the best product with packed weights among those of a network's layers.
-    public func bestProduct(_ model: ModelConfiguration) -> Double {
-        let (width, panel) = (model.width, model.cut.panelRows)
-        return [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
-            linear(rows: 2048, inputs: inputs, outputs: outputs, panel: panel).prefix(2).map { $0.value * 1e9 }
-        }.max() ?? 0
-    }
-
     private func peak() -> Line {
         let rounds = 2_000_000
         var sink: Float = 0
@@ -54,8 +46,8 @@ public struct KernelBench {
     }
 
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
-    private func linear(rows: Int, inputs: Int, outputs: Int, panel: Int = usualPanel) -> [Line] {
-        let element = engine.precision.element
+    private func linear(rows: Int, inputs: Int, outputs: Int) -> [Line] {
+        let (panel, element) = (Self.usualPanel, engine.precision.element)
         let layout = TileLayout.outputGradient(engine, rows: rows, columns: outputs, depth: inputs)
         let inputLayout = TileLayout.input(engine, rows: rows, columns: inputs)
         let (arena, b) = Arena.build("bench") { arena in

@@ -68,7 +68,7 @@ public struct StepBench {
         /// See `StepFLOPs`.
         public let flopsPerStep: Double
         public let flopsPerSecond: Double
-        /// Of the best product with packed weights, in the same run.
+        /// Of the best product with packed weights, measured after each step.
         public let bestProductFlops: Double
         /// The most memory that the process has held, for all engines that were measured in turn.
         public let peakBytes: Int
@@ -124,15 +124,22 @@ public struct StepBench {
     public static func inTurn(_ settings: Settings, engines: [Engine]) throws -> [Result] {
         let works = try engines.map { try StepWork(settings, engine: $0) }
         for engine in engines { engine.pool.clock.isRunning = true }
-        for step in 0...settings.steps {
-            for work in works { work.measured(step) }
+        for work in works { work.measured(0) }
+        let peak = ProcessMemory.peak
+        let best = engines.map { BestProduct($0, settings.model) }
+        for step in 1...settings.steps {
+            for (work, best) in zip(works, best) {
+                work.measured(step)
+                best.measure(seconds: 0.05)
+            }
         }
         for engine in engines { engine.pool.clock.isRunning = false }
-        let peak = ProcessMemory.peak
-        return zip(works, engines).map { StepBench(settings, engine: $1).result($0, peak: peak) }
+        return engines.indices.map {
+            StepBench(settings, engine: engines[$0]).result(works[$0], best: best[$0].flops, peak: peak)
+        }
     }
 
-    private func result(_ work: StepWork, peak: Int) -> Result {
+    private func result(_ work: StepWork, best: Double, peak: Int) -> Result {
         let seconds = work.seconds
         let flops = StepFLOPs(settings.model, gradient: settings.gradient).step(
             batch: settings.batch, iterations: settings.iterations)
@@ -144,8 +151,7 @@ public struct StepBench {
             secondsPerStep: seconds.median, secondsFastest: seconds.min() ?? 0,
             samplesPerSecond: Double(settings.batch) / seconds.median, flopsPerStep: flops,
             flopsPerSecond: flops / seconds.median,
-            bestProductFlops: KernelBench(engine: engine, seconds: 0.2).bestProduct(settings.model),
-            peakBytes: peak, loss: work.loss, phases: work.medians, kernels: work.kernels)
+            bestProductFlops: best, peakBytes: peak, loss: work.loss, phases: work.medians, kernels: work.kernels)
     }
 
     /// The phases of a step where several such processes work at once, each with threads of its own: what a rank among

@@ -55,7 +55,9 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         let busy = min(job.microbatchSize, (first.pool.threadCount * cut.panelRows + cut.tokens - 1) / cut.tokens)
         settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
         let flops = StepFLOPs(job.model, gradient: job.training.backward)
-        let rate = KernelBench(engine: first, seconds: 0.05).bestProduct(job.model) / 2
+        let best = BestProduct(first, job.model)
+        best.measure(seconds: 0.05)
+        let rate = best.flops / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate
         }

@@ -39,8 +39,11 @@ extension BenchCommand {
 
         @Option(
             name: .long,
-            help: "Another library (native, onednn, openblas), whose steps are measured in turn with the first one's.")
-        var beside: MatrixLibrary?
+            help: """
+                Another library (native, onednn, openblas) or precision (float32, bf16), or both as in onednn:bf16, whose \
+                steps are measured in turn with the first one's.
+                """)
+        var beside: BenchOpponent?
 
         @Flag(name: .long, help: "Print JSON.")
         var json = false
@@ -55,7 +58,6 @@ extension BenchCommand {
                 throw ValidationError(
                     "--iterations: two numbers up to \(limit.upperBound), the second at least 1, such as 5 6")
             }
-            if beside == .auto { throw ValidationError("--beside: native, onednn or openblas") }
             guard 1...1_000_000 ~= steps else { throw ValidationError("--steps: from 1 to 1000000") }
         }
 
@@ -78,13 +80,15 @@ extension BenchCommand {
             let results = try StepBench.inTurn(settings, engines: engines)
             if json { return beside == nil ? try Console.printJSON(results[0]) : try Console.printJSON(results) }
             for result in results {
-                if results.count > 1 { print("\n\(result.backend)") }
+                if results.count > 1 { print("\n\(result.backend), \(result.precision)") }
                 print(words(result))
             }
             print("\(results.count > 1 ? "\nboth " : "")at most \(gibibytes(results[0].peakBytes)) of memory")
             if results.count > 1 {
                 let ratio = results[1].secondsPerStep / results[0].secondsPerStep
-                print("\(significant(ratio, 3)) times as fast as with \(results[1].backend), step by step in turn")
+                print(
+                    "\(significant(ratio, 3)) times as fast as with \(results[1].backend), \(results[1].precision), step by step in turn"
+                )
             }
         }
 

@@ -15,8 +15,8 @@ struct EngineOptions: ParsableArguments {
     @Option(
         name: .long,
         help: """
-            Who multiplies matrices: native (own kernels, float32), onednn or openblas; auto takes the fastest that the
-            processor and what is installed allow.
+            Who multiplies matrices: native (own kernels), onednn or openblas (float32 only); auto takes the fastest that
+            the processor and what is installed allow.
             """)
     var gemm = MatrixLibrary.auto
 
@@ -38,9 +38,29 @@ struct EngineOptions: ParsableArguments {
             precision: Precision(rawValue: precision) ?? gemm.fasterPrecision)
     }
 
-    /// One with as many threads and of the precision of another.
-    func makeEngine(_ library: MatrixLibrary, beside engine: Engine) throws -> Engine {
-        try Engine(threads: engine.pool.threadCount, library: library, precision: engine.precision)
+    /// One with as many threads as another; of its precision, or by the library that was asked for, where nothing else is said.
+    func makeEngine(_ opponent: BenchOpponent, beside engine: Engine) throws -> Engine {
+        try Engine(
+            threads: engine.pool.threadCount, library: opponent.library ?? gemm,
+            precision: opponent.precision ?? engine.precision)
+    }
+}
+
+/// What a benchmark is measured beside: another library, precision, or both.
+struct BenchOpponent: ExpressibleByArgument {
+    var library: MatrixLibrary?
+    var precision: Precision?
+
+    init?(argument: String) {
+        for part in argument.split(separator: ":", omittingEmptySubsequences: false).map(String.init) {
+            if library == nil, let found = MatrixLibrary(rawValue: part), found != .auto {
+                library = found
+            } else if precision == nil, let found = Precision(rawValue: part) {
+                precision = found
+            } else {
+                return nil
+            }
+        }
     }
 }
 

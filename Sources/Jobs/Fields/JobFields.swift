@@ -46,9 +46,9 @@ extension JobConfiguration {
             .upTo(WorkerPool.threadsLimit.upperBound), onResume: .free),
         JobField(
             "run", "gemm", \.run.gemm,
-            "Who multiplies matrices, part of what decides about bits: this program's `native` kernels (float32), `onednn` or "
-                + "`openblas`. auto: native in float32 where the build is for processors with AVX-512; else oneDNN, or OpenBLAS where that is not "
-                + "installed.",
+            "Who multiplies matrices, part of what decides about bits: this program's `native` kernels, `onednn`, or "
+                + "`openblas` (float32 only). auto: in float32 native where the build is for processors with AVX-512, else oneDNN, or "
+                + "OpenBLAS where that is not installed; in bf16 oneDNN where the processor is faster with bf16, else native.",
             onResume: .free),
         JobField("run", "logEvery", \.run.logEvery, "Steps between progress lines.", .atLeast(1), onResume: .free),
         JobField(
@@ -204,8 +204,8 @@ extension JobConfiguration {
                 + "samples counting the less the likelier theirs was (arXiv 2102.09672, 3.3)."),
         JobField(
             "training", "precision", \.training.precision.orAutomatic,
-            "Number format of products: float32, or bf16 with sums in float32 (needs oneDNN and a processor that has it). "
-                + "auto: bf16 where all ranks' processors are faster with it."),
+            "Number format of products and of what is kept for the backward pass: float32, or bf16 with sums in float32, which "
+                + "takes half the memory. auto: bf16 where all ranks' processors are faster with it."),
         JobField(
             "training", "activations", \.training.activations.orAutomatic,
             "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0.",

@@ -205,8 +205,12 @@ struct RunStart {
         // A resume goes on with what its changes made of the job file.
         let precision =
             try resumption?.job.precision ?? job.training.precision ?? common(library.fasterPrecision, world)
-        // Own kernels have no bf16: a run that changes to it changes its library too.
-        if library == .native, job.run.gemm == .auto, precision == .bf16 { library = .auto }
+        // Which library is the fastest depends on the precision: a run that changes the one chooses the other anew.
+        if job.run.gemm == .auto, let recorded = checkpoint?.metadata.environment["precision"],
+            recorded != precision.rawValue
+        {
+            library = .auto
+        }
         return try world.agree { try Engine(threads: threads, library: library, precision: precision) }
     }
 

@@ -81,9 +81,9 @@ struct ConvolutionTests {
         for shape in Self.shapes + [(1, 9, 33, 20, 256)] { expectLikeNaive(shape, geometry, engine, within: 1e-6) }
     }
 
-    @Test("in bfloat16", .bfloat16, arguments: geometries)
-    func bfloat16(_ geometry: ConvolutionLayer.Geometry) throws {
-        let engine = try Arithmetic.bfloat16.engine()
+    @Test("in bfloat16", arguments: geometries, Arithmetic.bfloat16)
+    func bfloat16(_ geometry: ConvolutionLayer.Geometry, _ arithmetic: Arithmetic) throws {
+        let engine = try arithmetic.engine()
         for shape in Self.shapes { expectLikeNaive(shape, geometry, engine, within: 8e-3) }
     }
 

@@ -24,11 +24,11 @@ struct AttentionTests {
     }
 
     /// Probabilities and what is stored are rounded, to 2^-9 of themselves.
-    @Test("forward and backward in bfloat16", .bfloat16, arguments: sweep)
-    func bfloat16(_ c: AttentionCase) throws {
+    @Test("forward and backward in bfloat16", arguments: sweep, Arithmetic.bfloat16)
+    func bfloat16(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
         let (qkv, gradient) = (c.qkv(.bfloat16), c.gradient(.bfloat16))
         let expected = c.naive(qkv, gradient)
-        let actual = c.run(try Arithmetic.bfloat16.engine(), qkv, gradient)
+        let actual = c.run(try arithmetic.engine(), qkv, gradient)
         expectClose(actual.output, expected.output, within: 4e-3, "output")
         expectClose(actual.logSums, expected.logSums, within: 1e-6, "logarithms of sums")
         expectClose(actual.qkvGradient, expected.qkvGradient, within: 8e-3, "gradient")
@@ -72,8 +72,8 @@ struct AttentionTests {
     @Test("a sample's bits do not depend on its batch", arguments: batches, Arithmetic.float32)
     func samples(_ c: AttentionCase, _ arithmetic: Arithmetic) throws { try expectIndependent(c, arithmetic) }
 
-    @Test("nor in bfloat16", .bfloat16, arguments: batches)
-    func samplesOfBFloat16(_ c: AttentionCase) throws { try expectIndependent(c, .bfloat16) }
+    @Test("nor in bfloat16", arguments: batches, Arithmetic.bfloat16)
+    func samplesOfBFloat16(_ c: AttentionCase, _ arithmetic: Arithmetic) throws { try expectIndependent(c, arithmetic) }
 
     @Test("the naive gradient agrees with finite differences")
     func naive() {

@@ -28,11 +28,11 @@ struct EngineTests {
 
     @Test("in bfloat16 the name has the instruction", .bfloat16)
     func instructions() throws {
-        let name = try Arithmetic.bfloat16.engine().name
+        let name = try Arithmetic.oneDNNBFloat16.engine().name
         #expect(name.hasSuffix(" AVX512_BF16") || name.hasSuffix(" AMX"))
     }
 
-    @Test("auto is own kernels in float32 with AVX-512, else oneDNN where it is there")
+    @Test("auto is own kernels with AVX-512, oneDNN without, and wherever bf16 is the faster precision")
     func auto() throws {
         func name(_ library: MatrixLibrary, _ precision: Precision) throws -> String {
             switch try library.load(for: precision) {
@@ -42,8 +42,9 @@ struct EngineTests {
             }
         }
         #expect(try name(.auto, .float32) == (fpdm_has_registers_of_sixteen() != 0 ? "native" : "oneDNN"))
-        #expect(try name(.auto, .bf16) == "oneDNN")
+        #expect(try name(.auto, .bf16) == (MatrixLibrary.auto.fasterPrecision == .bf16 ? "oneDNN" : "native"))
         #expect(try name(.native, .float32) == "native" && name(.openblas, .float32) == "OpenBLAS")
+        #expect(try name(.native, .bf16) == "native" && name(.onednn, .bf16) == "oneDNN")
         // What a checkpoint recorded is asked for again.
         for arithmetic in Arithmetic.float32 {
             #expect(MatrixLibrary.recorded(try arithmetic.engine().name) == arithmetic.library)
@@ -59,15 +60,24 @@ struct EngineTests {
         #expect(MatrixLibrary.native.fasterPrecision == .float32)
     }
 
-    @Test(
-        "OpenBLAS and own kernels have no products of bfloat16, and the message says what does",
-        arguments: [(MatrixLibrary.openblas, "OpenBLAS"), (.native, "own kernels")])
-    func refusal(_ library: MatrixLibrary, _ name: String) throws {
+    @Test("OpenBLAS has no products of bfloat16, and the message says what does")
+    func refusal() throws {
         let failure = try #require(
             throws: Failure.self
-        ) { _ = try Engine(threads: 1, library: library, precision: .bf16) }
+        ) { _ = try Engine(threads: 1, library: .openblas, precision: .bf16) }
         #expect(failure.status == .badData)
-        for words in ["bf16", "oneDNN", name, "float32"] { #expect(failure.description.contains(words)) }
+        for words in ["bf16", "own kernels", "oneDNN", "OpenBLAS", "float32"] {
+            #expect(failure.description.contains(words))
+        }
+    }
+
+    @Test("own kernels take bfloat16 on any processor, and convolve in float32")
+    func nativeBFloat16() throws {
+        let engine = try #require(Arithmetic.bfloat16.first).engine()
+        #expect(engine.name == "native \(NativeProduct.version)" && engine.precision == .bf16)
+        #expect(engine.backend.convolutionElement(.bf16) == .float32)
+        #expect(engine.nameWithConvolutions == (try Arithmetic.native.engine().nameWithConvolutions))
+        #expect(try Arithmetic.oneDNN.engine().backend.convolutionElement(.bf16) == .bfloat16)
     }
 
     @Test("a library that cannot be used ends the program with 70")

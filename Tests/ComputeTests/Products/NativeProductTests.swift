@@ -9,13 +9,16 @@ struct NativeProductTests {
     /// A depth that is cut, columns of every width of block, and rows of every height of tile.
     private static let shapes = [(13, 80, 1100), (8, 48, 512), (15, 64, 513), (64, 112, 40), (3, 5, 1537)]
 
-    private func product(_ shape: ProductShape) throws -> Product {
-        try Arithmetic.native.engine(threads: 1).products(shape)
-    }
-
-    @Test("every element is one chain of multiply-adds in the order of the depth", arguments: shapes)
-    func chain(_ rows: Int, _ columns: Int, _ depth: Int) throws {
-        let (a, b) = (randomFloats(rows * depth, seed: 1), randomFloats(depth * columns, seed: 2))
+    /// In bfloat16 the same chain: widening is exact, and so is each product.
+    @Test(
+        "every element is one chain of multiply-adds in the order of the depth", arguments: shapes,
+        Precision.allCases)
+    func chain(_ shape: (rows: Int, columns: Int, depth: Int), _ precision: Precision) throws {
+        let (rows, columns, depth) = shape
+        let engine = try Arithmetic(library: .native, precision: precision).engine(threads: 1)
+        let element = precision.element
+        let a = element.rounded(randomFloats(rows * depth, seed: 1))
+        let b = element.rounded(randomFloats(depth * columns, seed: 2))
         var expected = [Float](repeating: 0, count: rows * columns)
         for row in 0..<rows {
             for column in 0..<columns {
@@ -24,18 +27,33 @@ struct NativeProductTests {
                 expected[row * columns + column] = sum
             }
         }
-        let plain = try product(ProductShape(rows: rows, columns: columns, depth: depth))
-        let transposed = try product(
+        let plain = engine.products(ProductShape(rows: rows, columns: columns, depth: depth, element))
+        let transposed = engine.products(
             ProductShape(
-                rows: rows, columns: columns, depth: depth, a: .columns(stride: rows), b: .columns(stride: depth)))
-        withWorkspace { memory in
-            let c = memory.empty(rows * columns)
-            plain.run(memory.buffer(a).base, memory.buffer(b).base, into: c.base, worker: 0)
-            expectSameBits(c.array, expected, "as they lie")
-            let left = Naive.transpose(a.doubles, rows, depth).map { Float($0) }
-            let right = Naive.transpose(b.doubles, depth, columns).map { Float($0) }
-            transposed.run(memory.buffer(left).base, memory.buffer(right).base, into: c.base, worker: 0)
-            expectSameBits(c.array, expected, "transposed")
+                rows: rows, columns: columns, depth: depth, a: .columns(stride: rows), b: .columns(stride: depth),
+                element))
+        let (arena, packed) = Arena.build("weight") {
+            PackedWeight(
+                engine, $0, inputs: depth, outputs: columns, transposed: false, stride: columns, typicalRows: rows)
+        }
+        packed.prepare(rows: rows)
+        withExtendedLifetime(arena) {
+            withWorkspace { memory in
+                let c = memory.empty(rows * columns)
+                let x = memory.matrix(a, columns: depth, element)
+                let y = memory.matrix(b, columns: columns, element)
+                plain.run(x.base, y.base, into: c.base, worker: 0)
+                expectSameBits(c.array, expected, "as they lie")
+                let left = Naive.transpose(a.doubles, rows, depth).map { Float($0) }
+                let right = Naive.transpose(b.doubles, depth, columns).map { Float($0) }
+                transposed.run(
+                    memory.matrix(left, columns: rows, element).base,
+                    memory.matrix(right, columns: depth, element).base, into: c.base, worker: 0)
+                expectSameBits(c.array, expected, "transposed")
+                packed.load(memory.buffer(b).base)
+                packed.multiply(x, into: Matrix(c, columns: columns), rows: rows, worker: 0)
+                expectSameBits(c.array, expected, "packed")
+            }
         }
     }
 
@@ -81,19 +99,48 @@ struct NativeProductTests {
         }
     }
 
-    @Test("rows in vectors are the rows of a matrix, zeros behind them", arguments: [1, 16, 20, 33])
-    func vectors(_ columns: Int) throws {
-        let engine = try Arithmetic.native.engine()
+    @Test("in pairs, too", arguments: [(1, 1), (17, 33), (40, 100), (97, 20)])
+    func pairs(_ depth: Int, _ columns: Int) {
+        let blocks = ColumnBlocks(columns: columns)
+        // Few enough that bfloat16 has them.
+        let values = (0..<depth * columns).map { Float($0 % 251 + 1) }
+        withWorkspace { memory in
+            let target = memory.empty(blocks.pairCount(depth: depth))
+            target.fill(.nan)
+            let words = UnsafeMutableRawPointer(target.base).assumingMemoryBound(to: UInt32.self)
+            blocks.packPairs(memory.buffer(values).base, row: columns, column: 1, depth: depth, into: words)
+            var start = 0
+            for block in blocks.all {
+                for k in 0..<(depth + 1) / 2 * 2 {
+                    for n in 0..<block.width {
+                        let word = words[start + k / 2 * block.width + n]
+                        let value = Float(bitPattern: k % 2 == 0 ? word << 16 : word & 0xffff_0000)
+                        let isInside = k < depth && n < block.count
+                        #expect(value == (isInside ? values[k * columns + block.first + n] : 0))
+                    }
+                }
+                start += block.width * ((depth + 1) / 2)
+            }
+            #expect(start == target.count)
+        }
+    }
+
+    @Test(
+        "rows in vectors are the rows of a matrix, zeros behind them", arguments: [1, 16, 20, 33, 70],
+        Precision.allCases)
+    func vectors(_ columns: Int, _ precision: Precision) throws {
+        let engine = try Arithmetic(library: .native, precision: precision).engine()
+        let (element, lanes) = (precision.element, 64 / precision.element.bytes)
         let layout = TileLayout.input(engine, rows: 10, columns: columns)
-        let (arena, tiled) = Arena.build("vectors") { TiledRows($0, layout, .float32) }
-        let values = randomFloats(7 * columns, seed: 1)
+        let (arena, tiled) = Arena.build("vectors") { TiledRows($0, layout, element) }
+        let values = element.rounded(randomFloats(7 * columns, seed: 1))
         withExtendedLifetime(arena) {
             withWorkspace { memory in
                 tiled.take(memory.matrix(values, columns: columns), at: 2, count: 7)
                 for row in 0..<10 {
-                    for column in 0..<(columns + 15) / 16 * 16 {
-                        let place = tiled.start(column / 16 * 16, tile: columns, row: row)
-                        let value = place.assumingMemoryBound(to: Float.self)[column % 16]
+                    for column in 0..<(columns + lanes - 1) / lanes * lanes {
+                        let place = tiled.start(column / lanes * lanes, tile: columns, row: row)
+                        let value = Matrix(place, element, columns: lanes).value(0, column % lanes)
                         let isInside = (2..<9).contains(row) && column < columns
                         #expect(value == (isInside ? values[(row - 2) * columns + column] : 0))
                     }

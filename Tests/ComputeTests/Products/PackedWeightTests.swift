@@ -72,8 +72,8 @@ struct PackedWeightTests {
     @Test("multiply", arguments: Case.sweep, Arithmetic.float32)
     func float32(_ c: Case, _ arithmetic: Arithmetic) throws { try multiply(c, arithmetic) }
 
-    @Test("multiply in bfloat16", .bfloat16, arguments: Case.sweep)
-    func bfloat16(_ c: Case) throws { try multiply(c, .bfloat16) }
+    @Test("multiply in bfloat16", arguments: Case.sweep, Arithmetic.bfloat16)
+    func bfloat16(_ c: Case, _ arithmetic: Arithmetic) throws { try multiply(c, arithmetic) }
 
     @Test("what is measured is what is taken, and OpenBLAS takes nothing")
     func memory() throws {
@@ -126,6 +126,6 @@ struct PackedWeightTests {
         [Arithmetic.native, .oneDNN])
     func rows(_ c: Case, _ arithmetic: Arithmetic) throws { try expectIndependentRows(c, arithmetic) }
 
-    @Test("nor in bfloat16", .bfloat16, arguments: shapes)
-    func rowsOfBFloat16(_ c: Case) throws { try expectIndependentRows(c, .bfloat16) }
+    @Test("nor in bfloat16", arguments: shapes, Arithmetic.bfloat16)
+    func rowsOfBFloat16(_ c: Case, _ arithmetic: Arithmetic) throws { try expectIndependentRows(c, arithmetic) }
 }

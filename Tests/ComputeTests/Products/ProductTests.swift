@@ -91,9 +91,9 @@ struct ProductTests {
     }
 
     /// Products of bfloat16 are exact, and added up in float32.
-    @Test("of bfloat16", .bfloat16)
-    func bfloat16() throws {
-        let engine = try Arithmetic.bfloat16.engine(threads: 1)
+    @Test("of bfloat16", arguments: Arithmetic.bfloat16)
+    func bfloat16(_ arithmetic: Arithmetic) throws {
+        let engine = try arithmetic.engine(threads: 1)
         for c in ProductCase.sweep { c.run(engine) }
     }
 

@@ -48,6 +48,35 @@ struct ColumnBlocks: Sendable {
         }
     }
 
+    /// Words of all blocks in packed pairs.
+    func pairCount(depth: Int) -> Int { packedCount(depth: (depth + 1) / 2) }
+
+    /// Packs all blocks as bfloat16, [pairs of rows, width] one behind the other: a word has the values of two rows, the
+    /// first one's in its lower half.
+    func packPairs(
+        _ source: UnsafePointer<Float>, row: Int, column: Int, depth: Int, into target: UnsafeMutablePointer<UInt32>
+    ) {
+        let slice = 32
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: slice * Self.widest * Block.lanes) { memory in
+            guard let rows = memory.baseAddress else { return }
+            var target = target
+            for block in all {
+                for first in stride(from: 0, to: depth, by: slice) {
+                    let count = min(slice, depth - first)
+                    Self.pack(block, source + first * row, row: row, column: column, depth: count, into: rows)
+                    if count % 2 == 1 { (rows + count * block.width).update(repeating: 0, count: block.width) }
+                    for pair in 0..<(count + 1) / 2 {
+                        let even = rows + 2 * pair * block.width
+                        for lane in stride(from: 0, to: block.width, by: Block.lanes) {
+                            fpdm_pair_bfloat16(even + lane, even + block.width + lane, target + lane)
+                        }
+                        target += block.width
+                    }
+                }
+            }
+        }
+    }
+
     /// Packs rows of one block.
     ///
     /// - Parameters:

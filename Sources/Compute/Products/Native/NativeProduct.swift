@@ -10,7 +10,7 @@ struct NativeProduct: Sendable {
     private let shape: ProductShape
     private let blocks: [ColumnBlocks.Block]
     private let readsPlainB: Bool
-    private let a: RowPlaces
+    private let places: RowPlaces
     /// Floats of B from one step along the depth to the next, from one column to the next, and from one vector of columns to
     /// the next.
     private let bStep, bColumn, bVector: Int
@@ -21,31 +21,10 @@ struct NativeProduct: Sendable {
     /// Floats from one row of B to the next up to which it is read as it lies.
     private static let closeRows = 128
 
-    /// Where A's elements stand.
-    private struct RowPlaces {
-        /// Floats from one row to the next within a vector, and from one step along the depth to the next.
-        let row, step: Int
-        /// Floats from one vector of rows to the next.
-        let vector: Int
-        /// Bytes of the next tile's rows that a step of a tile brings nearer: all of them in the end, where the depth is not cut.
-        let ahead: Int
-
-        init(_ layout: ProductShape.Layout) {
-            switch layout {
-            case .rows(let stride): (row, step, vector, ahead) = (stride, 1, 16 * stride, 32)
-            case .columns(let stride): (row, step, vector, ahead) = (1, stride, 16, 4 * stride)
-            case .vectors(let stride): (row, step, vector, ahead) = (1, 16, stride, 64)
-            case .packed: preconditionFailure("A is never packed")
-            }
-        }
-
-        func offset(_ index: Int) -> Int { index / 16 * vector + index % 16 * row }
-    }
-
     init(_ shape: ProductShape) {
         self.shape = shape
         blocks = ColumnBlocks(columns: shape.columns).all
-        a = RowPlaces(shape.a)
+        places = RowPlaces(shape.a)
         switch shape.b {
         case .rows(let stride):
             (bStep, bColumn, bVector) = (stride, 1, 16)
@@ -78,18 +57,19 @@ struct NativeProduct: Sendable {
             for (number, block) in blocks.enumerated() {
                 let own = b + block.first / 16 * bVector
                 if readsPlainB {
-                    var ahead = Ahead.nothing
+                    var next = NextBlock.nothing
                     if case .vectors = shape.b, number + 1 < blocks.count {
-                        ahead = .vectors(
-                            own + block.vectors * bVector, stride: bVector, count: blocks[number + 1].vectors)
+                        next = .vectors(
+                            own + block.vectors * bVector, stride: bVector * MemoryLayout<Float>.stride,
+                            count: blocks[number + 1].vectors)
                     }
-                    run(a, block, own, step: bStep, vector: bVector, ahead: ahead, into: c + block.first)
+                    run(a, block, own, step: bStep, vector: bVector, next: next, into: c + block.first)
                 } else {
                     guard let packed = scratch?.assumingMemoryBound(to: Float.self) else {
                         preconditionFailure("a product that packs needs memory")
                     }
                     ColumnBlocks.pack(block, b, row: bStep, column: bColumn, depth: shape.depth, into: packed)
-                    run(a, block, packed, step: block.width, vector: 16, ahead: .nothing, into: c + block.first)
+                    run(a, block, packed, step: block.width, vector: 16, next: .nothing, into: c + block.first)
                 }
             }
         }
@@ -112,37 +92,14 @@ struct NativeProduct: Sendable {
     ) -> UnsafePointer<Float> {
         var start = packed
         for (index, block) in blocks.enumerated() {
-            let next = start + block.width * shape.depth
-            let ahead: Ahead = index + 1 < blocks.count ? .whole(next, width: block.width) : .nothing
-            run(a, block, start, step: block.width, vector: 16, ahead: ahead, into: c + block.first)
-            start = next
+            let following = start + block.width * shape.depth
+            let next: NextBlock =
+                index + 1 < blocks.count
+                ? .whole(following, row: blocks[index + 1].width * MemoryLayout<Float>.stride) : .nothing
+            run(a, block, start, step: block.width, vector: 16, next: next, into: c + block.first)
+            start = following
         }
         return start
-    }
-
-    /// What of B will be wanted next, for tiles to bring near meanwhile.
-    private enum Ahead {
-        case nothing
-        /// A packed block, in which all tiles share.
-        case whole(UnsafePointer<Float>, width: Int)
-        /// Vectors of columns, of each of which tiles take a part.
-        case vectors(UnsafePointer<Float>, stride: Int, count: Int)
-
-        /// Where one tile of several begins, and the bytes from one of its steps to the next.
-        func part(_ tile: Int, of tiles: Int, first: Int, depth: Int) -> (start: UnsafeRawPointer, step: Int)? {
-            switch self {
-            case .whole(let start, let width):
-                let step = width * MemoryLayout<Float>.stride / tiles
-                return (UnsafeRawPointer(start + first * width) + tile * depth * step, step)
-            case .vectors(let start, let stride, let count):
-                let (vector, row) = (tile * count * depth / tiles).quotientAndRemainder(dividingBy: depth)
-                return (
-                    UnsafeRawPointer(start + vector * stride + (first + row) * 16),
-                    16 * MemoryLayout<Float>.stride * count / tiles
-                )
-            case .nothing: return nil
-            }
-        }
     }
 
     /// All rows of C, of one block of its columns.
@@ -152,29 +109,14 @@ struct NativeProduct: Sendable {
     ///   - vector: floats from one vector of its columns to the next.
     private func run(
         _ a: UnsafePointer<Float>, _ block: ColumnBlocks.Block, _ b: UnsafePointer<Float>, step: Int, vector: Int,
-        ahead: Ahead, into c: UnsafeMutablePointer<Float>
+        next: NextBlock, into c: UnsafeMutablePointer<Float>
     ) {
-        let tiles = (shape.rows + 7) / 8
-        var first = 0
-        while first < shape.depth {
-            let depth = min(depthBlock, shape.depth - first)
-            var row = 0
-            while row < shape.rows {
-                let rows = RegisterTile.rows(of: shape.rows - row)
-                let following = min(row + rows, shape.rows - 1)
-                let own = b + first * step
-                let next = ahead.part(row / 8, of: tiles, first: first, depth: depth) ?? (UnsafeRawPointer(own), 0)
-                RegisterTile.run(
-                    rows: rows, vectors: block.vectors,
-                    TileOperands(
-                        a: a + self.a.offset(row) + first * self.a.step, aRow: self.a.row, aStep: self.a.step, b: own,
-                        bStep: step, bVector: vector, depth: depth, c: c + row * shape.cStride, cRow: shape.cStride,
-                        lastLanes: block.lastLanes, continues: first > 0, adds: shape.accumulates,
-                        nextA: a + self.a.offset(following) + first * self.a.step, nextB: next.start,
-                        nextAStep: self.a.ahead, nextBStep: next.step))
-                row += rows
-            }
-            first += depth
+        for first in stride(from: 0, to: shape.depth, by: depthBlock) {
+            RowTiles(
+                rows: shape.rows, places: places, cRow: shape.cStride, block: block, a: a + first * places.step,
+                b: b + first * step, bStep: step, bVector: vector, depth: min(depthBlock, shape.depth - first), c: c,
+                continues: first > 0, adds: shape.accumulates, next: next.from(first)
+            ).run()
         }
     }
 }
