@@ -1,7 +1,7 @@
 /// A product of float32 by this program's own kernels.
 ///
-/// A block of B's columns stays in the nearer caches while all rows of A pass by, eight at a time; meanwhile the next block,
-/// and the next rows, are brought there. B is read packed by blocks: weights are packed once (`PackedWeight`), other
+/// A block of B's columns, cut along the depth where that is long, stays in the nearer caches while all rows of A pass by,
+/// eight at a time; meanwhile the next block, and the next rows, are brought there. B is read packed by blocks: weights are packed once (`PackedWeight`), other
 /// matrices block by block as they are used, or as they lie where that is as good.
 struct NativeProduct: Sendable {
     /// Counts the versions of these kernels: up by one where a product gives other bits.
@@ -77,46 +77,62 @@ struct NativeProduct: Sendable {
 
     /// With B packed by blocks.
     func run(_ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>) {
-        var start = packed
+        let size = shape.depth * blocks.reduce(0) { $0 + $1.width }
         for index in 0..<shape.batch {
-            start = runOne(
-                a + index * shape.rows * shape.depth, packed: start, into: c + index * shape.rows * shape.columns)
+            runOne(
+                a + index * shape.rows * shape.depth, packed: packed + index * size,
+                into: c + index * shape.rows * shape.columns)
         }
     }
 
-    /// One of a batch.
-    ///
-    /// - Returns: what follows its B.
+    /// One of a batch: part by part of the depth, of which A's rows then stay near while all blocks of B pass by.
     private func runOne(
         _ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>
-    ) -> UnsafePointer<Float> {
-        var start = packed
-        for (index, block) in blocks.enumerated() {
-            let following = start + block.width * shape.depth
-            let next: NextBlock =
-                index + 1 < blocks.count
-                ? .whole(following, row: blocks[index + 1].width * MemoryLayout<Float>.stride) : .nothing
-            run(a, block, start, step: block.width, vector: 16, next: next, into: c + block.first)
-            start = following
+    ) {
+        /// A block from a step along the depth on; blocks before it are as wide as their columns.
+        func place(_ block: ColumnBlocks.Block, _ first: Int) -> UnsafePointer<Float> {
+            packed + block.first * shape.depth + first * block.width
         }
-        return start
+        for first in stride(from: 0, to: shape.depth, by: depthBlock) {
+            for (number, block) in blocks.enumerated() {
+                let (following, from) =
+                    number + 1 < blocks.count ? (blocks[number + 1], first) : (blocks[0], first + depthBlock)
+                let next: NextBlock =
+                    from < shape.depth
+                    ? .whole(place(following, from), row: following.width * MemoryLayout<Float>.stride) : .nothing
+                run(
+                    a, block, place(block, first), step: block.width, vector: 16, from: first, next: next,
+                    into: c + block.first)
+            }
+        }
     }
 
     /// All rows of C, of one block of its columns.
-    ///
-    /// - Parameters:
-    ///   - step: floats from one row of B to the next.
-    ///   - vector: floats from one vector of its columns to the next.
     private func run(
         _ a: UnsafePointer<Float>, _ block: ColumnBlocks.Block, _ b: UnsafePointer<Float>, step: Int, vector: Int,
         next: NextBlock, into c: UnsafeMutablePointer<Float>
     ) {
         for first in stride(from: 0, to: shape.depth, by: depthBlock) {
-            RowTiles(
-                rows: shape.rows, places: places, cRow: shape.cStride, block: block, a: a + first * places.step,
-                b: b + first * step, bStep: step, bVector: vector, depth: min(depthBlock, shape.depth - first), c: c,
-                continues: first > 0, adds: shape.accumulates, next: next.from(first)
-            ).run()
+            run(
+                a, block, b + first * step, step: step, vector: vector, from: first, next: next.from(first), into: c)
         }
+    }
+
+    /// The same over one part of the depth.
+    ///
+    /// - Parameters:
+    ///   - b: its first row.
+    ///   - step: floats from one row of B to the next.
+    ///   - vector: floats from one vector of its columns to the next.
+    ///   - first: step along the depth at which the part begins.
+    private func run(
+        _ a: UnsafePointer<Float>, _ block: ColumnBlocks.Block, _ b: UnsafePointer<Float>, step: Int, vector: Int,
+        from first: Int, next: NextBlock, into c: UnsafeMutablePointer<Float>
+    ) {
+        RowTiles(
+            rows: shape.rows, places: places, cRow: shape.cStride, block: block, a: a + first * places.step, b: b,
+            bStep: step, bVector: vector, depth: min(depthBlock, shape.depth - first), c: c, continues: first > 0,
+            adds: shape.accumulates, next: next
+        ).run()
     }
 }

@@ -81,8 +81,8 @@ struct WidenedProduct: Sendable {
             runOne(index, a, into: c, scratch) { block, first, depth, target in
                 Self.widen(place(block, first), block, depth: depth, into: target)
             } next: { number, first in
-                let isLast = number + 1 == blocks.count
-                let (following, from) = isLast ? (blocks[0], first + partDepth) : (blocks[number + 1], first)
+                let (following, from) =
+                    number + 1 < blocks.count ? (blocks[number + 1], first) : (blocks[0], first + partDepth)
                 guard from < shape.depth else { return .nothing }
                 return .whole(place(following, from), row: following.width * MemoryLayout<UInt16>.stride)
             }
