@@ -19,7 +19,7 @@ public struct Engine: Sendable {
     public var nameWithConvolutions: String { backend.nameWithConvolutions(precision) }
 
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
-    public static let arithmetic = 4
+    public static let arithmetic = 5
 
     /// - Throws: why the library cannot be used, or not in this precision.
     public init(threads: Int, library: MatrixLibrary = .auto, precision: Precision = .float32) throws {

@@ -13,7 +13,10 @@ public struct TileLayout: Sendable {
     /// Rows that there is room for.
     let rows: Int
 
-    private static let widest = 384
+    /// Columns of a tile at most: beside libraries, whose products like them wide; and beside own kernels, which do as well with
+    /// more and smaller tasks.
+    static let widest = 384
+    private static let widestOfOwn = 192
     private static let narrowest = 192
     /// A tile is a multiple of so many columns at least.
     private static let step = 16
@@ -38,11 +41,13 @@ public struct TileLayout: Sendable {
     public static func outputGradient(_ engine: Engine, rows: Int, columns: Int, depth: Int) -> TileLayout {
         TileLayout(
             engine, rows: rows, columns: columns,
-            width: width(columns: columns, depth: depth, step: max(step, lanes(engine))))
+            width: width(
+                columns: columns, depth: depth, widest: engine.backend.isNative ? widestOfOwn : widest,
+                step: max(step, lanes(engine))))
     }
 
     /// Columns of one task of a weight gradient [columns, depth]: such that tasks are of like size.
-    static func width(columns: Int, depth: Int, step: Int = step) -> Int {
+    static func width(columns: Int, depth: Int, widest: Int = widest, step: Int = step) -> Int {
         let most = min(max(widest * 512 / depth, narrowest), widest)
         let parts = (columns + most - 1) / most
         return parts == 1 ? columns : ((columns + parts - 1) / parts + step - 1) / step * step

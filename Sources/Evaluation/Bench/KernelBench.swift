@@ -12,9 +12,6 @@ public struct KernelBench {
         public let unit: String
     }
 
-    /// Rows of a panel in all but wide networks (`ModelConfiguration.cut`).
-    private static let usualPanel = 64
-
     private let engine: Engine
     private let seconds: Double
     private let clock = ContinuousClock()
@@ -47,7 +44,7 @@ public struct KernelBench {
 
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
     private func linear(rows: Int, inputs: Int, outputs: Int) -> [Line] {
-        let (panel, element) = (Self.usualPanel, engine.precision.element)
+        let (panel, element) = (BatchCut.Shape.usualPanelRows, engine.precision.element)
         let layout = TileLayout.outputGradient(engine, rows: rows, columns: outputs, depth: inputs)
         let inputLayout = TileLayout.input(engine, rows: rows, columns: inputs)
         let (arena, b) = Arena.build("bench") { arena in
@@ -141,7 +138,7 @@ public struct KernelBench {
     }
 
     private func elementwise(rows: Int, width: Int) -> [Line] {
-        let (panel, element) = (Self.usualPanel, engine.precision.element)
+        let (panel, element) = (BatchCut.Shape.usualPanelRows, engine.precision.element)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),

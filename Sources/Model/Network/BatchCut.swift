@@ -29,6 +29,9 @@ public struct BatchCut: Equatable, Sendable {
         /// Rows of a panel at most.
         public let panelRows: Int
 
+        /// Few enough that what a panel's layers make of it stays in a core's own cache.
+        public static let usualPanelRows = 64
+
         /// Rows of a group at most, where a sample has not more.
         private static let groupRows = 2048
 
@@ -94,7 +97,6 @@ public struct BatchCut: Equatable, Sendable {
 }
 
 extension ModelConfiguration {
-    /// How its batches are cut. Where a layer's weights are far larger than the cache that a core has to itself, panels are
-    /// longer: they read all of them.
-    public var cut: BatchCut.Shape { BatchCut.Shape(tokens: tokens, panelRows: width > 768 ? 128 : 64) }
+    /// How its batches are cut.
+    public var cut: BatchCut.Shape { BatchCut.Shape(tokens: tokens, panelRows: BatchCut.Shape.usualPanelRows) }
 }
