@@ -1,5 +1,5 @@
 /// What a convolution of one tile of an image is. Pixels hold their channels side by side:
-/// output [rows, columns, outputs] from input [inputRows, inputColumns, inputs], float32 from the engine's elements.
+/// output [rows, columns, outputs] from input [inputRows, inputColumns, inputs], float32 from `element`s.
 struct ConvolutionShape: Hashable, Sendable {
     let inputs: Int
     let outputs: Int

@@ -33,6 +33,7 @@ final class PreparedConvolution: @unchecked Sendable {
             backend = .oneDNN(made)
             scratch.grow(to: fpdm_convolution_scratch(made))
         case .openBLAS, .native(nil):
+            guard shape.element == .float32 else { fatalError("convolutions by products multiply float32") }
             let isNative = engine.isNative
             let rows = shape.rows * shape.columns
             let product = products(
@@ -108,7 +109,8 @@ final class PreparedConvolution: @unchecked Sendable {
         }
     }
 
-    /// In the worker's memory, which these products do not need themselves: OpenBLAS has its own, and B is packed.
+    /// In the worker's memory, which these products do not need themselves: OpenBLAS has its own, and of own products of
+    /// float32 B is packed.
     private func windows(of input: UnsafeRawPointer, _ worker: Int) -> UnsafeMutablePointer<Float> {
         guard let windows = scratch[worker]?.assumingMemoryBound(to: Float.self) else {
             preconditionFailure("a convolution by products needs memory")

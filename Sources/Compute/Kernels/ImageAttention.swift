@@ -5,6 +5,8 @@
 public final class ImageAttention {
     private let engine: Engine
     private let channels: Int
+    /// That products multiply.
+    private let element: Element
     private var prepared: Prepared?
 
     private static let block = 64
@@ -25,6 +27,7 @@ public final class ImageAttention {
     public init(_ engine: Engine, channels: Int) {
         self.engine = engine
         self.channels = channels
+        element = engine.backend.convolutionElement(engine.precision)
     }
 
     public var bytes: Int { prepared?.arena.bytes ?? 0 }
@@ -64,10 +67,10 @@ public final class ImageAttention {
         let scale = 1 / Float(channels).squareRoot()
         func run<E: StoredElement>(_: E.Type) {
             Softmax.forward(
-                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: engine.precision.element.bytes,
+                E.self, s.scores.base, probabilities: s.probabilities.base, bytes: element.bytes,
                 reciprocals: s.reciprocals.base, logSums: nil, rows: rows, columns: pixels, scale: scale)
         }
-        switch engine.precision.element {
+        switch element {
         case .float32: run(StoredFloat32.self)
         case .bfloat16: run(StoredBFloat16.self)
         }
@@ -76,15 +79,15 @@ public final class ImageAttention {
     private func prepare(_ pixels: Int) -> Prepared {
         if let prepared, prepared.pixels == pixels { return prepared }
         let (engine, channels) = (engine, channels)
-        let (block, element) = (min(Self.block, pixels), engine.precision.element)
+        let (block, element) = (min(Self.block, pixels), element)
         let (arena, (keys, values, scratch)) = Arena.build("image attention") { arena in
             (
                 PackedWeight(
                     engine, arena, inputs: channels, outputs: pixels, transposed: true, stride: channels,
-                    typicalRows: block),
+                    typicalRows: block, element: element),
                 PackedWeight(
                     engine, arena, inputs: pixels, outputs: channels, transposed: false, stride: channels,
-                    typicalRows: block),
+                    typicalRows: block, element: element),
                 (0..<engine.pool.threadCount).map { _ in
                     let scores = arena.take(block * pixels)
                     return Scratch(

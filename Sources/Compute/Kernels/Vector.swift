@@ -63,7 +63,7 @@ enum StoredFloat32: StoredElement {
     }
 
     @inline(__always)
-    static var line: Int { 16 }
+    static var line: Int { Element.float32.perLine }
 
     @inline(__always)
     static func stream(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int) {
@@ -83,7 +83,7 @@ enum StoredBFloat16: StoredElement {
     }
 
     @inline(__always)
-    static var line: Int { 32 }
+    static var line: Int { Element.bfloat16.perLine }
 
     @inline(__always)
     static func stream(_ vector: Vector, _ base: UnsafeMutableRawPointer, _ i: Int) {

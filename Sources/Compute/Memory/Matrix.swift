@@ -5,6 +5,8 @@ public enum Element: Int32, Sendable, CaseIterable {
     case bfloat16 = 1
 
     public var bytes: Int { self == .float32 ? 4 : 2 }
+    /// How many a cache line holds.
+    var perLine: Int { 64 / bytes }
 }
 
 /// A matrix in somebody else's memory, of either element type; it owns nothing and copies as a pointer does. Its rows lie

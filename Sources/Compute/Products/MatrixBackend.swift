@@ -24,7 +24,8 @@ public enum MatrixBackend: Sendable {
         return "\(name(precision)) and \(library.name(.float32))"
     }
 
-    /// What convolutions multiply: beside own kernels float32, for they keep nothing that bfloat16 would make smaller.
+    /// What an autoencoder's convolutions and attention multiply: beside own kernels float32, for they keep nothing that
+    /// bfloat16 would make smaller.
     func convolutionElement(_ precision: Precision) -> Element {
         isNative ? .float32 : precision.element
     }

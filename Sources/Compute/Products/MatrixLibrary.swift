@@ -2,9 +2,8 @@ import CPlatform
 
 /// The backend that a job asks for.
 public enum MatrixLibrary: String, CaseIterable, Sendable {
-    /// The fastest there is: in float32 this program's own kernels, where it is built for processors with AVX-512; else
-    /// oneDNN where it is installed, else OpenBLAS, else own kernels. In bf16 oneDNN, where the processor's products of
-    /// bfloat16 are faster than those of float32; else own kernels. It never goes by a timing, so that all ranks choose alike.
+    /// The fastest there is (`choices`): it goes by what the processor has and what is installed, never by a timing, so that
+    /// ranks on nodes of one kind choose alike.
     case auto
     case native
     case onednn
@@ -23,24 +22,36 @@ public enum MatrixLibrary: String, CaseIterable, Sendable {
         case .onednn: return .oneDNN(try OneDNN.load())
         case .openblas: return .openBLAS(try OpenBLAS.load())
         case .auto:
-            switch precision {
-            case .bf16: return try Self.fasterBFloat16 ? .oneDNN(OneDNN.load()) : Self.ownKernels()
-            case .float32 where fpdm_has_registers_of_sixteen() != 0: return try Self.ownKernels()
-            case .float32: break
+            let choices = Self.choices(
+                precision, hasWideRegisters: fpdm_has_registers_of_sixteen() != 0,
+                bfloat16IsFaster: Self.bfloat16IsFaster)
+            for library in choices.dropLast() {
+                do {
+                    return try library.load(for: precision)
+                } catch {
+                    // Who names a library means it.
+                    if library == .onednn && OneDNN.isNamed { throw error }
+                }
             }
-            do {
-                return .oneDNN(try OneDNN.load())
-            } catch {
-                // Who names a library means it.
-                if OneDNN.isNamed { throw error }
-                if let blas = try? OpenBLAS.load() { return .openBLAS(blas) }
-                return .native(convolutions: nil)
-            }
+            return try (choices.last ?? .native).load(for: precision)
+        }
+    }
+
+    /// What `auto` takes the first of that there is.
+    ///
+    /// In float32 own kernels are the fastest with AVX-512. In bf16 they run at float32's speed, which oneDNN's exceed where
+    /// the processor's products of bfloat16 do.
+    static func choices(
+        _ precision: Precision, hasWideRegisters: Bool, bfloat16IsFaster: Bool
+    ) -> [MatrixLibrary] {
+        switch precision {
+        case .bf16: bfloat16IsFaster ? [.onednn] : [.native]
+        case .float32: hasWideRegisters ? [.native] : [.onednn, .openblas, .native]
         }
     }
 
     /// Whether oneDNN has products of bfloat16 here that are faster than those of float32.
-    private static var fasterBFloat16: Bool {
+    private static var bfloat16IsFaster: Bool {
         guard let library = try? OneDNN.load() else { return false }
         return Processor.current.prefersBFloat16(
             hasProducts: library.hasBFloat16, hasTiles: library.hasBFloat16Tiles)
@@ -54,7 +65,7 @@ public enum MatrixLibrary: String, CaseIterable, Sendable {
     public var fasterPrecision: Precision {
         switch self {
         case .native, .openblas: .float32
-        case .onednn, .auto: Self.fasterBFloat16 ? .bf16 : .float32
+        case .onednn, .auto: Self.bfloat16IsFaster ? .bf16 : .float32
         }
     }
 }

@@ -2,8 +2,7 @@ import COneDNN
 import Glibc
 import Reporting
 
-/// oneDNN, loaded on first use. Its products with packed weights are the fastest there are on most processors, and it
-/// multiplies bfloat16 where the processor does.
+/// oneDNN, loaded on first use. It multiplies bfloat16 by the processor's own instructions, where it has them.
 public struct OneDNN: Sendable {
     /// Library that is loaded unless `FPDM_ONEDNN` names another.
     public static let defaultLibrary = "libdnnl.so.2"
@@ -17,9 +16,11 @@ public struct OneDNN: Sendable {
         if let problem = fpdm_onednn_load(library) {
             return .failure(
                 LibraryError(
-                    description: "cannot load oneDNN from \(library): \(String(cString: problem)); install libdnnl2 "
-                        + "(Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: native (float32) or openblas"
-                ))
+                    description: "cannot load oneDNN from \(library): \(String(cString: problem)); "
+                        + (isNamed
+                            ? "set FPDM_ONEDNN to the library's path or unset it, or choose run.gemm: openblas (float32 only)"
+                            : "install libdnnl2 (Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: native, "
+                                + "or openblas (float32 only)")))
         }
         return .success(OneDNN())
     }()

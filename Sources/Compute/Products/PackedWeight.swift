@@ -30,14 +30,17 @@ public final class PackedWeight: @unchecked Sendable {
     ///   - transposed: whether the weight is stored [N, K], for x W^T; else [K, N], for dY W.
     ///   - stride: floats from one stored row to the next.
     ///   - typicalRows: that most products have: they decide on the layout, whatever the rows of a product.
+    ///   - element: that its products multiply; the engine's precision if nil.
     public init(
-        _ engine: Engine, _ arena: Arena, inputs: Int, outputs: Int, transposed: Bool, stride: Int, typicalRows: Int
+        _ engine: Engine, _ arena: Arena, inputs: Int, outputs: Int, transposed: Bool, stride: Int, typicalRows: Int,
+        element: Element? = nil
     ) {
         self.engine = engine
         self.typicalRows = typicalRows
         self.inputs = inputs
         self.outputs = outputs
-        element = engine.precision.element
+        let element = element ?? engine.precision.element
+        self.element = element
         (rowStride, columnStride) = transposed ? (1, stride) : (stride, 1)
         switch engine.backend {
         case .openBLAS: layout = .plain

@@ -20,7 +20,8 @@ public struct ProductShape: Hashable, Sendable {
         case columns(stride: Int)
         /// B only: in the layout that a product of so many rows reads (`PackedWeight`).
         case packed(rows: Int)
-        /// In vectors of sixteen, [vector][depth][16], `stride` elements from one vector's to the next's (`TileLayout`):
+        /// In vectors as wide as a cache line, [vector][depth][lanes], `stride` elements from one vector's to the next's
+        /// (`TileLayout`):
         /// columns of B, rows of A. Only this program's own kernels read it.
         case vectors(stride: Int)
     }

@@ -8,7 +8,7 @@ public struct TileLayout: Sendable {
     /// Columns of a tile, which one task takes; the last may have fewer.
     public let width: Int
     let inVectors: Bool
-    /// Columns of a vector: 16 of float32, 32 of bfloat16.
+    /// Columns of a vector, which fill a cache line.
     let lanes: Int
     /// Rows that there is room for.
     let rows: Int
@@ -25,7 +25,7 @@ public struct TileLayout: Sendable {
         self.columns = columns
         self.width = width
         inVectors = engine.backend.isNative
-        lanes = Self.lanes(engine)
+        lanes = engine.precision.element.perLine
         // An odd number of cache lines from one vector to the next, so that a row's do not all fall on one place of a cache.
         self.rows = inVectors ? rows | 1 : rows
     }
@@ -41,9 +41,9 @@ public struct TileLayout: Sendable {
     public static func outputGradient(_ engine: Engine, rows: Int, columns: Int, depth: Int) -> TileLayout {
         TileLayout(
             engine, rows: rows, columns: columns,
-            width: width(
-                columns: columns, depth: depth, widest: engine.backend.isNative ? widestOfOwn : widest,
-                step: max(step, lanes(engine))))
+            width: engine.backend.isNative
+                ? width(columns: columns, depth: depth, widest: widestOfOwn, step: engine.precision.element.perLine)
+                : width(columns: columns, depth: depth))
     }
 
     /// Columns of one task of a weight gradient [columns, depth]: such that tasks are of like size.
@@ -52,8 +52,6 @@ public struct TileLayout: Sendable {
         let parts = (columns + most - 1) / most
         return parts == 1 ? columns : ((columns + parts - 1) / parts + step - 1) / step * step
     }
-
-    private static func lanes(_ engine: Engine) -> Int { 64 / engine.precision.element.bytes }
 
     var tiles: Int { (columns + width - 1) / width }
     var isRowMajor: Bool { tiles == 1 && !inVectors }
@@ -83,6 +81,7 @@ public struct TiledRows: Sendable {
 
     public init(_ arena: Arena, _ layout: TileLayout, _ element: Element) {
         self.layout = layout
+        guard element.perLine == layout.lanes else { fatalError("a layout of another element type") }
         let dense = arena.take(rows: layout.rows, columns: layout.storedColumns, element)
         matrix =
             layout.inVectors

@@ -7,6 +7,7 @@ public struct WeightGradient: Sendable {
     private static let rowsPerProduct = 512
     /// Columns of the input that one product takes: with many more it runs at half the speed.
     private static let widestBlock = 1152, usualBlock = 768
+    /// Blocks are a multiple of so many columns.
     static let step = 16
 
     public init(_ outputGradient: TiledRows, _ input: TiledRows) {

@@ -17,40 +17,54 @@ public final class BestProduct {
     private let engine: Engine
     private let panel: Int
     private let arena: Arena
-    private let input: FloatBuffer  // [rows, widest]
-    private let output: FloatBuffer
+    private let input, output: FloatBuffer  // [rows, 4 D], or fewer columns
     private var candidates: [Candidate]
     private let clock = ContinuousClock()
 
+    /// - Parameter model: of width D, whose layers' products are measured.
     public init(_ engine: Engine, _ model: ModelConfiguration) {
         self.engine = engine
-        let (width, panel) = (model.width, model.cut.panelRows)
-        self.panel = panel
-        let shapes = [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
-            [(inputs, outputs, true), (outputs, inputs, false)]
+        panel = model.cut.panelRows
+        let width = model.width
+        let weights: FloatBuffer
+        (arena, (input, output, weights, candidates)) = Arena.build("best product") {
+            Self.memory($0, engine, model)
         }
-        (arena, (input, output, candidates)) = Arena.build("best product") { arena in
-            (
-                arena.take(Self.rows * 4 * width), arena.take(Self.rows * 4 * width),
-                shapes.map { inputs, outputs, transposed in
-                    Candidate(
-                        weight: PackedWeight(
-                            engine, arena, inputs: inputs, outputs: outputs, transposed: transposed,
-                            stride: transposed ? inputs : outputs, typicalRows: panel),
-                        inputs: inputs, outputs: outputs)
-                }
-            )
-        }
-        RandomStream(seed: 1, purpose: 0).normals(into: output.base, count: output.count)
+        let random = RandomStream(seed: 1, purpose: 0)
+        random.normals(into: output.base, count: output.count)
+        random.normals(into: weights.base, count: weights.count)
         Rows.copy(
             Matrix(output, columns: 4 * width),
             to: Matrix(UnsafeMutableRawPointer(input.base), engine.precision.element, columns: 4 * width),
             rows: Self.rows)
         for candidate in candidates {
             candidate.weight.prepare(rows: panel)
-            // Of as many values as the widest layer's.
-            candidate.weight.load(output.base)
+            candidate.weight.load(weights.base)
         }
+    }
+
+    /// Bytes of memory that one takes.
+    public static func bytes(_ engine: Engine, _ model: ModelConfiguration) -> Int {
+        Arena.measure("best product") { _ = memory($0, engine, model) } * MemoryLayout<Float>.stride
+    }
+
+    private static func memory(
+        _ arena: Arena, _ engine: Engine, _ model: ModelConfiguration
+    ) -> (FloatBuffer, FloatBuffer, FloatBuffer, [Candidate]) {
+        let width = model.width
+        let shapes = [(width, 3 * width), (width, 4 * width), (4 * width, width)].flatMap { inputs, outputs in
+            [(inputs, outputs, true), (outputs, inputs, false)]
+        }
+        return (
+            arena.take(rows * 4 * width), arena.take(rows * 4 * width), arena.take(4 * width * width),
+            shapes.map { inputs, outputs, transposed in
+                Candidate(
+                    weight: PackedWeight(
+                        engine, arena, inputs: inputs, outputs: outputs, transposed: transposed,
+                        stride: transposed ? inputs : outputs, typicalRows: model.cut.panelRows),
+                    inputs: inputs, outputs: outputs)
+            }
+        )
     }
 
     /// Runs each product for so many seconds.

@@ -44,7 +44,7 @@ public struct KernelBench {
 
     /// What a layer of the network multiplies: panels by packed weights, and sums over rows.
     private func linear(rows: Int, inputs: Int, outputs: Int) -> [Line] {
-        let (panel, element) = (BatchCut.Shape.usualPanelRows, engine.precision.element)
+        let (panel, element) = (BatchCut.Shape.usualRows, engine.precision.element)
         let layout = TileLayout.outputGradient(engine, rows: rows, columns: outputs, depth: inputs)
         let inputLayout = TileLayout.input(engine, rows: rows, columns: inputs)
         let (arena, b) = Arena.build("bench") { arena in
@@ -138,7 +138,7 @@ public struct KernelBench {
     }
 
     private func elementwise(rows: Int, width: Int) -> [Line] {
-        let (panel, element) = (BatchCut.Shape.usualPanelRows, engine.precision.element)
+        let (panel, element) = (BatchCut.Shape.usualRows, engine.precision.element)
         let (arena, b) = Arena.build("bench") { arena in
             (
                 x: arena.take(rows * width), y: arena.take(rows * width), z: arena.take(rows * width),

@@ -38,7 +38,8 @@ struct EngineOptions: ParsableArguments {
             precision: Precision(rawValue: precision) ?? gemm.fasterPrecision)
     }
 
-    /// One with as many threads as another; of its precision, or by the library that was asked for, where nothing else is said.
+    /// What an engine is measured beside: with as many threads; of its precision, where the opponent has none of its own; by
+    /// the library that was asked for, where it names none.
     func makeEngine(_ opponent: BenchOpponent, beside engine: Engine) throws -> Engine {
         try Engine(
             threads: engine.pool.threadCount, library: opponent.library ?? gemm,

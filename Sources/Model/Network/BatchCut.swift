@@ -30,7 +30,7 @@ public struct BatchCut: Equatable, Sendable {
         public let panelRows: Int
 
         /// Few enough that what a panel's layers make of it stays in a core's own cache.
-        public static let usualPanelRows = 64
+        public static let usualRows = 64
 
         /// Rows of a group at most, where a sample has not more.
         private static let groupRows = 2048
@@ -98,5 +98,5 @@ public struct BatchCut: Equatable, Sendable {
 
 extension ModelConfiguration {
     /// How its batches are cut.
-    public var cut: BatchCut.Shape { BatchCut.Shape(tokens: tokens, panelRows: BatchCut.Shape.usualPanelRows) }
+    public var cut: BatchCut.Shape { BatchCut.Shape(tokens: tokens, panelRows: BatchCut.Shape.usualRows) }
 }

@@ -42,13 +42,34 @@ struct EngineTests {
             }
         }
         #expect(try name(.auto, .float32) == (fpdm_has_registers_of_sixteen() != 0 ? "native" : "oneDNN"))
-        #expect(try name(.auto, .bf16) == (MatrixLibrary.auto.fasterPrecision == .bf16 ? "oneDNN" : "native"))
+        let isFast = try OneDNN.load().hasBFloat16Tiles || Processor.current.isAMD && Processor.current.hasBFloat16
+        #expect(try name(.auto, .bf16) == (isFast ? "oneDNN" : "native"))
+        #expect(MatrixLibrary.auto.fasterPrecision == (isFast ? .bf16 : .float32))
         #expect(try name(.native, .float32) == "native" && name(.openblas, .float32) == "OpenBLAS")
         #expect(try name(.native, .bf16) == "native" && name(.onednn, .bf16) == "oneDNN")
         // What a checkpoint recorded is asked for again.
         for arithmetic in Arithmetic.float32 {
             #expect(MatrixLibrary.recorded(try arithmetic.engine().name) == arithmetic.library)
         }
+    }
+
+    @Test(
+        "what auto takes follows from the processor",
+        arguments: [
+            // AMD since Zen 4, Intel with AMX, with AVX512_BF16 alone, with AVX-512 alone, and AVX2.
+            (Processor(isAMD: true), true, false, true, MatrixLibrary.onednn), (Processor(), true, true, true, .onednn),
+            (Processor(), true, false, true, .native), (Processor(), false, false, true, .native),
+            (Processor(isAMD: true), false, false, false, .native),
+        ])
+    func choices(
+        _ processor: Processor, _ hasProducts: Bool, _ hasTiles: Bool, _ isWide: Bool, _ inBFloat16: MatrixLibrary
+    ) {
+        let isFaster = processor.prefersBFloat16(hasProducts: hasProducts, hasTiles: hasTiles)
+        func choices(_ precision: Precision) -> [MatrixLibrary] {
+            MatrixLibrary.choices(precision, hasWideRegisters: isWide, bfloat16IsFaster: isFaster)
+        }
+        #expect(choices(.bf16) == [inBFloat16])
+        #expect(choices(.float32) == (isWide ? [.native] : [.onednn, .openblas, .native]))
     }
 
     @Test("own kernels go by a version of their own, and name the library of their convolutions beside it")
@@ -78,6 +99,8 @@ struct EngineTests {
         #expect(engine.backend.convolutionElement(.bf16) == .float32)
         #expect(engine.nameWithConvolutions == (try Arithmetic.native.engine().nameWithConvolutions))
         #expect(try Arithmetic.oneDNN.engine().backend.convolutionElement(.bf16) == .bfloat16)
+        // Where nothing is installed, too.
+        #expect(throws: Never.self) { _ = try Engine(threads: 1, .native(convolutions: nil), .bf16) }
     }
 
     @Test("a library that cannot be used ends the program with 70")

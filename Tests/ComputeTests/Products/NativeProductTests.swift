@@ -109,6 +109,13 @@ struct NativeProductTests {
             target.fill(.nan)
             let words = UnsafeMutableRawPointer(target.base).assumingMemoryBound(to: UInt32.self)
             blocks.packPairs(memory.buffer(values).base, row: columns, column: 1, depth: depth, into: words)
+            let byColumns = memory.buffer(Naive.transpose(values.doubles, depth, columns).map { Float($0) })
+            let other = memory.empty(target.count)
+            other.fill(.nan)
+            blocks.packPairs(
+                byColumns.base, row: 1, column: depth, depth: depth,
+                into: UnsafeMutableRawPointer(other.base).assumingMemoryBound(to: UInt32.self))
+            expectSameBits(other.array, target.array, "by columns")
             var start = 0
             for block in blocks.all {
                 for k in 0..<(depth + 1) / 2 * 2 {

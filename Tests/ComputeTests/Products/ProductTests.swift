@@ -111,19 +111,25 @@ struct ProductTests {
     }
 
     /// Scratch memory grows while products are prepared, and those of before go on working.
-    @Test("products that were prepared early run beside later, larger ones", arguments: Arithmetic.float32)
+    @Test(
+        "products that were prepared early run beside later, larger ones",
+        arguments: Arithmetic.float32 + Arithmetic.bfloat16)
     func growth(_ arithmetic: Arithmetic) throws {
         let engine = try arithmetic.engine(threads: 3)
-        let first = ProductShape(rows: 33, columns: 65, depth: 129, a: .columns(stride: 33), b: .columns(stride: 129))
-        let (a, b) = (randomFloats(33 * 129, seed: 1), randomFloats(65 * 129, seed: 2))
+        let element = arithmetic.element
+        let first = ProductShape(
+            rows: 33, columns: 65, depth: 129, a: .columns(stride: 33), b: .columns(stride: 129), element)
+        let a = element.rounded(randomFloats(33 * 129, seed: 1))
+        let b = element.rounded(randomFloats(65 * 129, seed: 2))
         let early = engine.products(first)
         for size in [100, 400, 700] {
             _ = engine.products(
-                ProductShape(rows: size, columns: size, depth: size, a: .columns(stride: size), accumulates: true))
+                ProductShape(
+                    rows: size, columns: size, depth: size, a: .columns(stride: size), element, accumulates: true))
         }
         let expected = Naive.multiply(a.doubles, b.doubles, 33, 65, 129, transposeA: true, transposeB: true)
         withWorkspace { memory in
-            let (x, y) = (memory.buffer(a), memory.buffer(b))
+            let (x, y) = (memory.matrix(a, columns: 33, element), memory.matrix(b, columns: 129, element))
             let outputs = (0..<12).map { _ in memory.empty(33 * 65) }
             engine.pool.parallelFor(12) { task, worker in
                 early.run(x.base, y.base, into: outputs[task].base, worker: worker)

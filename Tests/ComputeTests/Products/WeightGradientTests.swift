@@ -31,7 +31,7 @@ struct WeightGradientTests {
         let gradient = randomFloats(c.rows * c.columns, seed: 1)
         let input = randomFloats(c.rows * c.depth, seed: 2)
         // A tile in vectors is of whole ones.
-        let lanes = 64 / element.bytes
+        let lanes = element.perLine
         let width = min((c.width + lanes - 1) / lanes * lanes, c.columns)
         let layout = TileLayout(
             engine, rows: c.capacity, columns: c.columns, width: engine.backend.isNative ? width : c.width)
@@ -67,7 +67,8 @@ struct WeightGradientTests {
                 }
                 let sums = memory.buffer(randomFloats(c.columns * c.depth, seed: 3))
                 let work = WeightGradient(tiled, isCopied ? copied.input(kept) : placed)
-                #expect(work.tasks == layout.tiles * WeightGradient.blocks(c.depth).count)
+                let tile = engine.backend.isNative ? width : c.width
+                #expect(work.tasks == (c.columns + tile - 1) / tile * WeightGradient.blocks(c.depth).count)
                 engine.pool.parallelFor(work.tasks) { task, worker in
                     work.run(products, into: sums, task: task, worker: worker)
                 }
@@ -98,9 +99,12 @@ struct WeightGradientTests {
 
     @Test(
         "blocks of the input are of like width",
-        arguments: [(1, [1]), (1152, [1152]), (1153, [592, 561]), (4608, [Int](repeating: 768, count: 6))])
-    func blocks(_ depth: Int, _ widths: [Int]) {
-        let blocks = WeightGradient.blocks(depth)
+        arguments: [
+            (1, 16, [1]), (1152, 16, [1152]), (1153, 16, [592, 561]), (1153, 32, [608, 545]),
+            (4608, 16, [Int](repeating: 768, count: 6)),
+        ])
+    func blocks(_ depth: Int, _ step: Int, _ widths: [Int]) {
+        let blocks = WeightGradient.blocks(depth, step: step)
         #expect(blocks.map(\.count) == widths && blocks.first?.lowerBound == 0 && blocks.last?.upperBound == depth)
     }
 
@@ -116,5 +120,9 @@ struct WeightGradientTests {
         }
         #expect(TileLayout.width(columns: 1152, depth: 4608) == 192)
         #expect(TileLayout.width(columns: 384, depth: 64) == 384)
+        // Beside own kernels smaller tasks; of whole cache lines.
+        #expect(TileLayout.width(columns: 1536, depth: 384, widest: 192, step: 16) == 192)
+        #expect(TileLayout.width(columns: 400, depth: 384, widest: 192, step: 16) == 144)
+        #expect(TileLayout.width(columns: 400, depth: 384, widest: 192, step: 32) == 160)
     }
 }

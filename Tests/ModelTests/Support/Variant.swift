@@ -71,7 +71,7 @@ struct Variant: Sendable, CustomTestStringConvertible {
         ($0.preDepth, $0.postDepth) = (0, 0)
     }
 
-    /// Panels of up to 128 rows, and weight gradients in blocks of their columns.
+    /// Weight gradients in blocks of their columns.
     static let wideLayers = fixedPoint("FPDM, 144 tokens of 776, nothing around it", free: 1, withGradient: 2) {
         ($0.imageSize, $0.width, $0.heads, $0.mlpRatio) = (24, 776, 8, 0.5)
         ($0.preDepth, $0.postDepth) = (0, 0)

@@ -34,8 +34,12 @@ struct ColumnBlocks: Sendable {
         all = blocks
     }
 
+    /// Columns of all blocks as stored. All blocks but the last are whole: those before a block are as wide as stored columns
+    /// as they have columns.
+    var width: Int { all.reduce(0) { $0 + $1.width } }
+
     /// Floats of all blocks in packed form.
-    func packedCount(depth: Int) -> Int { all.reduce(0) { $0 + $1.width } * depth }
+    func packedCount(depth: Int) -> Int { width * depth }
 
     /// Packs all blocks, one behind the other.
     func pack(

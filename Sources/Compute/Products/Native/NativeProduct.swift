@@ -9,21 +9,22 @@ struct NativeProduct: Sendable {
 
     private let shape: ProductShape
     private let blocks: [ColumnBlocks.Block]
+    /// Of all blocks as stored.
+    private let width: Int
     private let readsPlainB: Bool
     private let places: RowPlaces
     /// Floats of B from one step along the depth to the next, from one column to the next, and from one vector of columns to
     /// the next.
     private let bStep, bColumn, bVector: Int
-    /// Steps along the depth that one tile takes at most: a block of B of so many stays near.
     private let depthBlock: Int
 
-    private static let deepest = 512
     /// Floats from one row of B to the next up to which it is read as it lies.
     private static let closeRows = 128
 
     init(_ shape: ProductShape) {
         self.shape = shape
-        blocks = ColumnBlocks(columns: shape.columns).all
+        let columns = ColumnBlocks(columns: shape.columns)
+        (blocks, width) = (columns.all, columns.width)
         places = RowPlaces(shape.a)
         switch shape.b {
         case .rows(let stride):
@@ -34,9 +35,7 @@ struct NativeProduct: Sendable {
         case .packed: (bStep, bColumn, bVector, readsPlainB) = (0, 0, 16, false)
         case .vectors(let stride): (bStep, bColumn, bVector, readsPlainB) = (16, 1, stride, true)
         }
-        // What is added to C is a sum of its own, so its chain is not cut.
-        let parts = shape.accumulates ? 1 : (shape.depth + Self.deepest - 1) / Self.deepest
-        depthBlock = (shape.depth + parts - 1) / parts
+        depthBlock = DepthParts.size(shape)
     }
 
     /// Bytes for a block of B.
@@ -77,10 +76,9 @@ struct NativeProduct: Sendable {
 
     /// With B packed by blocks.
     func run(_ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>) {
-        let size = shape.depth * blocks.reduce(0) { $0 + $1.width }
         for index in 0..<shape.batch {
             runOne(
-                a + index * shape.rows * shape.depth, packed: packed + index * size,
+                a + index * shape.rows * shape.depth, packed: packed + index * shape.depth * width,
                 into: c + index * shape.rows * shape.columns)
         }
     }
@@ -89,7 +87,7 @@ struct NativeProduct: Sendable {
     private func runOne(
         _ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>
     ) {
-        /// A block from a step along the depth on; blocks before it are as wide as their columns.
+        /// A block from a step along the depth on.
         func place(_ block: ColumnBlocks.Block, _ first: Int) -> UnsafePointer<Float> {
             packed + block.first * shape.depth + first * block.width
         }
@@ -108,13 +106,15 @@ struct NativeProduct: Sendable {
     }
 
     /// All rows of C, of one block of its columns.
+    ///
+    /// - Parameter next: nothing, where the depth is cut.
     private func run(
         _ a: UnsafePointer<Float>, _ block: ColumnBlocks.Block, _ b: UnsafePointer<Float>, step: Int, vector: Int,
         next: NextBlock, into c: UnsafeMutablePointer<Float>
     ) {
         for first in stride(from: 0, to: shape.depth, by: depthBlock) {
             run(
-                a, block, b + first * step, step: step, vector: vector, from: first, next: next.from(first), into: c)
+                a, block, b + first * step, step: step, vector: vector, from: first, next: next, into: c)
         }
     }
 

@@ -22,6 +22,17 @@ struct RowPlaces: Sendable {
     func offset(_ index: Int) -> Int { index / 16 * vector + index % 16 * row }
 }
 
+/// How a product's depth is cut, so that a block of B's columns over one part of it stays in the nearer caches.
+enum DepthParts {
+    private static let deepest = 512
+
+    /// Steps along the depth of a part. What is added to C is a sum of its own, whose chain is not cut.
+    static func size(_ shape: ProductShape) -> Int {
+        let parts = shape.accumulates ? 1 : (shape.depth + deepest - 1) / deepest
+        return (shape.depth + parts - 1) / parts
+    }
+}
+
 /// What of B will be wanted next, for tiles to bring near meanwhile.
 enum NextBlock {
     case nothing
@@ -31,16 +42,6 @@ enum NextBlock {
     case vectors(UnsafeRawPointer, stride: Int, count: Int)
 
     private static let line = 64
-
-    /// Of it, what lies from a step along the depth on.
-    func from(_ first: Int) -> NextBlock {
-        switch self {
-        case .whole(let start, let row): .whole(start + first * row, row: row)
-        case .vectors(let start, let stride, let count):
-            .vectors(start + first * Self.line, stride: stride, count: count)
-        case .nothing: .nothing
-        }
-    }
 
     /// Where one tile of several begins, and the bytes from one of its steps to the next.
     @inline(__always)

@@ -5,10 +5,13 @@ import CPlatform
 /// Widening is exact, and so is a product of two bfloat16 in float32; sums are float32's. It runs at the speed of float32,
 /// which on processors whose dot products of bfloat16 are slow, or that have none, is the fastest there is; in memory
 /// and in the farther caches everything takes half the room. A part of the depth of A is widened once for all
-/// columns, just before the tiles of the first block of columns read it; a block of B once for all rows.
+/// columns, just before the tiles of the first block of columns read it; a block of B once for all rows. Networks have B
+/// packed, or both operands in vectors; other layouts are there for all else, and are not made to be fast.
 struct WidenedProduct: Sendable {
     private let shape: ProductShape
     private let blocks: [ColumnBlocks.Block]
+    /// Of all blocks as stored.
+    private let width: Int
     /// Steps along the depth of a part.
     private let partDepth: Int
     /// A part of A, widened.
@@ -16,14 +19,12 @@ struct WidenedProduct: Sendable {
     private let aFloats: Int
     private let bFloats: Int
 
-    private static let deepest = 512
-
     init(_ shape: ProductShape) {
         self.shape = shape
-        blocks = ColumnBlocks(columns: shape.columns).all
-        let parts = shape.accumulates ? 1 : (shape.depth + Self.deepest - 1) / Self.deepest
+        let columns = ColumnBlocks(columns: shape.columns)
+        (blocks, width) = (columns.all, columns.width)
         // Even, so that no pair is parted.
-        partDepth = ((shape.depth + parts - 1) / parts + 1) / 2 * 2
+        partDepth = (DepthParts.size(shape) + 1) / 2 * 2
         let stored = (shape.rows + 15) / 16 * 16
         switch shape.a {
         case .rows:
@@ -71,10 +72,9 @@ struct WidenedProduct: Sendable {
         scratch: UnsafeMutableRawPointer?
     ) {
         let pairs = (shape.depth + 1) / 2
-        let words = blocks.reduce(0) { $0 + $1.width } * pairs
         for index in 0..<shape.batch {
-            let start = packed + index * words
-            /// A block's words from a step along the depth on; blocks before it are all of its columns' width.
+            let start = packed + index * width * pairs
+            /// A block's words from a step along the depth on.
             func place(_ block: ColumnBlocks.Block, _ first: Int) -> UnsafePointer<UInt32> {
                 start + block.first * pairs + first / 2 * block.width
             }
@@ -139,8 +139,7 @@ struct WidenedProduct: Sendable {
         }
     }
 
-    /// Columns of bfloat16 of a cache line.
-    private static let line = 32
+    private static let line = Element.bfloat16.perLine
 
     /// What a tile brings near of the rows that are widened next: of vectors, which come from afar, a quarter.
     @inline(__always)
