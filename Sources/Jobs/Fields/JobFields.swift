@@ -204,8 +204,8 @@ extension JobConfiguration {
                 + "samples counting the less the likelier theirs was (arXiv 2102.09672, 3.3)."),
         JobField(
             "training", "precision", \.training.precision.orAutomatic,
-            "Number format of products and of what is kept for the backward pass: float32, or bf16 with sums in float32, which "
-                + "takes half the memory. auto: bf16 where all ranks' processors are faster with it."),
+            "Number format of products and of what is kept for the backward pass, which takes half the memory in bf16: float32, or "
+                + "bf16 with sums in float32. auto: bf16 where all ranks' processors are faster with it."),
         JobField(
             "training", "activations", \.training.activations.orAutomatic,
             "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0.",
