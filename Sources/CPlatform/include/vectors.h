@@ -1,5 +1,5 @@
 // Vectors of sixteen floats, as Swift's SIMD16<Float> sees them: loads and stores of less than a whole one by a mask, and
-// conversion from and to bfloat16, which Swift lacks. All of them are one or two instructions with AVX-512.
+// conversion from and to bfloat16, which Swift lacks. Loads, stores and conversions are one or two instructions with AVX-512.
 #pragma once
 #include <stdint.h>
 #if defined(__x86_64__)

@@ -1,8 +1,8 @@
 /// A product of float32 by this program's own kernels.
 ///
 /// A block of B's columns, cut along the depth where that is long, stays in the nearer caches while all rows of A pass by,
-/// eight at a time; meanwhile the next block, and the next rows, are brought there. B is read packed by blocks: weights are packed once (`PackedWeight`), other
-/// matrices block by block as they are used, or as they lie where that is as good.
+/// eight at a time; meanwhile the next block, and the next rows, are brought there. B is read packed by blocks: weights are
+/// packed once (`PackedWeight`), other matrices block by block as they are used, or as they lie where that is as good.
 struct NativeProduct: Sendable {
     /// Counts the versions of these kernels: up by one where a product gives other bits.
     static let version = 1
@@ -16,6 +16,7 @@ struct NativeProduct: Sendable {
     /// Floats of B from one step along the depth to the next, from one column to the next, and from one vector of columns to
     /// the next.
     private let bStep, bColumn, bVector: Int
+    /// Steps along the depth of a part (`DepthParts`).
     private let depthBlock: Int
 
     /// Floats from one row of B to the next up to which it is read as it lies.
