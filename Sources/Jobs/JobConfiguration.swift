@@ -197,6 +197,8 @@ public struct JobConfiguration: Equatable, Sendable {
     public struct Checkpoint: Equatable, Sendable {
         /// Steps between checkpoints; 0: only at the end.
         public var every = 1000
+        /// Whether training goes on while one is written, from a copy.
+        public var background = true
         /// The latest checkpoints that stay; 0: all.
         public var keepLast = 0
         /// Those stay, too, whose step is a multiple of this; 0: none for that reason.
@@ -243,7 +245,9 @@ public struct JobConfiguration: Equatable, Sendable {
     }
 
     /// Whether any checkpoint is written while training goes on: it waits for the one at its end.
-    public var savesWhileTraining: Bool { checkpoint.every > 0 && checkpoint.every < training.steps }
+    public var savesWhileTraining: Bool {
+        checkpoint.background && checkpoint.every > 0 && checkpoint.every < training.steps
+    }
 
     /// The sampler with `auto` resolved.
     public var sampler: SamplerKind { sampling.sampler ?? (diffusion.target == .flow ? .flow : .ddpm) }

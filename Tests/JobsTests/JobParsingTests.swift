@@ -96,7 +96,7 @@ import Testing
                 == ["job.yaml:3: globalBatch: unknown key; did you mean training.globalBatch?"])
         #expect(
             refusal(of: leastJob + "checkpoint:\n  zzz: 3\n")
-                == ["job.yaml:4: checkpoint.zzz: unknown key; checkpoint has every, keepLast, keepEvery"])
+                == ["job.yaml:4: checkpoint.zzz: unknown key; checkpoint has every, background, keepLast, keepEvery"])
     }
 
     @Test(arguments: [

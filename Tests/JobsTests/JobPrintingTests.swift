@@ -95,6 +95,7 @@ private func randomJob(_ random: inout some RandomNumberGenerator) -> JobConfigu
     job.ema.decay = number(0...1)
     job.ema.warmup = flip()
     job.checkpoint.every = count(0...5000)
+    job.checkpoint.background = flip()
     job.checkpoint.keepLast = count(0...5)
     job.checkpoint.keepEvery = count(0...5000)
     job.sampling.sampler = flow ? [nil, .flow, .heun][count(0...2)] : [nil, .ddpm, .ddim][count(0...2)]

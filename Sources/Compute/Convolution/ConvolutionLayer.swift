@@ -131,7 +131,7 @@ public final class ConvolutionLayer {
     private func prepare(_ tiling: Tiling) -> Packed {
         let shape = ConvolutionShape(
             inputs: inputs, outputs: outputs, kernel: geometry.kernel, stride: geometry.stride, rows: tiling.rows,
-            columns: tiling.columns, element: engine.backend.convolutionElement(engine.precision))
+            columns: tiling.columns, element: engine.backend.imageElement(engine.precision))
         if let packed, packed.convolution.shape == shape { return packed }
         packed?.memory.deallocate()
         let convolution = engine.convolutions(shape, engine)

@@ -10,9 +10,30 @@ public final class Attention: @unchecked Sendable {
     private let element, operand: Element
     private let queryBlock: Int
     private let headsPerTask: Int
+    private let training: Bool
     private let transposed: Transposed
     private var products: [Key: Products] = [:]
     private let scratch: [Scratch]
+    private var scale: Float { 1 / Float(heads.headWidth).squareRoot() }
+
+    /// How products read a transposed matrix of a head.
+    private enum Transposed {
+        /// As it lies.
+        case plain
+        /// Packed by blocks of columns, once for all blocks of queries.
+        case packed(floats: Int)
+
+        init(_ backend: MatrixBackend, _ heads: Heads) {
+            guard case .native = backend else {
+                self = .plain
+                return
+            }
+            self = .packed(floats: ColumnBlocks(columns: heads.tokens).packedCount(depth: heads.headWidth))
+        }
+
+        /// Of one head.
+        var floats: Int { if case .packed(let floats) = self { floats } else { 0 } }
+    }
 
     /// A block of queries: of so many heads at once, so many of each.
     private struct Key: Hashable { let batch, queries: Int }
@@ -49,6 +70,7 @@ public final class Attention: @unchecked Sendable {
     public init(_ engine: Engine, _ arena: Arena, _ heads: Heads, training: Bool) {
         self.engine = engine
         self.heads = heads
+        self.training = training
         element = engine.precision.element
         let (tokens, width) = (heads.tokens, heads.headWidth)
         queryBlock = min(tokens, 128)
@@ -79,30 +101,7 @@ public final class Attention: @unchecked Sendable {
                     queries: arena.take(widenedFloats), keys: arena.take(widenedFloats),
                     values: arena.take(widenedFloats), gradient: arena.take(training ? widenedFloats : 0)))
         }
-        self.training = training
     }
-
-    /// How products read a transposed matrix of a head.
-    private enum Transposed {
-        /// As it lies.
-        case plain
-        /// Packed by blocks of columns, once for all blocks of queries.
-        case packed(floats: Int)
-
-        init(_ backend: MatrixBackend, _ heads: Heads) {
-            guard case .native = backend else {
-                self = .plain
-                return
-            }
-            self = .packed(floats: ColumnBlocks(columns: heads.tokens).packedCount(depth: heads.headWidth))
-        }
-
-        /// Of one head.
-        var floats: Int { if case .packed(let floats) = self { floats } else { 0 } }
-    }
-
-    private let training: Bool
-    private var scale: Float { 1 / Float(heads.headWidth).squareRoot() }
 
     /// Tasks of one pass over so many samples.
     public func tasks(samples: Int) -> Int { (samples * heads.heads + headsPerTask - 1) / headsPerTask }

@@ -35,22 +35,6 @@ public enum GELU {
         return (value, multiplyAdd(value * (Vector(repeating: 1) - s), slope, s))
     }
 
-    /// output [count] = gelu(input [count]); may be in place.
-    public static func forward(_ input: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>, count: Int) {
-        for (i, n) in vectors(count) { store(value(load(input + i, n)), output + i, n) }
-    }
-
-    /// gradient [count] *= gelu'(input [count])
-    public static func backward(
-        input: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, count: Int
-    ) {
-        for (i, n) in vectors(count) {
-            store(load(gradient + i, n) * valueAndDerivative(load(input + i, n)).derivative, gradient + i, n)
-        }
-    }
-
-    // MARK: - Of a layer's rows
-
     /// activated [rows, N] = gelu(hidden), hidden = product + addend + bias, kept where it will be asked for.
     ///
     /// - Parameters:

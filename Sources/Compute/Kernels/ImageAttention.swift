@@ -27,7 +27,7 @@ public final class ImageAttention {
     public init(_ engine: Engine, channels: Int) {
         self.engine = engine
         self.channels = channels
-        element = engine.backend.convolutionElement(engine.precision)
+        element = engine.backend.imageElement(engine.precision)
     }
 
     public var bytes: Int { prepared?.arena.bytes ?? 0 }

@@ -1,3 +1,8 @@
+/// What processors read and write memory by.
+enum CacheLine {
+    static var bytes: Int { 64 }
+}
+
 /// What numbers are stored as.
 public enum Element: Int32, Sendable, CaseIterable {
     case float32 = 0
@@ -6,7 +11,7 @@ public enum Element: Int32, Sendable, CaseIterable {
 
     public var bytes: Int { self == .float32 ? 4 : 2 }
     /// How many a cache line holds.
-    var perLine: Int { 64 / bytes }
+    var perLine: Int { CacheLine.bytes / bytes }
 }
 
 /// A matrix in somebody else's memory, of either element type; it owns nothing and copies as a pointer does. Its rows lie

@@ -26,7 +26,7 @@ public enum MatrixBackend: Sendable {
 
     /// What an autoencoder's convolutions and attention multiply: beside own kernels float32, for they keep nothing that
     /// bfloat16 would make smaller.
-    func convolutionElement(_ precision: Precision) -> Element {
+    func imageElement(_ precision: Precision) -> Element {
         isNative ? .float32 : precision.element
     }
 

@@ -45,6 +45,7 @@ public struct SampleBench {
         public let secondsPerRun: Double
         public let secondsFastest: Double
         public let secondsPerImage: Double
+        public let samplesPerSecond: Double
         /// See `StepFLOPs`.
         public let flopsPerRun: Double
         public let flopsPerSecond: Double
@@ -52,6 +53,19 @@ public struct SampleBench {
         public let bestProductFlops: Double
         /// The most memory that the process has held.
         public let peakBytes: Int
+        public let phases: Phases
+        /// Of the network's evaluations.
+        public let kernels: [PhaseKernels]
+    }
+
+    /// Seconds of a run's parts, each the median over the runs.
+    public struct Phases: Codable, Equatable, Sendable {
+        /// The weights are taken over into the layout of products.
+        public let packing: Double
+        /// The network's evaluations.
+        public let network: Double
+        /// Guidance apart, which is in them: from the network's output to the next image.
+        public let sampler: Double
     }
 
     private let settings: Settings
@@ -67,31 +81,36 @@ public struct SampleBench {
         state.startForBench()
         let (arena, x) = Arena.build("images") { $0.take(batch * model.imageValues) }
         defer { withExtendedLifetime(arena) {} }
-        let clock = ContinuousClock()
-        func seconds(_ sampler: ImageSampler) -> Double {
+        func measured(_ sampler: ImageSampler) -> Run {
             for image in 0..<batch {
                 random.validationNoise(
                     sample: image, into: x.base + image * model.imageValues, count: model.imageValues)
             }
-            let begin = clock.now
+            var run = Run(engine.pool.clock)
             sampler.load(state.weights)
+            run.lap(\.packing)
             sampler.sample(
                 x, count: batch, labels: .classes((0..<batch).map { $0 * 37 % model.classes }),
-                unconditional: .classes([Int](repeating: model.classes, count: batch))
-            ) { _, _, _ in preconditionFailure("DDIM adds no noise") }
-            return (clock.now - begin).seconds
+                unconditional: .classes([Int](repeating: model.classes, count: batch)),
+                noiseOf: { _, _, _ in preconditionFailure("DDIM adds no noise") },
+                onEvaluation: { run.lap(\.network) }, onStep: { _, _ in run.lap(\.sampler) })
+            return run
         }
         // One evaluation of the network warms up.
-        _ = seconds(try sampler(steps: 1))
+        _ = measured(try sampler(steps: 1))
         let sampler = try sampler(steps: settings.steps)
-        var times = [seconds(sampler)]
+        engine.pool.clock.isRunning = true
+        var runs = [measured(sampler)]
         let peak = ProcessMemory.peak
         let best = BestProduct(engine, model)
         best.measure(seconds: 0.2)
-        while times.count < settings.repeats {
-            times.append(seconds(sampler))
+        while runs.count < settings.repeats {
+            runs.append(measured(sampler))
             best.measure(seconds: 0.2)
         }
+        engine.pool.clock.isRunning = false
+        let times = runs.map(\.seconds)
+        func median(_ phase: KeyPath<Run, Double>) -> Double { runs.map { $0[keyPath: phase] }.median }
         let flops = StepFLOPs(model).sampling(
             images: batch, isGuided: settings.guidance != 1, steps: settings.steps, iterations: settings.iterations)
         return Result(
@@ -99,9 +118,38 @@ public struct SampleBench {
             backend: engine.name, threads: engine.pool.threadCount, batch: batch, steps: settings.steps,
             iterations: settings.iterations, guidance: settings.guidance, repeats: settings.repeats,
             secondsPerRun: times.median, secondsFastest: times.min() ?? 0,
-            secondsPerImage: times.median / Double(batch), flopsPerRun: flops, flopsPerSecond: flops / times.median,
-            bestProductFlops: best.flops,
-            peakBytes: peak)
+            secondsPerImage: times.median / Double(batch), samplesPerSecond: Double(batch) / times.median,
+            flopsPerRun: flops, flopsPerSecond: flops / times.median,
+            bestProductFlops: best.flops, peakBytes: peak,
+            phases: Phases(
+                packing: median(\.packing), network: median(\.network), sampler: median(\.sampler)),
+            kernels: [
+                PhaseKernels(
+                    "network", seconds: runs.map(\.network), readings: runs.flatMap(\.readings),
+                    threads: engine.pool.threadCount)
+            ])
+    }
+
+    /// A run, and the clock beside it.
+    private struct Run {
+        var packing = 0.0, network = 0.0, sampler = 0.0
+        /// Of the network's evaluations.
+        private(set) var readings: [KernelClock.Reading] = []
+        var seconds: Double { packing + network + sampler }
+
+        private let kernels: KernelClock
+        private var begin = ContinuousClock.now
+        private var reading: KernelClock.Reading
+
+        init(_ kernels: KernelClock) { (self.kernels, reading) = (kernels, kernels.reading) }
+
+        /// What has passed since the last lap belongs to this phase.
+        mutating func lap(_ phase: WritableKeyPath<Run, Double>) {
+            let (now, reading) = (ContinuousClock.now, kernels.reading)
+            self[keyPath: phase] += (now - begin).seconds
+            if phase == \.network { readings.append(reading - self.reading) }
+            (begin, self.reading) = (now, reading)
+        }
     }
 
     private func sampler(steps: Int) throws -> ImageSampler {

@@ -78,23 +78,7 @@ public struct StepBench {
         public let loss: Double
         public let phases: Phases
         /// Of the phases in which products run.
-        public let kernels: [Kernels]
-    }
-
-    /// What the threads did in one phase of a step, on average: seconds summed over them.
-    public struct Kernels: Codable, Equatable, Sendable {
-        public let phase: String
-        /// Of the phase, times the number of threads.
-        public let seconds: Double
-        /// Products of layers, forward and back, and how fast they were, a thread.
-        public let layers, layersFlops: Double
-        public let weightGradients, weightGradientsFlops: Double
-        /// Attention's products.
-        public let attention, attentionFlops: Double
-        /// All else that tasks do: norms, GELU, softmax, gates, copies, layers with a row for each sample.
-        public let elementwise: Double
-        /// Threads that wait for others, or have no part in what one does.
-        public let waiting: Double
+        public let kernels: [PhaseKernels]
     }
 
     /// Seconds of a step's parts, each the median over the steps.
@@ -254,25 +238,10 @@ private final class StepWork: @unchecked Sendable {
             sum: median(.sum) + adding, optimizer: median(.optimizer))
     }
 
-    var kernels: [StepBench.Kernels] {
+    var kernels: [PhaseKernels] {
         [("forward", Phase.forward), ("backward", .backward)].map { name, phase in
-            let count = Double(seconds.count)
-            let readings = readings[phase] ?? []
-            func mean(_ value: (KernelClock.Reading) -> Double?) -> Double {
-                readings.reduce(0) { $0 + (value($1) ?? 0) } / count
-            }
-            func speed(_ kind: ProductKind) -> Double {
-                let time = mean { $0.seconds[kind] }
-                return time > 0 ? mean { $0.operations[kind] } / time : 0
-            }
-            let times = phases[phase] ?? []
-            let all = times.reduce(0, +) / count * Double(engine.pool.threadCount)
-            let (layers, gradients) = (mean { $0.seconds[.layer] }, mean { $0.seconds[.weightGradient] })
-            let (attention, tasks) = (mean { $0.seconds[.attention] }, mean { $0.taskSeconds })
-            return StepBench.Kernels(
-                phase: name, seconds: all, layers: layers, layersFlops: speed(.layer), weightGradients: gradients,
-                weightGradientsFlops: speed(.weightGradient), attention: attention, attentionFlops: speed(.attention),
-                elementwise: tasks - layers - gradients - attention, waiting: all - tasks)
+            PhaseKernels(
+                name, seconds: phases[phase] ?? [], readings: readings[phase] ?? [], threads: engine.pool.threadCount)
         }
     }
 

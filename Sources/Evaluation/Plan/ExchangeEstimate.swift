@@ -23,10 +23,10 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
     public let bytesPerNode: Double
     /// Seconds on the network; 0 on one node, nil where its rate is not given.
     public let networkSeconds: Double?
-    /// Copies within a node, adding up and rounding.
-    public let memorySeconds: Double
+    /// Copies within a node, adding up and rounding; nil where nothing was measured.
+    public let memorySeconds: Double?
     /// What is known of them.
-    public var seconds: Double { memorySeconds + (networkSeconds ?? 0) }
+    public var seconds: Double { (memorySeconds ?? 0) + (networkSeconds ?? 0) }
 
     private enum CodingKeys: String, CodingKey { case bytesPerRank, bytesPerNode, networkSeconds, memorySeconds }
 
@@ -34,7 +34,8 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
     /// it, added to the sum, rounded. What `fpdm bench exchange` takes on one node is as long as so many copies.
     private static let copies = 4.0
 
-    init(_ plan: JobPlan, network: NetworkRate?, engine: Engine) {
+    /// - Parameter engine: measures how fast memory is; nil to measure nothing.
+    public init(_ plan: JobPlan, network: NetworkRate?, engine: Engine? = nil) {
         let (cluster, table) = (plan.cluster, ParameterTable(plan.job.model))
         let (ranks, own) = (Double(cluster.ranks), plan.job.training.virtualRanks / cluster.ranks)
         let slice = Double(table.flatCount) / ranks
@@ -50,8 +51,10 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
         let bytesOut = max(bytesOut(cluster.ranksOnNode), bytesOut(cluster.ranksOnLastNode))
         bytesPerNode = bytesOut
         networkSeconds = cluster.nodes == 1 ? 0 : network.map { bytesOut / $0.bytesPerSecond }
-        let rate = Self.copyRate(engine) / Double(engine.pool.threadCount)
-        memorySeconds = cluster.ranks == 1 ? 0 : Self.copies * bytesPerRank / rate
+        let bytes = Self.copies * bytesPerRank
+        memorySeconds = engine.map {
+            cluster.ranks == 1 ? 0 : bytes / (Self.copyRate($0) / Double($0.pool.threadCount))
+        }
     }
 
     /// Bytes a second that the engine's threads copy together, from memory to memory.

@@ -35,12 +35,14 @@ struct BenchCommand: ParsableCommand {
             try Session.requireOneProcess("bench kernels")
             let engine = try engine.makeEngine()
             var lines: [KernelBench.Line] = []
-            if !json { print("\(engine.name), \(engine.pool.threadCount) threads") }
+            if !json {
+                print("\(engine.name), \(counted(engine.pool.threadCount, "thread")), \(engine.precision.rawValue)")
+            }
             KernelBench(engine: engine, seconds: seconds).run { line in
                 lines.append(line)
                 if !json {
                     print(
-                        line.kernel.padding(toLength: 32, withPad: " ", startingAt: 0)
+                        line.kernel.padding(toLength: 42, withPad: " ", startingAt: 0)
                             + line.shape.padding(toLength: 36, withPad: " ", startingAt: 0)
                             + "\(String(format: "%8.2f", line.value)) \(line.unit)")
                 }

@@ -24,7 +24,7 @@ extension BenchCommand {
         @Option(name: .long, help: "Sampling steps.")
         var steps = SampleBench.Settings().steps
 
-        @Option(name: .long, help: "An FPDM's iterations in each step.")
+        @Option(name: .long, help: "An FPDM's iterations in each step; a DiT has none.")
         var iterations = SampleBench.Settings().iterations
 
         @Option(name: .long, help: "Scale of the guidance; 1 is none.")
@@ -68,14 +68,18 @@ extension BenchCommand {
         }
 
         private func words(_ result: SampleBench.Result) -> String {
-            """
-            \(significant(result.secondsPerRun)) s for \(result.batch) images (median of \(result.repeats), fastest \
-            \(significant(result.secondsFastest))), \(significant(result.secondsPerImage)) s an image
-            \(significant(result.flopsPerRun / 1e9)) GFLOP, \(significant(result.flopsPerSecond / 1e9)) GFLOP/s: \
-            \(significant(100 * result.flopsPerSecond / result.bestProductFlops, 3)) % of the best packed product's \
-            \(significant(result.bestProductFlops / 1e9))
-            at most \(gibibytes(result.peakBytes)) of memory
-            """
+            let phases = result.phases
+            return """
+                \(significant(result.secondsPerRun)) s for \(counted(result.batch, "image")) (median of \(result.repeats), \
+                fastest \(significant(result.secondsFastest))), \(significant(result.secondsPerImage)) s an image, \
+                \(significant(result.samplesPerSecond)) samples/s
+                \(significant(result.flopsPerRun / 1e9)) GFLOP, \(significant(result.flopsPerSecond / 1e9)) GFLOP/s: \
+                \(significant(100 * result.flopsPerSecond / result.bestProductFlops, 3)) % of the best packed product's \
+                \(significant(result.bestProductFlops / 1e9))
+                \(phaseWords([("packing", phases.packing), ("network", phases.network), ("sampler", phases.sampler)]))
+                \(kernelTable(result.kernels))
+                at most \(gibibytes(result.peakBytes)) of memory
+                """
         }
     }
 }

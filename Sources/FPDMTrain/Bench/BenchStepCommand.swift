@@ -28,7 +28,7 @@ extension BenchCommand {
 
         @Option(
             name: .long, parsing: .upToNextOption,
-            help: "Two numbers, an FPDM's iterations without and with a gradient.")
+            help: "Two numbers, an FPDM's iterations without and with a gradient; a DiT has none.")
         var iterations = [5, 6]
 
         @Option(name: .long, help: "How the backward pass gets at its activations: keep or recompute.")
@@ -45,7 +45,7 @@ extension BenchCommand {
                 """)
         var beside: BenchOpponent?
 
-        @Flag(name: .long, help: "Print JSON.")
+        @Flag(name: .long, help: "Print JSON: an object; with --beside an array of two.")
         var json = false
 
         func validate() throws {
@@ -92,22 +92,6 @@ extension BenchCommand {
             }
         }
 
-        /// Shares of the threads' time in the phases with products, and the speed of a thread's products.
-        private func kernels(_ result: StepBench.Result) -> String {
-            let rows = result.kernels.map { k in
-                func share(_ seconds: Double, _ flops: Double? = nil) -> String {
-                    let percent = "\(significant(100 * seconds / k.seconds, 3)) %"
-                    return flops.map { $0 > 0 ? "\(percent), \(significant($0 / 1e9, 3))" : "-" } ?? percent
-                }
-                return [
-                    k.phase, share(k.layers, k.layersFlops), share(k.weightGradients, k.weightGradientsFlops),
-                    share(k.attention, k.attentionFlops), share(k.elementwise), share(k.waiting),
-                ]
-            }
-            let heads = ["time, GFLOP/s a thread", "layers", "weight gradients", "attention", "elementwise", "waiting"]
-            return table([heads] + rows, texts: 1)
-        }
-
         private func words(_ result: StepBench.Result) -> String {
             let phases = result.phases
             let parts = [
@@ -121,8 +105,8 @@ extension BenchCommand {
                 \(significant(result.flopsPerStep / 1e9)) GFLOP a step, \(significant(result.flopsPerSecond / 1e9)) \
                 GFLOP/s: \(significant(100 * result.flopsPerSecond / result.bestProductFlops, 3)) % of the best packed \
                 product's \(significant(result.bestProductFlops / 1e9))
-                \(parts.map { "\($0) \(significant($1, 3)) s" }.joined(separator: ", "))
-                \(kernels(result))
+                \(phaseWords(parts))
+                \(kernelTable(result.kernels))
                 """
         }
     }

@@ -19,6 +19,8 @@ struct PlanCommand: ParsableCommand {
             Memory is counted by the code that will take it. Seconds follow from rates measured here and now, with the \
             job's own network: on a machine like those that will run it, while nothing else runs. The exchange between \
             nodes takes as long as the network needs for its bytes.
+
+            A job that does not fit is told of, and no failure: with --json by the key fits.
             """)
 
     @Argument(help: "Job file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
@@ -38,10 +40,14 @@ struct PlanCommand: ParsableCommand {
         name: .long, help: "Threads of a rank; if not given, run.threads or an equal share of this machine's cores.")
     var threads: Int?
 
-    @Option(name: .long, help: "Memory of a node, such as 64GB; what this process may use if not given.")
+    @Option(
+        name: .long, help: "Memory of a node, such as 64GB; what this process may use if not given.",
+        transform: MemoryAmount.init)
     var memory: MemoryAmount?
 
-    @Option(name: .long, help: "What a node's link carries in one direction, such as 10gbit.")
+    @Option(
+        name: .long, help: "What a node's link carries in one direction, such as 10gbit.",
+        transform: NetworkAmount.init)
     var network: NetworkAmount?
 
     @Flag(name: .long, help: "Measure nothing: tell memory and operations only.")
@@ -76,11 +82,13 @@ struct PlanCommand: ParsableCommand {
         for (key, reason) in plan.supposed {
             Console.log.notice("\(key): \(reason); planned for float32 samples that are not kept in memory")
         }
+        if let line = plan.job.configuration.idleNote(forRanks: ranks) { Console.log.notice("\(line)") }
         let estimate = try noTiming ? nil : self.estimate(plan, threads: wanted, cores: cores, backend)
+        let report = PlanReport(plan, threads: wanted, network: network?.rate, estimate)
         if json {
-            try Console.printJSON(PlanReport(plan, threads: wanted, estimate))
+            try Console.printJSON(report)
         } else {
-            print(PlanReport(plan, threads: wanted, estimate).words(plan))
+            print(report.words(plan))
         }
     }
 

@@ -34,11 +34,13 @@ struct PlanReport: Encodable {
     let flopsPerStep: Double
     let flopsLeast: Double
     let flopsMost: Double
+    /// What ranks send each other.
+    let exchange: ExchangeEstimate
     let expected: StepEstimate?
     /// Keys of data sets that are not there, and were supposed.
     let supposed: [String]
 
-    init(_ plan: JobPlan, threads: Int, _ estimate: StepEstimate?) {
+    init(_ plan: JobPlan, threads: Int, network: NetworkRate?, _ estimate: StepEstimate?) {
         let (job, cluster) = (plan.job, plan.cluster)
         parameters = ParameterTable(job.model).trainableCount
         (ranks, ranksPerNode, nodes) = (cluster.ranks, cluster.ranksPerNode, cluster.nodes)
@@ -62,6 +64,7 @@ struct PlanReport: Encodable {
             job.training.backward.iterations(Iterations(withoutGradient: without.min, withGradient: with.min)))
         flopsMost = step(
             job.training.backward.iterations(Iterations(withoutGradient: without.max, withGradient: with.max)))
+        exchange = estimate?.exchange ?? ExchangeEstimate(plan, network: network)
         expected = estimate
         supposed = plan.supposed.map(\.key)
     }
@@ -69,10 +72,9 @@ struct PlanReport: Encodable {
     func words(_ plan: JobPlan) -> String {
         let job = plan.job
         var text = [
-            "\(job.model.inWords); batch \(job.training.globalBatch) in \(job.training.virtualRanks) virtual ranks of "
-                + "\(virtualRankSize), microbatch \(microbatch), \(precision), activations: \(activations)",
-            "\(ranks) rank\(ranks == 1 ? "" : "s") x \(threads) thread\(threads == 1 ? "" : "s") on \(nodes) "
-                + "node\(nodes == 1 ? "" : "s")",
+            "\(job.model.inWords); batch \(job.training.globalBatch) in "
+                + "\(counted(job.training.virtualRanks, "virtual rank")) of \(virtualRankSize), microbatch \(microbatch), \(precision), activations: \(activations)",
+            "\(counted(ranks, "rank")) x \(counted(threads, "thread")) on \(counted(nodes, "node"))",
             "",
         ]
         var rows = [["memory, MiB", "a rank", "a node"]]
@@ -92,11 +94,16 @@ struct PlanReport: Encodable {
             ? "" : ", from \(significant(flopsLeast / 1e9)) to \(significant(flopsMost / 1e9)) as steps draw iterations"
         text.append("\(significant(flopsPerStep / 1e9)) GFLOP a step\(range)")
         if let expected { text += self.words(expected, steps: job.training.steps) }
+        if nodes > 1 {
+            let bytes = "\(significant(exchange.bytesPerNode / 1e6, 3)) MB leave a node in a step"
+            text.append(
+                exchange.networkSeconds.map { "\(bytes), in \(significant($0, 3)) s" }
+                    ?? "\(bytes); --network tells how long that takes")
+        }
         return text.joined(separator: "\n")
     }
 
     private func words(_ expected: StepEstimate, steps: Int) -> [String] {
-        let exchange = expected.exchange
         var parts = [
             "computing \(significant(expected.computeSeconds, 3)) s", "sums \(significant(expected.sumSeconds, 3)) s",
             "optimizer \(significant(expected.optimizerSeconds, 3)) s",
@@ -104,22 +111,14 @@ struct PlanReport: Encodable {
         if ranks > 1 {
             parts.append("exchange \(significant(exchange.seconds, 3)) s")
         }
-        var lines = [
+        let trial = expected.trial
+        return [
             "expected \(significant(expected.seconds, 3)) s a step, \(significant(expected.samplesPerSecond, 3)) samples/s: "
                 + parts.joined(separator: ", "),
             "\(steps) steps: \(readable(seconds: Double(steps) * expected.seconds))",
+            "measured on \(counted(trial.ranksAtOnce, "rank")) at once, \(counted(trial.samples, "sample"))"
+                + plannedIterations(trial),
         ]
-        if nodes > 1 {
-            let bytes = "\(significant(exchange.bytesPerNode / 1e6, 3)) MB leave a node in a step"
-            lines.append(
-                exchange.networkSeconds.map { "\(bytes), in \(significant($0, 3)) s" }
-                    ?? "\(bytes); --network tells how long that takes")
-        }
-        let trial = expected.trial
-        lines.append(
-            "measured on \(trial.ranksAtOnce) rank\(trial.ranksAtOnce == 1 ? "" : "s") at once, \(trial.samples) samples"
-                + (plannedIterations(trial)))
-        return lines
     }
 
     private func plannedIterations(_ trial: StepEstimate.Trial) -> String {

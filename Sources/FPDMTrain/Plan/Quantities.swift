@@ -2,7 +2,7 @@ import ArgumentParser
 import Evaluation
 
 /// An amount of memory as people write it: 64GB, 48GiB, or 64G as Slurm means it.
-struct MemoryAmount: ExpressibleByArgument {
+struct MemoryAmount {
     let bytes: Int
 
     private static let units: [String: Double] = [
@@ -10,26 +10,32 @@ struct MemoryAmount: ExpressibleByArgument {
         "kib": 0x1p10, "mib": 0x1p20, "gib": 0x1p30, "tib": 0x1p40, "k": 0x1p10, "m": 0x1p20, "g": 0x1p30, "t": 0x1p40,
     ]
 
-    init?(argument: String) {
-        guard let bytes = quantity(argument, Self.units), 1..<0x1p60 ~= bytes else { return nil }
+    /// - Throws: `ValidationError`
+    init(_ argument: String) throws {
+        guard let bytes = quantity(argument, Self.units), 1..<0x1p60 ~= bytes else {
+            throw ValidationError("a number and a unit: MB, GB, TB, or MiB, GiB, TiB, such as 64GB")
+        }
         self.bytes = Int(bytes)
     }
 }
 
 /// A network's rate as people write it: 10gbit, 200Gbit/s, or 1.25GB/s.
-struct NetworkAmount: ExpressibleByArgument {
+struct NetworkAmount {
     let rate: NetworkRate
 
     private static let units: [String: Double] = [
         "kbit": 1e3, "mbit": 1e6, "gbit": 1e9, "tbit": 1e12, "mb/s": 8e6, "gb/s": 8e9,
     ]
 
-    init?(argument: String) {
+    /// - Throws: `ValidationError`
+    init(_ argument: String) throws {
         // B is bytes, b bits.
         var text = argument.hasSuffix("b/s") ? argument.dropLast(3) + "bit" : argument
         text = text.lowercased()
         for suffix in ["/s", "ps"] where text.hasSuffix("bit" + suffix) { text.removeLast(suffix.count) }
-        guard let bits = quantity(text, Self.units), 1e3..<1e16 ~= bits else { return nil }
+        guard let bits = quantity(text, Self.units), 1e3..<1e16 ~= bits else {
+            throw ValidationError("a number and a unit: mbit, gbit (a second), or MB/s, GB/s, such as 10gbit")
+        }
         rate = NetworkRate(bitsPerSecond: bits)
     }
 }

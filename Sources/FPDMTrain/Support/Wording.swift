@@ -26,3 +26,6 @@ func table(_ rows: [[String]], texts: Int) -> String {
         return String(line.reversed().drop { $0 == " " }.reversed())
     }.joined(separator: "\n")
 }
+
+/// A number of things: 1 image, 2 images.
+func counted(_ count: Int, _ thing: String) -> String { "\(count) \(thing)\(count == 1 ? "" : "s")" }

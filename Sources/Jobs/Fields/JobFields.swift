@@ -271,8 +271,11 @@ extension JobConfiguration {
     private static let checkpointFields: [JobField] = [
         JobField(
             "checkpoint", "every", \.checkpoint.every,
-            "Steps between checkpoints, written from a copy while training goes on; 0: only at the end, without a copy.",
-            .atLeast(0), onResume: .free),
+            "Steps between checkpoints; 0: only at the end.", .atLeast(0), onResume: .free),
+        JobField(
+            "checkpoint", "background", \.checkpoint.background,
+            "Whether training goes on while one is written, from a copy of weights, average and moments in memory; otherwise it waits, without a copy.",
+            onResume: .free),
         JobField(
             "checkpoint", "keepLast", \.checkpoint.keepLast, "The latest checkpoints that stay; 0: all.", .atLeast(0),
             onResume: .free),

@@ -14,6 +14,9 @@ public struct JobChange: Codable, Equatable, Sendable {
     public init(key: String, from: String, to: String, step: Int) {
         (self.key, self.from, self.to, self.step) = (key, from, to, step)
     }
+
+    /// What a person is told of it.
+    public var note: String { "\(key): \(from) so far, \(to) from step \(step) on; recorded" }
 }
 
 /// How a run goes on.
@@ -21,7 +24,9 @@ public struct JobResumption: Equatable, Sendable {
     public let job: ResolvedJob
     /// All changes that the run has seen, the new ones last.
     public let changes: [JobChange]
-    /// What a person should know, one line each.
+    /// Those of them that are new.
+    public let recording: [JobChange]
+    /// What a person should know of the others, one line each.
     public let notes: [String]
 }
 
@@ -93,8 +98,7 @@ extension JobConfiguration {
         if allowingChanges, old != new, !found.contains(where: { $0.key == Self.stepsKey }) {
             recording.append(JobChange(key: Self.stepsKey, from: "\(old)", to: "\(new)", step: step))
         }
-        notes += recording.map { "\($0.key): \($0.from) so far, \($0.to) from step \(step) on; recorded" }
-        return JobResumption(job: resolved, changes: changes + recording, notes: notes)
+        return JobResumption(job: resolved, changes: changes + recording, recording: recording, notes: notes)
     }
 
     /// Where this job would give other bits than a recorded one run without a stop.

@@ -70,12 +70,13 @@ public final class ImageSampler {
     ///   - labels: of the B images.
     ///   - unconditional: labels of the unguided half; needed with guidance only.
     ///   - noiseOf: fills the noise of (step index, image).
+    ///   - onEvaluation: called after each evaluation of the network.
     ///   - onStep: called after each step with its position in sampling order and the images so far.
     /// - Returns: the fixed-point iterations of each image, with guidance those of both halves; none of a DiT.
     @discardableResult public func sample(
         _ x: FloatBuffer, count: Int, labels: Labels, unconditional: Labels,
         noiseOf: (_ index: Int, _ image: Int, _ output: UnsafeMutablePointer<Float>) -> Void,
-        onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
+        onEvaluation: () -> Void = {}, onStep: (_ position: Int, _ x: FloatBuffer) -> Void = { _, _ in }
     ) -> [Int] {
         precondition(count >= 1 && count <= capacity, "more images than planned")
         network.begin(count: count, labels: labels, unconditional: unconditional)
@@ -83,12 +84,14 @@ public final class ImageSampler {
             let index = sampler.count - 1 - position
             let iterations = model.fixedPoint ? options.iterations[position] : 0
             network.evaluate(x, at: sampler.originalTimestep(at: index), iterations: iterations)
+            onEvaluation()
             if sampler.usesNoise(at: index) {
                 for image in 0..<count { noiseOf(index, image, noise.base + image * model.imageValues) }
             }
             step(x, index: index, count: count)
             if let second = sampler.secondTimestep(at: index) {
                 network.evaluate(x, at: second, iterations: iterations)
+                onEvaluation()
                 correct(x, index: index, count: count)
             }
             onStep(position, x)

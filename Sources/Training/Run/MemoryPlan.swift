@@ -124,6 +124,7 @@ public struct MemoryPlan: Equatable, Sendable {
         if job.with(microbatch: 1).microbatchSize < job.microbatchSize {
             remedies.append("lower training.microbatch (now \(job.microbatchSize))")
         }
+        if job.configuration.savesWhileTraining { remedies.append("set checkpoint.background: false") }
         remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")
         throw Failure(
             .badData,

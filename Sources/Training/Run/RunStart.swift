@@ -88,8 +88,13 @@ struct RunStart {
         for line in resumption?.notes ?? [] { note(line) }
         if let checkpoint, let resumption, checkpoint.metadata.step >= resumption.job.training.steps {
             note("\(folder.path): step \(checkpoint.metadata.step) was the last; nothing is left to do")
+            if !resumption.recording.isEmpty {
+                let keys = resumption.recording.map(\.key).joined(separator: ", ")
+                note("\(keys): not changed, for a change begins with a step, and none is left; raise training.steps")
+            }
             return nil
         }
+        for change in resumption?.recording ?? [] { note(change.note) }
         // The job as the run goes on: recorded changes may have other virtual ranks than the job file.
         let running = resumption?.job ?? job.resolved { .keep }
         try Self.requireSound(running, world)
@@ -274,9 +279,7 @@ struct RunStart {
             try RunOrigin.differences(
                 checkpoint, fingerprint, environment, changes: recorded, allowing: options.allowingChanges)
         }
-        for change in found {
-            note("\(change.key): \(change.from) so far, \(change.to) from step \(change.step) on; recorded")
-        }
+        for change in found { note(change.note) }
         return recorded + found
     }
 

@@ -281,12 +281,13 @@ public final class TrainingRun {
 
     // MARK: - Saving
 
-    /// Saves the present state while training goes on; a save that is under way is waited for first. One that fails is
-    /// told of, and training goes on. Collective.
+    /// Saves the present state, while training goes on where it may; a save that is under way is waited for first. One
+    /// that fails is told of, and training goes on. Collective.
     private func save(_ observer: Observer) throws {
         trainer.runGuard?.heartbeat.enter(.saving)
         tell(try saver.finish(), observer)
-        tell(try saver.begin(metadata), observer)
+        let ending = try saver.begin(metadata)
+        tell(try saver.copies ? ending : ending ?? saver.finish(), observer)
     }
 
     /// Saves the present state, unless that was done, and waits for it. Collective.

@@ -74,6 +74,9 @@ package final class CheckpointSaver {
         layout = state.checkpointLayout
     }
 
+    /// Whether the state may change while it is written; otherwise `finish` follows `begin` at once.
+    package var copies: Bool { snapshot != nil }
+
     /// The least bytes that a checkpoint takes, over all ranks.
     package var bytes: Int { CheckpointSpace.bytes(layout) }
 

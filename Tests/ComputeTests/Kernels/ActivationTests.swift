@@ -14,12 +14,18 @@ struct ActivationTests {
         let g = randomFloats(count, seed: 2)
         withWorkspace { memory in
             let (input, output, gradient) = (memory.buffer(x), memory.empty(count), memory.buffer(g))
-            GELU.forward(input.base, into: output.base, count: count)
-            GELU.backward(input: input.base, gradient: gradient.base, count: count)
+            let (again, sums) = (memory.empty(count), memory.buffer(g))
+            func row(_ buffer: FloatBuffer) -> Matrix { Matrix(buffer, columns: count) }
+            GELU.forward(row(input), hidden: nil, activated: row(output), rows: 1)
+            GELU.backward(
+                row(gradient), hidden: row(input), activated: row(again), gradient: row(gradient),
+                columnSums: sums.base, rows: 1)
             expectClose(output.array, x.doubles.map(Naive.gelu), within: 1e-6, "GELU")
+            expectSameBits(again.array, output.array, "once more")
             expectClose(
                 gradient.array, zip(x.doubles, g.doubles).map { Naive.geluSlope($0) * $1 }, within: 1e-6, "gradient")
-            GELU.forward(input.base, into: input.base, count: count)
+            expectClose(sums.array, zip(g, gradient.array).map { Double($0 + $1) }, within: 1e-6, "column sums")
+            GELU.forward(row(input), hidden: nil, activated: row(input), rows: 1)
             expectSameBits(input.array, output.array, "in place")
         }
     }
@@ -47,8 +53,11 @@ struct ActivationTests {
             let (input, gelu, silu) = (memory.buffer(x), memory.empty(x.count), memory.empty(x.count))
             let ones = [Float](repeating: 1, count: x.count)
             let (geluSlope, siluSlope) = (memory.buffer(ones), memory.buffer(ones))
-            GELU.forward(input.base, into: gelu.base, count: x.count)
-            GELU.backward(input: input.base, gradient: geluSlope.base, count: x.count)
+            func row(_ buffer: FloatBuffer) -> Matrix { Matrix(buffer, columns: x.count) }
+            GELU.forward(row(input), hidden: nil, activated: row(gelu), rows: 1)
+            GELU.backward(
+                row(geluSlope), hidden: row(input), activated: row(memory.empty(x.count)), gradient: row(geluSlope),
+                rows: 1)
             SiLU.forward(input, into: silu, count: x.count)
             SiLU.backward(input: input, gradient: siluSlope, count: x.count)
             for i in x.indices where x[i] != 0 {

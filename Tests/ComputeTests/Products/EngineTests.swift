@@ -96,9 +96,9 @@ struct EngineTests {
     func nativeBFloat16() throws {
         let engine = try #require(Arithmetic.bfloat16.first).engine()
         #expect(engine.name == "native \(NativeProduct.version)" && engine.precision == .bf16)
-        #expect(engine.backend.convolutionElement(.bf16) == .float32)
+        #expect(engine.backend.imageElement(.bf16) == .float32)
         #expect(engine.nameWithConvolutions == (try Arithmetic.native.engine().nameWithConvolutions))
-        #expect(try Arithmetic.oneDNN.engine().backend.convolutionElement(.bf16) == .bfloat16)
+        #expect(try Arithmetic.oneDNN.engine().backend.imageElement(.bf16) == .bfloat16)
         // Where nothing is installed, too.
         #expect(throws: Never.self) { _ = try Engine(threads: 1, .native(convolutions: nil), .bf16) }
     }

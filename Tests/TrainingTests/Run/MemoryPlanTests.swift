@@ -127,6 +127,18 @@ import Testing
         #expect(alone.contains("lower training.microbatch (now \(microbatch))") == (microbatch > 2))
         #expect(alone.hasSuffix("choose a smaller model or a larger node") && !alone.contains("fewer ranks"))
         #expect(try words(ranks: 2).hasSuffix("start fewer ranks on a node"))
+        #expect(!alone.contains("checkpoint.background"))
+        let saving = self.job { ($0.training.steps, $0.checkpoint.every) = (10, 5) }.resolved { activations }
+        let waiting = self.job {
+            ($0.training.steps, $0.checkpoint.every, $0.checkpoint.background) = (10, 5, false)
+        }.resolved { activations }
+        for (job, names) in [(saving, true), (waiting, false)] {
+            let failure = statedFailure {
+                try plan(job).requireFits(job, ranks: 1, limit: limit(kibibytes: 1))
+            }
+            #expect(failure?.description.contains("set checkpoint.background: false") == names)
+        }
+        #expect(plan(waiting).bytes < plan(saving).bytes)
         if activations == .keep {
             #expect(plan(job.with(activations: .recompute)).activationBytes < plan(job).activationBytes)
         }

@@ -14,7 +14,7 @@ struct ColumnBlocks: Sendable {
         /// Columns of the last vector.
         var lastLanes: Int { count - (vectors - 1) * Self.lanes }
 
-        static let lanes = 16
+        static var lanes: Int { Vector.scalarCount }
     }
 
     /// Vectors of a register tile at most.

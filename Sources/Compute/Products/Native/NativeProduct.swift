@@ -17,26 +17,26 @@ struct NativeProduct: Sendable {
     /// the next.
     private let bStep, bColumn, bVector: Int
     /// Steps along the depth of a part (`DepthParts`).
-    private let depthBlock: Int
+    private let partDepth: Int
 
     /// Floats from one row of B to the next up to which it is read as it lies.
     private static let closeRows = 128
 
     init(_ shape: ProductShape) {
         self.shape = shape
-        let columns = ColumnBlocks(columns: shape.columns)
+        let (columns, lanes) = (ColumnBlocks(columns: shape.columns), ColumnBlocks.Block.lanes)
         (blocks, width) = (columns.all, columns.width)
         places = RowPlaces(shape.a)
         switch shape.b {
         case .rows(let stride):
-            (bStep, bColumn, bVector) = (stride, 1, 16)
+            (bStep, bColumn, bVector) = (stride, 1, lanes)
             readsPlainB =
-                shape.columns % ColumnBlocks.Block.lanes == 0 && (stride <= Self.closeRows || shape.rows <= 16)
-        case .columns(let stride): (bStep, bColumn, bVector, readsPlainB) = (1, stride, 16, false)
-        case .packed: (bStep, bColumn, bVector, readsPlainB) = (0, 0, 16, false)
-        case .vectors(let stride): (bStep, bColumn, bVector, readsPlainB) = (16, 1, stride, true)
+                shape.columns % lanes == 0 && (stride <= Self.closeRows || shape.rows <= 16)
+        case .columns(let stride): (bStep, bColumn, bVector, readsPlainB) = (1, stride, lanes, false)
+        case .packed: (bStep, bColumn, bVector, readsPlainB) = (0, 0, lanes, false)
+        case .vectors(let stride): (bStep, bColumn, bVector, readsPlainB) = (lanes, 1, stride, true)
         }
-        depthBlock = DepthParts.size(shape)
+        partDepth = DepthParts.size(shape)
     }
 
     /// Bytes for a block of B.
@@ -55,21 +55,20 @@ struct NativeProduct: Sendable {
             let b = b + index * shape.depth * shape.columns
             let c = c + index * shape.rows * shape.columns
             for (number, block) in blocks.enumerated() {
-                let own = b + block.first / 16 * bVector
                 if readsPlainB {
                     var next = NextBlock.nothing
-                    if case .vectors = shape.b, number + 1 < blocks.count {
-                        next = .vectors(
-                            own + block.vectors * bVector, stride: bVector * MemoryLayout<Float>.stride,
-                            count: blocks[number + 1].vectors)
+                    if case .vectors(let stride) = shape.b, number + 1 < blocks.count {
+                        next = .columns(of: blocks[number + 1], b, .float32, stride: stride, from: 0)
                     }
-                    run(a, block, own, step: bStep, vector: bVector, next: next, into: c + block.first)
+                    run(
+                        a, block, b + block.first / ColumnBlocks.Block.lanes * bVector, step: bStep, vector: bVector,
+                        next: next, into: c + block.first)
                 } else {
                     guard let packed = scratch?.assumingMemoryBound(to: Float.self) else {
                         preconditionFailure("a product that packs needs memory")
                     }
                     ColumnBlocks.pack(block, b, row: bStep, column: bColumn, depth: shape.depth, into: packed)
-                    run(a, block, packed, step: block.width, vector: 16, next: .nothing, into: c + block.first)
+                    run(a, block, packed, step: block.width, vector: bVector, next: .nothing, into: c + block.first)
                 }
             }
         }
@@ -88,20 +87,13 @@ struct NativeProduct: Sendable {
     private func runOne(
         _ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>
     ) {
-        /// A block from a step along the depth on.
-        func place(_ block: ColumnBlocks.Block, _ first: Int) -> UnsafePointer<Float> {
-            packed + block.first * shape.depth + first * block.width
-        }
-        for first in stride(from: 0, to: shape.depth, by: depthBlock) {
+        let b = PackedBlocks(
+            start: packed, blocks: blocks, depth: shape.depth, partDepth: partDepth, stepsPerWord: 1)
+        for first in stride(from: 0, to: shape.depth, by: partDepth) {
             for (number, block) in blocks.enumerated() {
-                let (following, from) =
-                    number + 1 < blocks.count ? (blocks[number + 1], first) : (blocks[0], first + depthBlock)
-                let next: NextBlock =
-                    from < shape.depth
-                    ? .whole(place(following, from), row: following.width * MemoryLayout<Float>.stride) : .nothing
                 run(
-                    a, block, place(block, first), step: block.width, vector: 16, from: first, next: next,
-                    into: c + block.first)
+                    a, block, b.place(block, from: first), step: block.width, vector: bVector, from: first,
+                    next: b.next(after: number, from: first), into: c + block.first)
             }
         }
     }
@@ -113,7 +105,7 @@ struct NativeProduct: Sendable {
         _ a: UnsafePointer<Float>, _ block: ColumnBlocks.Block, _ b: UnsafePointer<Float>, step: Int, vector: Int,
         next: NextBlock, into c: UnsafeMutablePointer<Float>
     ) {
-        for first in stride(from: 0, to: shape.depth, by: depthBlock) {
+        for first in stride(from: 0, to: shape.depth, by: partDepth) {
             run(
                 a, block, b + first * step, step: step, vector: vector, from: first, next: next, into: c)
         }
@@ -132,7 +124,7 @@ struct NativeProduct: Sendable {
     ) {
         RowTiles(
             rows: shape.rows, places: places, cRow: shape.cStride, block: block, a: a + first * places.step, b: b,
-            bStep: step, bVector: vector, depth: min(depthBlock, shape.depth - first), c: c, continues: first > 0,
+            bStep: step, bVector: vector, depth: min(partDepth, shape.depth - first), c: c, continues: first > 0,
             adds: shape.accumulates, next: next
         ).run()
     }

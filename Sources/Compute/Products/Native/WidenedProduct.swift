@@ -57,11 +57,7 @@ struct WidenedProduct: Sendable {
                 widen(b, block, first: first, depth: depth, into: target)
             } next: { number, first in
                 guard case .vectors(let stride) = shape.b, number + 1 < blocks.count else { return .nothing }
-                // A block may begin or end in the middle of a vector.
-                let following = blocks[number + 1]
-                let (from, last) = (following.first / Self.line, (following.first + following.width - 1) / Self.line)
-                return .vectors(
-                    UnsafeRawPointer(b + from * stride + first * Self.line), stride: 2 * stride, count: last - from + 1)
+                return .columns(of: blocks[number + 1], b, .bfloat16, stride: stride, from: first)
             }
         }
     }
@@ -71,20 +67,14 @@ struct WidenedProduct: Sendable {
         _ a: UnsafePointer<UInt16>, packed: UnsafePointer<UInt32>, into c: UnsafeMutablePointer<Float>,
         scratch: UnsafeMutableRawPointer?
     ) {
-        let pairs = (shape.depth + 1) / 2
         for index in 0..<shape.batch {
-            let start = packed + index * width * pairs
-            /// A block's words from a step along the depth on.
-            func place(_ block: ColumnBlocks.Block, _ first: Int) -> UnsafePointer<UInt32> {
-                start + block.first * pairs + first / 2 * block.width
-            }
+            let b = PackedBlocks(
+                start: packed + index * width * ((shape.depth + 1) / 2), blocks: blocks, depth: shape.depth,
+                partDepth: partDepth, stepsPerWord: 2)
             runOne(index, a, into: c, scratch) { block, first, depth, target in
-                Self.widen(place(block, first), block, depth: depth, into: target)
+                Self.widen(b.place(block, from: first), block, depth: depth, into: target)
             } next: { number, first in
-                let (following, from) =
-                    number + 1 < blocks.count ? (blocks[number + 1], first) : (blocks[0], first + partDepth)
-                guard from < shape.depth else { return .nothing }
-                return .whole(place(following, from), row: following.width * MemoryLayout<UInt16>.stride)
+                b.next(after: number, from: first)
             }
         }
     }
