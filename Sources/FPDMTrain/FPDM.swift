@@ -16,7 +16,7 @@ struct FPDM: ParsableCommand {
               fpdm checkpoint inspect runs/digits         what is in there
 
             Exit codes (sysexits.h):
-              0   done                    70  internal error, or a loss that is not finite
+              0   done                    70  internal error, a library missing, a loss not finite
               1   checkpoints differ      73  would overwrite, or in use
               64  usage                   74  input or output failed, disk full
               65  bad data                75  saved: start me again

@@ -55,17 +55,19 @@ public enum GELU {
         _: E.Type, _ product: Matrix, _ addend: Matrix?, _ bias: UnsafePointer<Float>?, _ hidden: Matrix?,
         _ activated: Matrix, _ rows: Int
     ) {
+        let keeping = KeptRows<E>(hidden)
         for row in 0..<rows {
             let (x, y) = (product.floats(row), activated.row(row))
-            let (added, kept) = (addend?.floats(row), hidden?.row(row))
+            let (added, kept) = (addend?.floats(row), keeping[row])
             for (i, n) in vectors(product.columns) {
                 var v = load(x + i, n)
                 if let added { v += load(added + i, n) }
                 if let bias { v += load(bias + i, n) }
-                if let kept { E.store(v, kept, i, n) }
+                if let kept { keeping.store(v, kept, i, n) }
                 E.store(value(v), y, i, n)
             }
         }
+        keeping.finish()
     }
 
     /// The backward pass of the same: gradient [rows, N] = product * gelu'(hidden), and gelu(hidden) once more.

@@ -20,16 +20,18 @@ public enum Gate {
         _: E.Type, _ stream: Matrix, _ product: Matrix, _ bias: UnsafePointer<Float>, _ gate: SampleVectors,
         _ branch: Matrix?, _ rows: Int
     ) {
+        let keeping = KeptRows<E>(branch)
         for row in 0..<rows {
             let (x, p, g) = (stream.floats(row), product.floats(row), gate[row])
-            let kept = branch?.row(row)
+            let kept = keeping[row]
             for (i, n) in vectors(stream.columns) {
                 let b = load(p + i, n) + load(bias + i, n)
                 let sum = multiplyAdd(load(g + i, n), b, load(x + i, n))
                 store(sum, x + i, n)
-                if let kept { E.store(b, kept, i, n) }
+                if let kept { keeping.store(b, kept, i, n) }
             }
         }
+        keeping.finish()
     }
 
     /// branchGradient [rows, D] = gate * gradient; gateGradient += gradient * branch, summed over a sample's rows.

@@ -127,7 +127,6 @@ import Testing
         #expect(alone.contains("lower training.microbatch (now \(microbatch))") == (microbatch > 2))
         #expect(alone.hasSuffix("choose a smaller model or a larger node") && !alone.contains("fewer ranks"))
         #expect(try words(ranks: 2).hasSuffix("start fewer ranks on a node"))
-        #expect(!alone.contains("checkpoint.background"))
         let saving = self.job { ($0.training.steps, $0.checkpoint.every) = (10, 5) }.resolved { activations }
         let waiting = self.job {
             ($0.training.steps, $0.checkpoint.every, $0.checkpoint.background) = (10, 5, false)

@@ -1,0 +1,34 @@
+import CPlatform
+
+/// Rows that a forward pass keeps for the backward pass, which reads them much later: they are stored past the caches, where
+/// they would only take the room of what is read next. After the last one: `finish`.
+struct KeptRows<E: StoredElement> {
+    private let matrix: Matrix?
+    /// Whether rows begin with a cache line each, as stores past the caches must.
+    private let inLines: Bool
+
+    init(_ matrix: Matrix?) {
+        self.matrix = matrix
+        inLines =
+            matrix.map { (Int(bitPattern: $0.base) | $0.stride * $0.element.bytes) % CacheLine.bytes == 0 } ?? false
+    }
+
+    /// Nil where nothing is kept.
+    @inline(__always)
+    subscript(row: Int) -> UnsafeMutableRawPointer? { matrix?.row(row) }
+
+    /// - Parameters:
+    ///   - i: the first column, a multiple of sixteen.
+    ///   - count: columns that are left.
+    @inline(__always)
+    func store(_ vector: Vector, _ row: UnsafeMutableRawPointer, _ i: Int, _ count: Int) {
+        if inLines && count >= Vector.scalarCount {
+            E.stream(vector, row, i)
+        } else {
+            E.store(vector, row, i, count)
+        }
+    }
+
+    @inline(__always)
+    func finish() { if inLines { fpdm_finish_streams() } }
+}
