@@ -10,7 +10,8 @@
 #   --json FILE     write everything that was measured there
 #
 # The ratio is PyTorch's seconds over ours: above 1 we are faster. `of best` is the share that our operations a second
-# have of the best packed product on as many threads. The program must be built; `make compare` builds it first.
+# have of the best packed product on as many threads. The program must be built; `make compare` builds it first. It ends
+# with 1 where a way other than torch.compile failed; the table then has a hole there.
 # PyTorch goes into .build/peers, as with scripts/peers, and torch.compile needs a C++ compiler.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -28,7 +29,7 @@ compile=true
 json=
 
 usage() {
-    sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
     exit 64
 }
 while [ $# != 0 ]; do
@@ -48,7 +49,7 @@ done
 
 say() { echo "compare: $*" >&2; }
 # Now, not after an hour of measuring.
-if [ -n "$json" ] && ! : >>"$json"; then say "cannot write $json"; exit 73; fi
+if [ -n "$json" ] && ! { : >>"$json"; } 2>/dev/null; then say "cannot write $json"; exit 73; fi
 
 fpdm=${FPDM:-.build/release/fpdm}
 [ -x "$fpdm" ] || { say "$fpdm is not built; make build"; exit 66; }

@@ -1,7 +1,8 @@
 import CPlatform
 
-/// Rows that a forward pass keeps for the backward pass, which reads them much later: they are stored past the caches, where
-/// they would only take the room of what is read next. After the last one: `finish`.
+/// Rows that a forward pass keeps for the backward pass: they are stored past the caches, where they would take the room of
+/// what is read next. Of a whole pass they are read much later; of a group that is formed again soon, and as fast either
+/// way (measured). After the last one: `finish`.
 struct KeptRows<E: StoredElement> {
     private let matrix: Matrix?
     /// Whether rows begin with a cache line each, as stores past the caches must.

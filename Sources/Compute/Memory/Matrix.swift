@@ -1,8 +1,3 @@
-/// What processors read and write memory by.
-enum CacheLine {
-    static var bytes: Int { 64 }
-}
-
 /// What numbers are stored as.
 public enum Element: Int32, Sendable, CaseIterable {
     case float32 = 0

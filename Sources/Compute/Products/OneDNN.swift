@@ -18,7 +18,7 @@ public struct OneDNN: Sendable {
                 LibraryError(
                     description: "cannot load oneDNN from \(library): \(String(cString: problem)); "
                         + (isNamed
-                            ? "set FPDM_ONEDNN to the library's path, or unset it: own kernels (run.gemm: native) do without"
+                            ? "set FPDM_ONEDNN to the library's path, or unset it; run.gemm: native does without it"
                             : "install libdnnl2 (Debian), set FPDM_ONEDNN to the library's path, or choose run.gemm: native, "
                                 + "or openblas (float32 only)")))
         }

@@ -22,9 +22,10 @@ public enum OrderFreeSum {
     /// Values of one task: tensors are cut into stretches of this length, whatever the number of threads.
     public static let stretch = 32_768
 
-    /// Values that a task takes at a time: what is read three times stays in the nearest cache. And how far ahead it asks for
-    /// them: for a network of a million parameters they lie in the farther caches.
-    private static let block = 256, ahead = 2 * block
+    /// Values that a task takes at a time: what is read three times stays in the nearest cache.
+    private static let block = 256
+    /// How far ahead a task asks for values, which lie in the farther caches or in memory.
+    private static let ahead = 2 * block
 
     /// Where each task works: `tensor` is an index into the tensors that were cut.
     public struct Stretch: Sendable {
@@ -58,8 +59,10 @@ public enum OrderFreeSum {
             for start in stride(from: part.range.lowerBound, to: part.range.upperBound, by: block) {
                 let (g, s) = (gradient.base + start, sum.base + start)
                 let count = min(block, part.range.upperBound - start)
-                prefetch(g + ahead, count)
-                prefetch(s + ahead, count)
+                // Not of the next stretch, which another thread may be writing.
+                let further = max(0, min(block, part.range.upperBound - start - ahead))
+                prefetch(g + ahead, further)
+                prefetch(s + ahead, further)
                 largest = max(largest, largestMagnitude(g, count))
                 if isFirst {
                     for i in 0..<count { s[i] = (Double(g[i]) + magic) - magic }
@@ -123,7 +126,7 @@ public enum OrderFreeSum {
         }
     }
 
-    /// Asks for values that will be read and written soon. What lies there need not be theirs.
+    /// Asks for values that will be read and written soon.
     @inline(__always)
     private static func prefetch<Value>(_ values: UnsafeMutablePointer<Value>, _ count: Int) {
         for i in stride(from: 0, to: count, by: CacheLine.bytes / MemoryLayout<Value>.stride) {

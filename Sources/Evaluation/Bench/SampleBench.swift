@@ -64,7 +64,7 @@ public struct SampleBench {
         public let packing: Double
         /// The network's evaluations.
         public let network: Double
-        /// Guidance apart, which is in them: from the network's output to the next image.
+        /// From the network's output to the next image; guidance counts as the network's.
         public let sampler: Double
     }
 

@@ -61,7 +61,7 @@ extension BenchCommand {
             try network.requireMemory(settings.bytes(engine))
             if !json {
                 print(settings.model.inWords)
-                print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+                print("\(engine.name), \(counted(engine.pool.threadCount, "thread")), \(engine.precision.rawValue)")
             }
             let result = try SampleBench(settings, engine: engine).run()
             if json { try Console.printJSON(result) } else { print(words(result)) }

@@ -74,7 +74,7 @@ extension BenchCommand {
             if !json {
                 print(settings.model.inWords)
                 for engine in engines {
-                    print("\(engine.name), \(engine.pool.threadCount) threads, \(engine.precision.rawValue)")
+                    print("\(engine.name), \(counted(engine.pool.threadCount, "thread")), \(engine.precision.rawValue)")
                 }
             }
             let results = try StepBench.inTurn(settings, engines: engines)

@@ -20,7 +20,7 @@ struct PlanCommand: ParsableCommand {
             job's own network: on a machine like those that will run it, while nothing else runs. The exchange between \
             nodes takes as long as the network needs for its bytes.
 
-            A job that does not fit is told of, and no failure: with --json by the key fits.
+            Whether the job fits is said, and changes no exit code; in JSON see the key fits.
             """)
 
     @Argument(help: "Job file (YAML).", completion: .file(extensions: ["yaml", "yml"]))

@@ -34,7 +34,7 @@ struct PlanReport: Encodable {
     let flopsPerStep: Double
     let flopsLeast: Double
     let flopsMost: Double
-    /// What ranks send each other.
+    /// What ranks send each other; the same stands in `expected`.
     let exchange: ExchangeEstimate
     let expected: StepEstimate?
     /// Keys of data sets that are not there, and were supposed.

@@ -271,7 +271,7 @@ extension JobConfiguration {
     private static let checkpointFields: [JobField] = [
         JobField(
             "checkpoint", "every", \.checkpoint.every,
-            "Steps between checkpoints; 0: only at the end.", .atLeast(0), onResume: .free),
+            "Steps between checkpoints; 0: only at the end, where no copy is taken.", .atLeast(0), onResume: .free),
         JobField(
             "checkpoint", "background", \.checkpoint.background,
             "Whether training goes on while one is written, from a copy of weights, average and moments in memory; otherwise it waits, without a copy.",

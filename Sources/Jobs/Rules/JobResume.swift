@@ -26,7 +26,7 @@ public struct JobResumption: Equatable, Sendable {
     public let changes: [JobChange]
     /// Those of them that are new.
     public let recording: [JobChange]
-    /// What a person should know of the others, one line each.
+    /// What a person should know of values that stay as an earlier change made them, one line each.
     public let notes: [String]
 }
 

@@ -88,8 +88,8 @@ struct RunStart {
         for line in resumption?.notes ?? [] { note(line) }
         if let checkpoint, let resumption, checkpoint.metadata.step >= resumption.job.training.steps {
             note("\(folder.path): step \(checkpoint.metadata.step) was the last; nothing is left to do")
-            if !resumption.recording.isEmpty {
-                let keys = resumption.recording.map(\.key).joined(separator: ", ")
+            let keys = resumption.recording.map(\.key).filter { $0 != "training.steps" }.joined(separator: ", ")
+            if !keys.isEmpty {
                 note("\(keys): not changed, for a change begins with a step, and none is left; raise training.steps")
             }
             return nil

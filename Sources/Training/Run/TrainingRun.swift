@@ -314,7 +314,9 @@ public final class TrainingRun {
         switch ending {
         case nil, .saved(nil): break
         case .saved(let report?):
-            trainer.runGuard?.measured(save: report.writeSeconds + report.stallSeconds)
+            // Where training waits, it stood still for the writing, too.
+            let writing = saver.copies ? report.writeSeconds : 0
+            trainer.runGuard?.measured(save: report.stallSeconds + writing)
             observer.saved(report)
         case .failed(let failure): observer.note("\(failure)\(remark)")
         }

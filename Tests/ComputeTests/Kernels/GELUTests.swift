@@ -9,15 +9,18 @@ struct GELUTests {
     func forward(_ s: RowShape, _ element: Element) {
         let x = randomFloats(s.count, seed: 1, scale: 4)
         let (added, bias) = (randomFloats(s.count, seed: 2), randomFloats(s.columns, seed: 3))
-        for (hasAddend, hasBias, keeps) in [
-            (false, false, false), (true, false, true), (false, true, true), (true, true, true),
+        // Rows that begin with a cache line each are stored another way.
+        let lines = (s.columns + 31) / 32 * 32
+        for (hasAddend, hasBias, keeps, stride) in [
+            (false, false, false, lines), (true, false, true, s.columns + 3), (false, true, true, lines),
+            (true, true, true, s.columns + 3), (true, true, true, lines),
         ] {
             let hidden = (0..<s.count).map { i in
                 (hasAddend ? x[i] + added[i] : x[i]) + (hasBias ? bias[i % s.columns] : 0)
             }
             withWorkspace { memory in
                 let product = memory.matrix(x, columns: s.columns)
-                let kept = memory.matrix(rows: s.rows, columns: s.columns, element, stride: s.columns + 3)
+                let kept = memory.matrix(rows: s.rows, columns: s.columns, element, stride: stride)
                 let activated = memory.matrix(rows: s.rows, columns: s.columns, element, stride: s.columns + 5)
                 GELU.forward(
                     product, addend: hasAddend ? memory.matrix(added, columns: s.columns) : nil,

@@ -17,10 +17,14 @@ struct GateTests {
         let sum = (0..<s.count).map { i in
             x[i].addingProduct(gates[i / s.columns / perSample * stride + i % s.columns], branch[i])
         }
-        for (element, leaves) in [(Element.float32, false), (.float32, true), (.bfloat16, true)] {
+        for (element, leaves, keptStride) in [
+            (Element.float32, false, s.columns), (.float32, true, s.columns + 3), (.bfloat16, true, s.columns + 3),
+            // Rows that begin with a cache line each are stored another way.
+            (.float32, true, (s.columns + 15) / 16 * 16), (.bfloat16, true, (s.columns + 31) / 32 * 32),
+        ] {
             withWorkspace { memory in
                 let stream = memory.matrix(x, columns: s.columns)
-                let kept = memory.matrix(rows: s.rows, columns: s.columns, element, stride: s.columns + 3)
+                let kept = memory.matrix(rows: s.rows, columns: s.columns, element, stride: keptStride)
                 Gate.forward(
                     stream: stream, product: memory.matrix(p, columns: s.columns), bias: memory.buffer(bias).base,
                     gate: SampleVectors(memory.buffer(gates).base, stride: stride, rowsPerSample: perSample),
