@@ -1,8 +1,8 @@
 import CPlatform
 
 /// Rows that a forward pass keeps for the backward pass: they are stored past the caches, where they would take the room of
-/// what is read next. Of a whole pass they are read much later; of a group that is formed again soon, and as fast either
-/// way (measured). After the last one: `finish`.
+/// what is read next. With `recompute` they are read again soon; a run there showed no difference. After the last one:
+/// `finish`.
 struct KeptRows<E: StoredElement> {
     private let matrix: Matrix?
     /// Whether rows begin with a cache line each, as stores past the caches must.
