@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct fpdm_functions fpdm_dnn;
 #define dnn fpdm_dnn
@@ -43,11 +44,12 @@ typedef struct {
 } caller;
 
 struct fpdm_product {
+    fpdm_product_shape shape;
     dnnl_primitive_desc_t description;
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t b;
     size_t scratch, packed;
-    int is_packed, workers;
+    int workers;
     caller *callers;
 };
 
@@ -57,11 +59,12 @@ struct fpdm_packed {
     dnnl_stream_t stream;
 };
 
-/// A matrix, or `batch` of them with nothing between.
+/// A matrix, or `batch` of them with nothing between; one of a batch is told as such, for the library may choose other
+/// kernels for one that is not.
 static dnnl_status_t describe(dnnl_memory_desc_t *md, int64_t batch, int64_t rows, int64_t columns,
                               dnnl_data_type_t type, int64_t row, int64_t column) {
     dnnl_dims_t dims = {rows, columns}, strides = {row, column};
-    if (batch == 1) return dnn.dnnl_memory_desc_init_by_strides(md, 2, dims, type, strides);
+    if (batch == 0) return dnn.dnnl_memory_desc_init_by_strides(md, 2, dims, type, strides);
     dnnl_dims_t all = {batch, rows, columns}, steps = {rows * columns, row, column};
     return dnn.dnnl_memory_desc_init_by_strides(md, 3, all, type, steps);
 }
@@ -69,6 +72,7 @@ static dnnl_status_t describe(dnnl_memory_desc_t *md, int64_t batch, int64_t row
 static int create(const fpdm_product_shape *s, int workers, const fpdm_product *like, fpdm_product *product) {
     dnnl_memory_desc_t a, b, c;
     dnnl_data_type_t type = fpdm_type_of(s->element);
+    product->shape = *s;
     CHECK(describe(&a, s->batch, s->rows, s->depth, type, s->a_row, s->a_column));
     if (like) {
         b = like->b;
@@ -99,7 +103,6 @@ static int create(const fpdm_product_shape *s, int workers, const fpdm_product *
     product->b = *dnn.dnnl_primitive_desc_query_md(product->description, dnnl_query_weights_md, 0);
     product->scratch = dnn.dnnl_memory_desc_get_size(scratch);
     product->packed = dnn.dnnl_memory_desc_get_size(&product->b);
-    product->is_packed = s->packed;
     product->callers = calloc((size_t)workers, sizeof(caller));
     product->workers = workers;
     for (int i = 0; i < workers; i++) {
@@ -161,10 +164,49 @@ int fpdm_product_run(fpdm_product *product, int worker, const void *a, const voi
     return 0;
 }
 
+/// Where the last slice has its operands: behind the library's own scratch memory.
+typedef struct {
+    size_t a, c, end;
+} slice_place;
+
+static size_t whole_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
+static size_t a_row_bytes(const fpdm_product_shape *s) { return (size_t)s->depth * (s->element == fpdm_bfloat16 ? 2 : 4); }
+static size_t c_row_bytes(const fpdm_product_shape *s) { return (size_t)s->columns * sizeof(float); }
+
+static slice_place last_slice(const fpdm_product *product) {
+    const fpdm_product_shape *s = &product->shape;
+    size_t a = whole_lines(product->scratch), c = a + whole_lines((size_t)s->rows * a_row_bytes(s));
+    return (slice_place){a, c, c + (size_t)s->rows * c_row_bytes(s)};
+}
+
+size_t fpdm_product_slices_scratch(const fpdm_product *product) { return last_slice(product).end; }
+
+int fpdm_product_run_slices(fpdm_product *product, int worker, int64_t rows, const void *a, const fpdm_packed *packed,
+                            float *c, void *scratch) {
+    const fpdm_product_shape *s = &product->shape;
+    if (s->batch != 0 || !s->packed || s->accumulate || s->a_row != s->depth || s->a_column != 1 || s->c_row != s->columns)
+        return dnnl_invalid_arguments;
+    size_t a_bytes = a_row_bytes(s), c_bytes = c_row_bytes(s);
+    const char *from = a;
+    int64_t first = 0;
+    for (; first + s->rows <= rows; first += s->rows)
+        CHECK(fpdm_product_run(product, worker, from + first * a_bytes, 0, packed, c + first * s->columns, scratch));
+    if (first == rows) return 0;
+    slice_place place = last_slice(product);
+    char *own_a = (char *)scratch + place.a, *own_c = (char *)scratch + place.c;
+    size_t left = (size_t)(rows - first);
+    memcpy(own_a, from + first * a_bytes, left * a_bytes);
+    // Whatever lay there before might be no number.
+    memset(own_a + left * a_bytes, 0, ((size_t)s->rows - left) * a_bytes);
+    CHECK(fpdm_product_run(product, worker, own_a, 0, packed, own_c, scratch));
+    memcpy(c + first * s->columns, own_c, left * c_bytes);
+    return 0;
+}
+
 static int create_packed(const fpdm_product *product, int64_t row, int64_t column, void *memory,
                          fpdm_packed *packed) {
     dnnl_memory_desc_t source;
-    CHECK(describe(&source, 1, product->b.dims[0], product->b.dims[1], dnnl_f32, row, column));
+    CHECK(describe(&source, 0, product->b.dims[0], product->b.dims[1], dnnl_f32, row, column));
     dnnl_primitive_desc_t description;
     CHECK(dnn.dnnl_reorder_primitive_desc_create(&description, &source, dnn.engine, &product->b, dnn.engine, 0));
     dnnl_status_t status = dnn.dnnl_primitive_create(&packed->reorder, description);

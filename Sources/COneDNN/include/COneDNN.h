@@ -10,7 +10,7 @@ enum { fpdm_float32 = 0, fpdm_bfloat16 = 1 };
 
 /// What a product is. Strides count elements; where `packed`, those of B are ignored.
 typedef struct {
-    int64_t batch, rows, columns, depth;
+    int64_t batch, rows, columns, depth;  // where `batch` is 0, one matrix that is not of a batch
     int64_t a_row, a_column, b_row, b_column, c_row;
     int element;  // of A and B; C is float32
     int packed, accumulate;
@@ -40,6 +40,13 @@ size_t fpdm_product_packed(const fpdm_product *product);
 /// Runs a product; `b` where B is not packed, else `packed`. Returns 0, or oneDNN's status.
 int fpdm_product_run(fpdm_product *product, int worker, const void *a, const void *b, const fpdm_packed *packed,
                      void *c, void *scratch);
+
+/// Bytes of memory that `fpdm_product_run_slices` needs beside its operands.
+size_t fpdm_product_slices_scratch(const fpdm_product *product);
+/// Runs a product with packed B on another number of rows, dense: slice by slice of as many rows as it has, of which the
+/// last is filled up with zeros. Returns 0, or oneDNN's status.
+int fpdm_product_run_slices(fpdm_product *product, int worker, int64_t rows, const void *a, const fpdm_packed *packed,
+                            float *c, void *scratch);
 
 /// A place for B in `memory`, of `fpdm_product_packed` bytes, that is filled from float32 with these strides.
 int fpdm_packed_create(const fpdm_product *product, int64_t row, int64_t column, void *memory, fpdm_packed **packed);

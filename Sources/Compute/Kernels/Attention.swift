@@ -125,7 +125,8 @@ public final class Attention: @unchecked Sendable {
         ) -> Product {
             engine.products(
                 ProductShape(
-                    batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, operand, accumulates: adds,
+                    batch: headsPerTask > 1 ? batch : nil, rows: rows, columns: columns, depth: depth, a: a, b: b,
+                    operand, accumulates: adds,
                     kind: .attention))
         }
         let scores =

@@ -41,7 +41,8 @@ public struct OneDNN: Sendable {
         // dnnl_cpu_isa_t is a set of bits, each instruction set one more than those before it.
         switch fpdm_onednn_isa() {
         case let isa where isa & 0x20 != 0 && precision == .float32: "AVX512"
-        case _ where hasBFloat16Tiles: "AMX"
+        // Not "AMX", as it was while few rows went by other kernels than many.
+        case _ where hasBFloat16Tiles: "AMX_BF16"
         case _ where hasBFloat16: "AVX512_BF16"
         case let isa where isa & 0x20 != 0: "AVX512"
         case let isa where isa & 0x4 != 0: "AVX2"
@@ -56,6 +57,10 @@ public struct OneDNN: Sendable {
 
     func name(_ precision: Precision) -> String { "oneDNN \(version) \(instructions(precision))" }
 
+    /// Whether a row's bits depend on how many there are. With AMX they do: few go by other instructions, which add up in
+    /// another order, and where the depth of many is cut depends on their number.
+    func seesRows(_ element: Element) -> Bool { element == .bfloat16 && hasBFloat16Tiles }
+
     func product(_ shape: ProductShape, workers: Int, like first: OpaquePointer?) -> OpaquePointer {
         func strides(_ layout: ProductShape.Layout) -> (row: Int64, column: Int64) {
             switch layout {
@@ -67,7 +72,7 @@ public struct OneDNN: Sendable {
         }
         let (a, b) = (strides(shape.a), strides(shape.b))
         var wanted = fpdm_product_shape(
-            batch: Int64(shape.batch), rows: Int64(shape.rows), columns: Int64(shape.columns),
+            batch: shape.isBatch ? Int64(shape.batch) : 0, rows: Int64(shape.rows), columns: Int64(shape.columns),
             depth: Int64(shape.depth), a_row: a.row, a_column: a.column, b_row: b.row, b_column: b.column,
             c_row: Int64(shape.cStride), element: shape.element.rawValue, packed: shape.isPacked ? 1 : 0,
             accumulate: shape.accumulates ? 1 : 0)

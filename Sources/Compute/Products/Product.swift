@@ -13,6 +13,8 @@ public final class Product: @unchecked Sendable {
     enum Backend {
         case openBLAS(OpenBLAS)
         case oneDNN(OpaquePointer)
+        /// By another number of rows, which oneDNN has prepared: slice by slice.
+        case oneDNNSlices(of: Product)
         case native(NativeProduct)
         case widened(WidenedProduct)
     }
@@ -33,6 +35,7 @@ public final class Product: @unchecked Sendable {
         switch backend {
         case .openBLAS: 0
         case .oneDNN(let product): fpdm_product_scratch(product)
+        case .oneDNNSlices(let whole): fpdm_product_slices_scratch(whole.oneDNN)
         case .native(let product): product.scratchBytes
         case .widened(let product): product.scratchBytes
         }
@@ -54,6 +57,7 @@ public final class Product: @unchecked Sendable {
             case .oneDNN(let product):
                 let status = fpdm_product_run(product, Int32(worker), a, b, nil, c, scratch[worker])
                 guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
+            case .oneDNNSlices: preconditionFailure("slices of a product whose B is packed")
             case .native(let product):
                 product.run(
                     a.assumingMemoryBound(to: Float.self), b.assumingMemoryBound(to: Float.self), into: c,
@@ -79,7 +83,7 @@ public final class Product: @unchecked Sendable {
                 product.run(
                     a.assumingMemoryBound(to: UInt16.self), packed: blocks.assumingMemoryBound(to: UInt32.self),
                     into: c, scratch: scratch[worker])
-            case .oneDNN, .openBLAS: preconditionFailure("a library's product, another's packing")
+            case .oneDNN, .oneDNNSlices, .openBLAS: preconditionFailure("a library's product, another's packing")
             }
         }
     }
@@ -88,9 +92,16 @@ public final class Product: @unchecked Sendable {
     func run(
         _ a: UnsafeRawPointer, packed: OpaquePointer, into c: UnsafeMutablePointer<Float>, worker: Int
     ) {
-        guard case .oneDNN(let product) = backend else { preconditionFailure("a library's product, another's packing") }
         timed(worker) {
-            let status = fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
+            let status =
+                switch backend {
+                case .oneDNN(let product):
+                    fpdm_product_run(product, Int32(worker), a, nil, packed, c, scratch[worker])
+                case .oneDNNSlices(let whole):
+                    fpdm_product_run_slices(
+                        whole.oneDNN, Int32(worker), Int64(shape.rows), a, packed, c, scratch[worker])
+                case .native, .widened, .openBLAS: preconditionFailure("a library's product, another's packing")
+                }
             guard status == 0 else { fatalError("oneDNN's status \(status) for \(shape)") }
         }
     }

@@ -27,6 +27,8 @@ public struct ProductShape: Hashable, Sendable {
     }
 
     public var batch = 1
+    /// Whether it is prepared as a batch, even of one: then a matrix has the same bits in a batch of any number.
+    public var isBatch: Bool
     public var rows: Int
     public var columns: Int
     public var depth: Int
@@ -44,12 +46,14 @@ public struct ProductShape: Hashable, Sendable {
     public var kind: ProductKind
 
     public init(
-        batch: Int = 1, rows: Int, columns: Int, depth: Int, a: Layout? = nil, b: Layout? = nil,
+        batch: Int? = nil, rows: Int, columns: Int, depth: Int, a: Layout? = nil, b: Layout? = nil,
         _ element: Element = .float32, cStride: Int? = nil, accumulates: Bool = false,
         kind: ProductKind = .other
     ) {
-        precondition(batch > 0 && rows > 0 && columns > 0 && depth > 0, "an empty product")
-        self.batch = batch
+        let count = batch ?? 1
+        precondition(count > 0 && rows > 0 && columns > 0 && depth > 0, "an empty product")
+        self.batch = count
+        isBatch = batch != nil
         self.rows = rows
         self.columns = columns
         self.depth = depth

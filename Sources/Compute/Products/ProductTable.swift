@@ -48,8 +48,12 @@ public final class ProductTable: @unchecked Sendable {
             precondition(shape.element == .float32, "OpenBLAS multiplies float32 only")
             product = Product(shape, .openBLAS(blas), scratch, clock)
         case .oneDNN(let library):
-            product = Product(
-                shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch, clock)
+            if let first, library.seesRows(shape.element) {
+                product = Product(shape, .oneDNNSlices(of: first), scratch, clock)
+            } else {
+                product = Product(
+                    shape, .oneDNN(library.product(shape, workers: workers, like: first?.oneDNN)), scratch, clock)
+            }
         case .native:
             switch shape.element {
             case .float32: product = Product(shape, .native(NativeProduct(shape)), scratch, clock)

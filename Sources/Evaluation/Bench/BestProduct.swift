@@ -24,7 +24,7 @@ public final class BestProduct {
     /// - Parameter model: of width D, whose layers' products are measured.
     public init(_ engine: Engine, _ model: ModelConfiguration) {
         self.engine = engine
-        panel = model.cut.panelRows
+        panel = model.cut.fullPanelRows
         let width = model.width
         let weights: FloatBuffer
         (arena, (input, output, weights, candidates)) = Arena.build("best product") {
@@ -61,7 +61,7 @@ public final class BestProduct {
                 Candidate(
                     weight: PackedWeight(
                         engine, arena, inputs: inputs, outputs: outputs, transposed: transposed,
-                        stride: transposed ? inputs : outputs, typicalRows: model.cut.panelRows),
+                        stride: transposed ? inputs : outputs, typicalRows: model.cut.fullPanelRows),
                     inputs: inputs, outputs: outputs)
             }
         )

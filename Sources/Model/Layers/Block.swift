@@ -73,7 +73,7 @@ final class Block {
         func layer(_ ranges: LinearRanges, _ inputs: Int, _ outputs: Int, _ other: DenseLayer?) -> DenseLayer {
             DenseLayer(
                 engine, arena, ranges, inputs: inputs, outputs: outputs, training: training,
-                panelRows: c.cut.panelRows, group: group, inTurnWith: other)
+                panelRows: c.cut.fullPanelRows, group: group, inTurnWith: other)
         }
         qkv = layer(ranges.qkv, d, 3 * d, other?.qkv)
         projection = layer(ranges.projection, d, d, other?.projection)

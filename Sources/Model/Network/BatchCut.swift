@@ -43,6 +43,12 @@ public struct BatchCut: Equatable, Sendable {
         /// Panels that one sample is cut into; 1 where a panel holds whole samples.
         public var slotsPerSample: Int { (tokens + panelRows - 1) / panelRows }
 
+        /// Rows of a panel that lacks no sample; of the longest, where a sample has several.
+        public var fullPanelRows: Int {
+            let parts = slotsPerSample
+            return parts == 1 ? samplesPerPanel * tokens : (tokens + parts - 1) / parts
+        }
+
         /// Samples of a whole group: microbatches of a multiple of it give the same bits.
         public var groupSamples: Int {
             let samples = max(1, Self.groupRows / tokens / samplesPerPanel) * samplesPerPanel

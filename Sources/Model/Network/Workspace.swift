@@ -119,7 +119,7 @@ final class Workspace {
     ) -> DenseLayer {
         DenseLayer(
             engine, arena, ranges, inputs: inputs, outputs: outputs, training: use.isTraining,
-            panelRows: configuration.cut.panelRows, group: groupSize, part: part,
+            panelRows: configuration.cut.fullPanelRows, group: groupSize, part: part,
             needsInputGradient: needsInputGradient)
     }
 }

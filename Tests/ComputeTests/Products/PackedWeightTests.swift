@@ -87,7 +87,12 @@ struct PackedWeightTests {
 
     // MARK: - A row's bits
 
-    static let shapes = [(20, 36), (33, 17), (100, 1028), (1028, 100), (384, 1152), (257, 61)].flatMap { shape in
+    /// Among them those whose kernels oneDNN chooses by the number of rows, with AMX: small ones, one row of 256 values, and
+    /// long ones, whose depth it cuts.
+    static let shapes = [
+        (20, 36), (33, 17), (100, 1028), (1028, 100), (384, 1152), (257, 61), (256, 300), (384, 8), (70, 1),
+        (3072, 768),
+    ].flatMap { shape in
         [false, true].map { Case(inputs: shape.0, outputs: shape.1, transposed: $0) }
     }
 

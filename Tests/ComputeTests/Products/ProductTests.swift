@@ -4,7 +4,9 @@ import Testing
 
 /// A product's shape, with how far apart its rows or columns stand.
 struct ProductCase: Sendable, CustomTestStringConvertible {
-    let batch, rows, columns, depth: Int
+    /// nil for one that is not of a batch.
+    let batch: Int?
+    let rows, columns, depth: Int
     let a, b: Order
     /// Elements between what is dense.
     let gap: Int
@@ -13,20 +15,21 @@ struct ProductCase: Sendable, CustomTestStringConvertible {
     enum Order: CaseIterable { case rows, columns }
 
     var testDescription: String {
-        "\(batch) x [\(rows), \(depth)] x [\(depth), \(columns)], A by \(a), B by \(b), gaps of \(gap)"
+        "\(batch.map { "\($0) x " } ?? "")[\(rows), \(depth)] x [\(depth), \(columns)], A by \(a), B by \(b), gaps of \(gap)"
             + (accumulates ? ", accumulated" : "")
     }
 
     static let sweep: [ProductCase] = {
+        let batches: [(Int?, Int)] = [(nil, 0), (nil, 5), (1, 0), (3, 0)]
         let shapes = [(1, 1, 1), (1, 33, 17), (5, 1, 70), (17, 16, 1), (64, 70, 33), (70, 15, 64), (3, 129, 257)]
         return shapes.flatMap { rows, columns, depth in
             Order.allCases.flatMap { a in
                 Order.allCases.flatMap { b in
-                    [(1, 0), (1, 5), (3, 0)].map { batch, gap in
+                    batches.map { batch, gap in
                         // Both of them with every layout.
                         ProductCase(
                             batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, gap: gap,
-                            accumulates: (rows + batch + gap + (a == b ? 1 : 0)) % 2 == 0)
+                            accumulates: (rows + (batch ?? 0) + gap + (a == b ? 1 : 0)) % 2 == 0)
                     }
                 }
             }
@@ -43,7 +46,7 @@ struct ProductCase: Sendable, CustomTestStringConvertible {
 
     /// Values of one operand, stored by `order`, of every matrix of the batch.
     func run(_ engine: Engine) {
-        let element = engine.precision.element
+        let (element, batch) = (engine.precision.element, batch ?? 1)
         let left = element.rounded(randomFloats(batch * rows * depth, seed: 1))
         let right = element.rounded(randomFloats(batch * depth * columns, seed: 2))
         let before = randomFloats(batch * rows * columns, seed: 3)
@@ -95,6 +98,36 @@ struct ProductTests {
     func bfloat16(_ arithmetic: Arithmetic) throws {
         let engine = try arithmetic.engine(threads: 1)
         for c in ProductCase.sweep { c.run(engine) }
+    }
+
+    /// Among them what oneDNN takes for small where it is not of a batch: heads of few tokens.
+    @Test(
+        "one of a batch has the same bits, however many there are", arguments: Arithmetic.float32 + Arithmetic.bfloat16)
+    func batches(_ arithmetic: Arithmetic) throws {
+        let engine = try arithmetic.engine(threads: 1)
+        let shapes = [(16, 16, 24), (4, 4, 20), (16, 24, 16), (64, 64, 24), (9, 40, 9), (1, 300, 256)]
+        for (rows, columns, depth) in shapes {
+            for a in ProductCase.Order.allCases {
+                withWorkspace { memory in
+                    let left = memory.matrix(
+                        randomFloats(5 * rows * depth, seed: 1), columns: rows * depth, arithmetic.element)
+                    let right = memory.matrix(
+                        randomFloats(5 * depth * columns, seed: 2), columns: depth * columns, arithmetic.element)
+                    func product(_ first: Int, _ batch: Int) -> [Float] {
+                        let shape = ProductShape(
+                            batch: batch, rows: rows, columns: columns, depth: depth,
+                            a: a == .rows ? nil : .columns(stride: rows), b: .columns(stride: depth), arithmetic.element
+                        )
+                        let output = memory.matrix(rows: batch, columns: rows * columns)
+                        engine.products(shape).run(
+                            left.from(first).base, right.from(first).base, into: output.floats(), worker: 0)
+                        return output.array(rows: batch)
+                    }
+                    expectSameBits(product(0, 5), (0..<5).flatMap { product($0, 1) }, "five and one at a time")
+                    expectSameBits(product(0, 5), product(0, 2) + product(2, 3), "five, and two and three")
+                }
+            }
+        }
     }
 
     @Test("one shape is prepared once")
