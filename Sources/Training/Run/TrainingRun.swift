@@ -314,9 +314,7 @@ public final class TrainingRun {
         switch ending {
         case nil, .saved(nil): break
         case .saved(let report?):
-            // Where training waits, it stood still for the writing, too.
-            let writing = saver.copies ? report.writeSeconds : 0
-            trainer.runGuard?.measured(save: report.stallSeconds + writing)
+            trainer.runGuard?.measured(save: report.secondsInAll)
             observer.saved(report)
         case .failed(let failure): observer.note("\(failure)\(remark)")
         }

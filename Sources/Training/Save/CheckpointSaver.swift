@@ -227,14 +227,15 @@ package final class CheckpointSaver {
     /// - Parameter seconds: that the rank files took.
     private func commit(_ save: Save, digests: [CheckpointDigest], seconds: Double) -> BackgroundTask<SaveReport> {
         let (layout, retention, store, after) = (layout, retention, CheckpointStore(run: run), after)
-        let (writer, metadata) = (save.writer, save.metadata)
+        let (writer, metadata, copies) = (save.writer, save.metadata, copies)
         return BackgroundTask("checkpoint") {
             let clock = ContinuousClock()
             let begin = clock.now
             let path = try writer.finish(layout: layout, metadata: metadata, digests: digests)
             let whole = seconds + (clock.now - begin).seconds
             let (removed, troubles) = retention.apply(to: store, latest: metadata.step, after: after)
-            return SaveReport(path: path, writeSeconds: whole, removed: removed, troubles: troubles)
+            return SaveReport(
+                path: path, writeSeconds: whole, isBackground: copies, removed: removed, troubles: troubles)
         }
     }
 

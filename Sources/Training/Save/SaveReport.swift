@@ -6,8 +6,13 @@ public struct SaveReport: Equatable, Sendable {
     public let writeSeconds: Double
     /// Seconds that training stood still for it.
     public internal(set) var stallSeconds = 0.0
+    /// Whether training went on while it was written.
+    public let isBackground: Bool
     /// Paths of earlier checkpoints that were deleted.
     public let removed: [String]
     /// Why others were not.
     public let troubles: [String]
+
+    /// Seconds that it took in all: where training waits, it stood still for the writing, too.
+    var secondsInAll: Double { isBackground ? stallSeconds + writeSeconds : stallSeconds }
 }
