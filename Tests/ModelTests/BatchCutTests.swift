@@ -41,6 +41,7 @@ struct BatchCutTests {
             #expect(next == cut.rows)
             #expect(cut.panelSizes == Set(cut.panels.map(\.rows)) && cut.panelSizes.count <= 3)
         }
+        #expect(BatchCut(shape, samples: shape.groupSamples).panelSizes.max() == shape.fullPanelRows)
     }
 
     @Test("groups start at fixed samples", arguments: tokens, panelRows)

@@ -79,16 +79,18 @@ public final class BestProduct {
                 count += 1
                 elapsed = (clock.now - begin).seconds
             } while elapsed < seconds
-            let operations = 2 * Double(Self.rows) * Double(inputs) * Double(outputs)
+            let operations = 2 * Double(panels * panel) * Double(inputs) * Double(outputs)
             candidates[index].rates.append(Double(count) * operations / elapsed)
         }
     }
+
+    private var panels: Int { Self.rows / panel }
 
     private func run(_ candidate: Candidate) {
         let input = Matrix(
             UnsafeMutableRawPointer(input.base), engine.precision.element, columns: candidate.inputs)
         let output = Matrix(output, columns: candidate.outputs)
-        engine.pool.parallelFor(Self.rows / panel) { [panel] task, worker in
+        engine.pool.parallelFor(panels) { [panel] task, worker in
             candidate.weight.multiply(
                 input.from(task * panel), into: output.from(task * panel), rows: panel, worker: worker)
         }
