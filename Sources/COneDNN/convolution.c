@@ -60,7 +60,9 @@ static int create(const fpdm_convolution_shape *s, int workers, fpdm_convolution
 int fpdm_convolution_create(const fpdm_convolution_shape *shape, int workers, fpdm_convolution **convolution) {
     fpdm_one_thread();
     *convolution = calloc(1, sizeof(fpdm_convolution));
+    fpdm_begin_making();
     int status = create(shape, workers, *convolution);
+    fpdm_end_making();
     if (status != 0) {
         fpdm_convolution_destroy(*convolution);
         *convolution = 0;
@@ -108,7 +110,9 @@ int fpdm_convolution_pack(const fpdm_convolution *convolution, const float *valu
     dnnl_memory_t memories[2] = {0, 0};
     dnnl_primitive_t primitive = 0;
     dnnl_stream_t stream = 0;
+    fpdm_begin_making();
     int status = reorder(convolution, values, packed, memories, &primitive, &stream);
+    fpdm_end_making();
     for (int i = 0; i < 2; i++)
         if (memories[i]) dnn.dnnl_memory_destroy(memories[i]);
     if (primitive) dnn.dnnl_primitive_destroy(primitive);

@@ -31,6 +31,11 @@ extern struct fpdm_functions fpdm_dnn;
 /// Its own threads are never used: the worker pool parallelises, and bits must not depend on threads.
 void fpdm_one_thread(void);
 
+/// Primitives are made by one thread at a time: made by several at once, a convolution came out wrong now and then, and
+/// oneDNN's cache gave it to all who asked for it later.
+void fpdm_begin_making(void);
+void fpdm_end_making(void);
+
 #define CHECK(call)                                                                                                   \
     do {                                                                                                              \
         dnnl_status_t status_ = (call);                                                                               \

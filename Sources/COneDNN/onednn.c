@@ -1,6 +1,7 @@
 #include "functions.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,10 @@ void fpdm_one_thread(void) {
     if (!is_set && dnn.omp_set_num_threads) dnn.omp_set_num_threads(1);
     is_set = 1;
 }
+
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+void fpdm_begin_making(void) { pthread_mutex_lock(&making); }
+void fpdm_end_making(void) { pthread_mutex_unlock(&making); }
 
 const char *fpdm_onednn_load(const char *library) {
     void *handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
@@ -120,7 +125,9 @@ int fpdm_product_create(const fpdm_product_shape *shape, int workers, const fpdm
                         fpdm_product **product) {
     fpdm_one_thread();
     *product = calloc(1, sizeof(fpdm_product));
+    fpdm_begin_making();
     int status = create(shape, workers, like, *product);
+    fpdm_end_making();
     if (status != 0) {
         fpdm_product_destroy(*product);
         *product = 0;
@@ -222,7 +229,9 @@ int fpdm_packed_create(const fpdm_product *product, int64_t row, int64_t column,
                        fpdm_packed **packed) {
     fpdm_one_thread();
     *packed = calloc(1, sizeof(fpdm_packed));
+    fpdm_begin_making();
     int status = create_packed(product, row, column, memory, *packed);
+    fpdm_end_making();
     if (status != 0) {
         fpdm_packed_destroy(*packed);
         *packed = 0;
