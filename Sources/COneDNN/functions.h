@@ -31,8 +31,9 @@ extern struct fpdm_functions fpdm_dnn;
 /// Its own threads are never used: the worker pool parallelises, and bits must not depend on threads.
 void fpdm_one_thread(void);
 
-/// Primitives are made by one thread at a time: made by several at once, a convolution came out wrong now and then, and
-/// oneDNN's cache gave it to all who asked for it later.
+/// Primitives are made by one thread at a time. oneDNN 2.6 keeps the element type of the convolution that it is making in
+/// a static variable (`brg_blocking_t::last_ic_block_size`): where others were made of another type meanwhile, it came out
+/// wrong, and oneDNN's cache gave it to all who asked for it later.
 void fpdm_begin_making(void);
 void fpdm_end_making(void);
 

@@ -203,7 +203,7 @@ int fpdm_product_run_slices(fpdm_product *product, int worker, int64_t rows, con
     char *own_a = (char *)scratch + place.a, *own_c = (char *)scratch + place.c;
     size_t left = (size_t)(rows - first);
     memcpy(own_a, from + first * a_bytes, left * a_bytes);
-    // Whatever lay there before might be no number.
+    // Rows do not mix: this is so that the same is multiplied every time, and nothing that makes a processor slow.
     memset(own_a + left * a_bytes, 0, ((size_t)s->rows - left) * a_bytes);
     CHECK(fpdm_product_run(product, worker, own_a, 0, packed, own_c, scratch));
     memcpy(c + first * s->columns, own_c, left * c_bytes);

@@ -49,6 +49,8 @@ package final class CheckpointSaver {
     private var phase = Phase.idle
     /// How long training has stood still for the save under way.
     private var stalled = Duration.zero
+    /// Of that, how long until it was written.
+    private var begun = Duration.zero
     /// The latest step that is saved, or being saved.
     package private(set) var latestStep: Int?
 
@@ -108,6 +110,7 @@ package final class CheckpointSaver {
     package func begin(_ metadata: () throws -> CheckpointMetadata) throws -> Ending? {
         guard case .idle = phase else { preconditionFailure("one save at a time") }
         stalled = .zero
+        defer { begun = stalled }
         return try standing {
             state.completeRows(communicator)
             let isFinite = snapshot?.take(engine) ?? state.savedVectors.allSatisfy { Reductions.isFinite(engine, $0) }
@@ -161,6 +164,7 @@ package final class CheckpointSaver {
             phase = .idle
             var report = try task?.wait().get()
             report?.stallSeconds = stalled.seconds
+            report?.beginSeconds = begun.seconds
             return .saved(report)
         }
     }
@@ -227,15 +231,14 @@ package final class CheckpointSaver {
     /// - Parameter seconds: that the rank files took.
     private func commit(_ save: Save, digests: [CheckpointDigest], seconds: Double) -> BackgroundTask<SaveReport> {
         let (layout, retention, store, after) = (layout, retention, CheckpointStore(run: run), after)
-        let (writer, metadata, copies) = (save.writer, save.metadata, copies)
+        let (writer, metadata) = (save.writer, save.metadata)
         return BackgroundTask("checkpoint") {
             let clock = ContinuousClock()
             let begin = clock.now
             let path = try writer.finish(layout: layout, metadata: metadata, digests: digests)
             let whole = seconds + (clock.now - begin).seconds
             let (removed, troubles) = retention.apply(to: store, latest: metadata.step, after: after)
-            return SaveReport(
-                path: path, writeSeconds: whole, isBackground: copies, removed: removed, troubles: troubles)
+            return SaveReport(path: path, writeSeconds: whole, removed: removed, troubles: troubles)
         }
     }
 

@@ -6,13 +6,13 @@ public struct SaveReport: Equatable, Sendable {
     public let writeSeconds: Double
     /// Seconds that training stood still for it.
     public internal(set) var stallSeconds = 0.0
-    /// Whether training went on while it was written.
-    public let isBackground: Bool
+    /// Of those, the seconds before it was written: of a copy, if one is made, and of room for it.
+    var beginSeconds = 0.0
     /// Paths of earlier checkpoints that were deleted.
     public let removed: [String]
     /// Why others were not.
     public let troubles: [String]
 
-    /// Seconds that it took in all: where training waits, it stood still for the writing, too.
-    var secondsInAll: Double { isBackground ? stallSeconds + writeSeconds : stallSeconds }
+    /// Seconds that it takes in all. Where training waits for the writing it stands still for that, too.
+    package var secondsInAll: Double { max(stallSeconds, beginSeconds + writeSeconds) }
 }

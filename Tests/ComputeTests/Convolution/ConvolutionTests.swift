@@ -88,6 +88,25 @@ struct ConvolutionTests {
         for shape in Self.shapes { expectLikeNaive(shape, geometry, engine, within: tolerance) }
     }
 
+    /// oneDNN 2.6 keeps the element type of the convolution that it is making in a variable of the whole process. Sizes are
+    /// such as it has not made before.
+    @Test("of both precisions, made by several threads at once", .bfloat16)
+    func madeAtOnce() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for arithmetic in [Arithmetic.oneDNN, .oneDNNBFloat16] {
+                group.addTask {
+                    let engine = try arithmetic.engine(threads: 1)
+                    for (height, width) in (1...8).flatMap({ height in (1...8).map { (height, $0) } }) {
+                        for inputs in stride(from: 1, through: 40, by: 3) {
+                            expectLikeNaive((1, height, width, inputs, 9), .same(kernel: 3), engine, within: 8e-3)
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+    }
+
     @Test("a group norm with SiLU goes before it", arguments: [1, 4], Arithmetic.float32)
     func normalised(_ groups: Int, _ arithmetic: Arithmetic) throws {
         let (samples, height, width, channels) = (2, 9, 35, 20)

@@ -13,6 +13,8 @@ struct ProductCase: Sendable, CustomTestStringConvertible {
     let accumulates: Bool
 
     enum Order: CaseIterable { case rows, columns }
+    /// Of A and B.
+    static let orders = Order.allCases.flatMap { a in Order.allCases.map { (a, $0) } }
 
     var testDescription: String {
         "\(batch.map { "\($0) x " } ?? "")[\(rows), \(depth)] x [\(depth), \(columns)], A by \(a), B by \(b), gaps of \(gap)"
@@ -23,14 +25,12 @@ struct ProductCase: Sendable, CustomTestStringConvertible {
         let batches: [(Int?, Int)] = [(nil, 0), (nil, 5), (1, 0), (3, 0)]
         let shapes = [(1, 1, 1), (1, 33, 17), (5, 1, 70), (17, 16, 1), (64, 70, 33), (70, 15, 64), (3, 129, 257)]
         return shapes.flatMap { rows, columns, depth in
-            Order.allCases.flatMap { a in
-                Order.allCases.flatMap { b in
-                    batches.map { batch, gap in
-                        // Both of them with every layout.
-                        ProductCase(
-                            batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, gap: gap,
-                            accumulates: (rows + (batch ?? 0) + gap + (a == b ? 1 : 0)) % 2 == 0)
-                    }
+            orders.flatMap { a, b in
+                batches.map { batch, gap in
+                    // Both of them with every layout.
+                    ProductCase(
+                        batch: batch, rows: rows, columns: columns, depth: depth, a: a, b: b, gap: gap,
+                        accumulates: (rows + (batch ?? 0) + gap + (a == b ? 1 : 0)) % 2 == 0)
                 }
             }
         }
@@ -107,7 +107,7 @@ struct ProductTests {
         let engine = try arithmetic.engine(threads: 1)
         let shapes = [(16, 16, 24), (4, 4, 20), (16, 24, 16), (64, 64, 24), (9, 40, 9), (1, 300, 256)]
         for (rows, columns, depth) in shapes {
-            for a in ProductCase.Order.allCases {
+            for (a, b) in ProductCase.orders {
                 withWorkspace { memory in
                     let left = memory.matrix(
                         randomFloats(5 * rows * depth, seed: 1), columns: rows * depth, arithmetic.element)
@@ -116,7 +116,8 @@ struct ProductTests {
                     func product(_ first: Int, _ batch: Int) -> [Float] {
                         let shape = ProductShape(
                             batch: batch, rows: rows, columns: columns, depth: depth,
-                            a: a == .rows ? nil : .columns(stride: rows), b: .columns(stride: depth), arithmetic.element
+                            a: a == .rows ? nil : .columns(stride: rows), b: b == .rows ? nil : .columns(stride: depth),
+                            arithmetic.element
                         )
                         let output = memory.matrix(rows: batch, columns: rows * columns)
                         engine.products(shape).run(

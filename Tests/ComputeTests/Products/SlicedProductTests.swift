@@ -16,6 +16,7 @@ struct SlicedProductTests {
         [Arithmetic.oneDNN] + (Processor.current.hasBFloat16 ? [.oneDNNBFloat16] : []))
     func bits(_ size: (depth: Int, columns: Int), _ arithmetic: Arithmetic) throws {
         let library = try OneDNN.load()
+        try #require(arithmetic.element == .float32 || library.hasBFloat16, "oneDNN is kept from products of bfloat16")
         let columns = size.columns
         let product = library.product(
             ProductShape(
@@ -45,7 +46,7 @@ struct SlicedProductTests {
             }
             for count in [1, 2, 7, 47, 48, 49, 96, 100, 143] {
                 for first in [0, rows - count] {
-                    // Each value of what lay there before is no number.
+                    // So that a write behind its end is seen.
                     scratch.initializeMemory(as: UInt8.self, repeating: 0xff, count: bytes + 64)
                     let output = memory.matrix(rows: count + 1, columns: columns)
                     output.floats().update(repeating: 7, count: (count + 1) * columns)

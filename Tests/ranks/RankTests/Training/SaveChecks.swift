@@ -150,6 +150,28 @@ func saveChecks() -> [Check] {
                 }
             }
         },
+        Check("what a save takes counts once, waited for or not") { world in
+            let slow = 0.2
+            for (copies, isWaitedFor) in [(true, false), (true, true), (false, true)] {
+                try withSharedFolder(world) { folder in
+                    let run = try Run(folder, world, copies: copies) { stage in
+                        if stage == .commit { usleep(UInt32(slow * 1e6)) }
+                    }
+                    _ = try run.step(1)
+                    try expect(run.save() == nil, equals: true)
+                    let ending = isWaitedFor ? try run.finish() : try run.stepUntilEnded(from: 2).ending
+                    try expectSaved(ending, run, 1)
+                    guard case .saved(let report?) = ending else { return }
+                    try expect(report.writeSeconds >= slow, equals: true)
+                    try expect(report.secondsInAll >= report.writeSeconds, equals: true)
+                    if isWaitedFor {
+                        try expect(report.stallSeconds >= slow, equals: true)
+                        // Not to the last: threads and ranks begin at slightly different times.
+                        try expect(report.secondsInAll < report.stallSeconds + slow / 2, equals: true)
+                    }
+                }
+            }
+        },
         Check("a save that fails on a rank is heard of by all, and the next one is made") { world in
             let hosts = try world.allGather(world.hostName)
             for failing in 0..<world.size {
