@@ -22,6 +22,21 @@ __attribute__((target("sse4.2"))) uint32_t fpdm_crc32c(uint32_t state, const voi
     return (uint32_t)crc;
 }
 
+__attribute__((target("sse4.2"))) void fpdm_crc32c_of_three(uint32_t states[3], const void *bytes, size_t count) {
+    const unsigned char *next = bytes;
+    uint64_t a = states[0], b = states[1], c = states[2];
+    for (size_t i = 0; i < count; i += 8) {
+        uint64_t words[3];
+        memcpy(&words[0], next + i, 8);
+        memcpy(&words[1], next + count + i, 8);
+        memcpy(&words[2], next + 2 * count + i, 8);
+        a = _mm_crc32_u64(a, words[0]);
+        b = _mm_crc32_u64(b, words[1]);
+        c = _mm_crc32_u64(c, words[2]);
+    }
+    states[0] = (uint32_t)a, states[1] = (uint32_t)b, states[2] = (uint32_t)c;
+}
+
 static unsigned signature(void) {
     unsigned a = 0, b, c, d;
     return __get_cpuid(1, &a, &b, &c, &d) ? a : 0;
@@ -60,6 +75,9 @@ int fpdm_processor_has_crc32c(void) { return 0; }
 uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count) {
     (void)bytes, (void)count;
     return state;
+}
+void fpdm_crc32c_of_three(uint32_t states[3], const void *bytes, size_t count) {
+    (void)states, (void)bytes, (void)count;
 }
 int fpdm_processor_is_amd(void) { return 0; }
 int fpdm_processor_family(void) { return 0; }

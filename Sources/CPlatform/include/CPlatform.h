@@ -72,6 +72,9 @@ int fpdm_processor_has_avx512_bfloat16(void);
 int fpdm_processor_has_crc32c(void);
 /// CRC-32C by the processor's instruction, where it has one: the state (complement of the checksum) after further bytes.
 uint32_t fpdm_crc32c(uint32_t state, const void *bytes, size_t count);
+/// The same of three parts of `count` bytes each, one behind the other, at once: each has a state of its own. The
+/// instruction takes three cycles and can begin in each. `count` is a multiple of 8.
+void fpdm_crc32c_of_three(uint32_t states[3], const void *bytes, size_t count);
 
 // Signals that are noted instead of ending the process. A handler may do next to nothing (signal-safety(7)): these keep
 // the number of the first one that came, for whoever asks.

@@ -25,7 +25,10 @@ public struct CRC32C: Sendable {
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
         guard let base = bytes.baseAddress else { return }
         if usesInstruction {
-            state = fpdm_crc32c(state, base, bytes.count)
+            let whole = bytes.count / (3 * Self.part)
+            for triple in 0..<whole { takeThree(base + 3 * triple * Self.part) }
+            let done = 3 * whole * Self.part
+            state = fpdm_crc32c(state, base + done, bytes.count - done)
             return
         }
         state = Self.tables.withUnsafeBufferPointer { tables in
@@ -52,6 +55,20 @@ public struct CRC32C: Sendable {
             }
             return crc
         }
+    }
+
+    /// Bytes of each of three parts that are taken at once.
+    static let part = 16 << 10
+    private static let partPower = power(part)
+
+    private mutating func takeThree(_ bytes: UnsafeRawPointer) {
+        // A state is a checksum's complement: as with checksums, the last part's counts as it is, where it began with zero.
+        var states: (UInt32, UInt32, UInt32) = (state, 0, 0)
+        withUnsafeMutablePointer(to: &states) {
+            $0.withMemoryRebound(to: UInt32.self, capacity: 3) { fpdm_crc32c_of_three($0, bytes, Self.part) }
+        }
+        let two = Self.product(Self.partPower, states.0) ^ states.1
+        state = Self.product(Self.partPower, two) ^ states.2
     }
 
     /// The checksum of bytes in memory.
@@ -109,7 +126,11 @@ extension CRC32C {
     /// - Parameter count: bytes of the second part.
     public static func combine(_ first: UInt32, _ second: UInt32, count: Int) -> UInt32 {
         precondition(count >= 0, "\(count) bytes")
-        // x^(8 count), by squaring.
+        return product(power(count), first) ^ second
+    }
+
+    /// x^(8 count), by squaring.
+    private static func power(_ count: Int) -> UInt32 {
         var power: UInt32 = 1 << 31
         var square: UInt32 = 1 << (31 - 8)
         var rest = count
@@ -118,7 +139,7 @@ extension CRC32C {
             square = product(square, square)
             rest >>= 1
         }
-        return product(power, first) ^ second
+        return power
     }
 
     /// Of two polynomials, modulo that of the code.

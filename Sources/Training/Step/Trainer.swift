@@ -63,7 +63,7 @@ public final class Trainer {
         sum = GradientSum(
             engine, table, virtualRanks: training.virtualRanks, own: shares[communicator.rank], slice: state.slice)
         exchange = GradientExchange(communicator, engine, slices, isSingle: shares.map { $0 == 1 })
-        seals = WeightSeals(communicator, slices)
+        seals = WeightSeals(communicator, engine, slices)
         grids = GradientGrids(tensors: table.parameters.count, virtualRanks: training.virtualRanks)
         timesteps = TimestepSampler(training.timestepSampler, steps: job.diffusion.steps)
         vote = StepVote(

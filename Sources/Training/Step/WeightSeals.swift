@@ -6,20 +6,28 @@ import Storage
 /// Finds weights that have changed in a rank's memory.
 ///
 /// Every rank computes with a copy of all weights, and a flipped bit in one of them would spread over all in a few steps,
-/// unseen. So each owner's CRC-32C of its slice, taken before the slices are shared, travels with them, and every rank
+/// unseen. So each owner's checksum of its slice, taken before the slices are shared, travels with them, and every rank
 /// holds its copy of all slices, its own included, against them: every so many steps, and where a step is not finite.
 /// A copy that differs is fetched anew from a rank whose copy does not. The next sharing overwrites a change, or spreads
 /// an owner's: only steps that look see what happened to them.
 final class WeightSeals {
+    /// Weights of a task.
+    private static let piece = 1 << 16
+
     private let communicator: Communicator
+    private let engine: Engine
     private let slices: FlatSlices
+    /// Of a slice's pieces, while it is looked at.
+    private var pieces: [UInt32]
     /// Of each owner's slice.
     private var seals: [Int]
     private var isTaken = false
 
-    init(_ communicator: Communicator, _ slices: FlatSlices) {
+    init(_ communicator: Communicator, _ engine: Engine, _ slices: FlatSlices) {
         self.communicator = communicator
+        self.engine = engine
         self.slices = slices
+        pieces = [UInt32](repeating: 0, count: ((slices.counts.max() ?? 0) + Self.piece - 1) / Self.piece)
         seals = [Int](repeating: 0, count: slices.ranks)
     }
 
@@ -73,7 +81,16 @@ final class WeightSeals {
 
     private func differs(_ weights: FloatBuffer, _ owner: Int) -> Bool { crc(weights, owner) != seals[owner] }
 
+    /// Of the checksums of a slice's pieces: any bit that changes in one shows in its own, and there.
     private func crc(_ weights: FloatBuffer, _ owner: Int) -> Int {
-        Int(CRC32C.of(UnsafeRawBufferPointer(weights[slices[owner]].readable)))
+        let slice = slices[owner]
+        let count = (slice.count + Self.piece - 1) / Self.piece
+        return pieces.withUnsafeMutableBufferPointer { pieces in
+            engine.pool.parallelRanges(slice.count, grain: Self.piece) { range, _ in
+                let values = weights.slice(slice.lowerBound + range.lowerBound, range.count)
+                pieces[range.lowerBound / Self.piece] = CRC32C.of(UnsafeRawBufferPointer(values.readable))
+            }
+            return Int(CRC32C.of(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: pieces[..<count]))))
+        }
     }
 }
