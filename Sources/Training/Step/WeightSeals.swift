@@ -11,14 +11,18 @@ import Storage
 /// A copy that differs is fetched anew from a rank whose copy does not. The next sharing overwrites a change, or spreads
 /// an owner's: only steps that look see what happened to them.
 final class WeightSeals {
-    /// Weights of a task.
-    private static let piece = 1 << 16
+    /// Weights of a piece, which one thread looks at: a few times what `CRC32C` takes at once.
+    private static let piece = 3 << 14
 
     private let communicator: Communicator
     private let engine: Engine
     private let slices: FlatSlices
-    /// Of a slice's pieces, while it is looked at.
-    private var pieces: [UInt32]
+    /// Of all slices, one after another.
+    private let pieces: [Range<Int>]
+    /// Of each slice, which pieces are its.
+    private let places: [Range<Int>]
+    /// Of each piece, as it was last looked at.
+    private var checksums: [UInt32]
     /// Of each owner's slice.
     private var seals: [Int]
     private var isTaken = false
@@ -27,7 +31,16 @@ final class WeightSeals {
         self.communicator = communicator
         self.engine = engine
         self.slices = slices
-        pieces = [UInt32](repeating: 0, count: ((slices.counts.max() ?? 0) + Self.piece - 1) / Self.piece)
+        var pieces: [Range<Int>] = []
+        places = (0..<slices.ranks).map { owner in
+            let (slice, first) = (slices[owner], pieces.count)
+            for start in stride(from: slice.lowerBound, to: slice.upperBound, by: Self.piece) {
+                pieces.append(start..<min(start + Self.piece, slice.upperBound))
+            }
+            return first..<pieces.count
+        }
+        self.pieces = pieces
+        checksums = [UInt32](repeating: 0, count: pieces.count)
         seals = [Int](repeating: 0, count: slices.ranks)
     }
 
@@ -35,7 +48,8 @@ final class WeightSeals {
     ///
     /// - Parameter weights: [flat], of which this rank's slice is up to date.
     func take(_ weights: FloatBuffer) {
-        seals[communicator.rank] = crc(weights, communicator.rank)
+        look(at: weights, places[communicator.rank])
+        seals[communicator.rank] = seal(communicator.rank)
         communicator.orAbort {
             try seals.withUnsafeMutableBufferPointer {
                 try communicator.allGather($0, counts: [Int](repeating: 1, count: communicator.size))
@@ -50,20 +64,24 @@ final class WeightSeals {
     }
 
     /// Whether this rank's copy differs from what the owners had.
-    func differ(from weights: FloatBuffer) -> Bool { seals.indices.contains { differs(weights, $0) } }
+    func differ(from weights: FloatBuffer) -> Bool {
+        look(at: weights, pieces.indices)
+        return seals.indices.contains { seal($0) != seals[$0] }
+    }
 
     /// Looks at all copies, and fetches what differs. Collective.
     ///
     /// - Returns: empty if nothing does.
     /// - Throws: `RankFailure`, on all ranks alike, where no rank has a good copy.
     func repair(_ weights: FloatBuffer) throws -> [StepReport.Repair] {
-        var flags = seals.indices.map { differs(weights, $0) ? 1 : 0 }
+        look(at: weights, pieces.indices)
+        var flags = seals.indices.map { seal($0) != seals[$0] ? 1 : 0 }
         try flags.withUnsafeMutableBufferPointer { try communicator.allReduce($0, .max) }
         return try flags.indices.filter { flags[$0] > 0 }.map { try repair(weights, owner: $0) }
     }
 
     private func repair(_ weights: FloatBuffer, owner: Int) throws -> StepReport.Repair {
-        let differs = try communicator.allGather([differs(weights, owner) ? 1 : 0]).map { $0[0] }
+        let differs = try communicator.allGather([seal(owner) != seals[owner] ? 1 : 0]).map { $0[0] }
         let ranks = differs.indices.filter { differs[$0] > 0 }
         guard let source = differs.firstIndex(of: 0) else {
             throw RankFailure(
@@ -79,18 +97,20 @@ final class WeightSeals {
 
     private static func onAll(_ ranks: [Int]) -> String { ranks.count > 1 ? " on all ranks" : "" }
 
-    private func differs(_ weights: FloatBuffer, _ owner: Int) -> Bool { crc(weights, owner) != seals[owner] }
-
-    /// Of the checksums of a slice's pieces: any bit that changes in one shows in its own, and there.
-    private func crc(_ weights: FloatBuffer, _ owner: Int) -> Int {
-        let slice = slices[owner]
-        let count = (slice.count + Self.piece - 1) / Self.piece
-        return pieces.withUnsafeMutableBufferPointer { pieces in
-            engine.pool.parallelRanges(slice.count, grain: Self.piece) { range, _ in
-                let values = weights.slice(slice.lowerBound + range.lowerBound, range.count)
-                pieces[range.lowerBound / Self.piece] = CRC32C.of(UnsafeRawBufferPointer(values.readable))
+    /// Takes the checksums of pieces.
+    private func look(at weights: FloatBuffer, _ places: Range<Int>) {
+        checksums.withUnsafeMutableBufferPointer { checksums in
+            engine.pool.parallelFor(places.count) { task, _ in
+                let place = places.lowerBound + task
+                checksums[place] = CRC32C.of(UnsafeRawBufferPointer(weights[pieces[place]].readable))
             }
-            return Int(CRC32C.of(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: pieces[..<count]))))
+        }
+    }
+
+    /// Of a slice: the checksum of its pieces' checksums, in which any bit that changed in a piece shows.
+    private func seal(_ owner: Int) -> Int {
+        checksums.withUnsafeBufferPointer {
+            Int(CRC32C.of(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[places[owner]]))))
         }
     }
 }

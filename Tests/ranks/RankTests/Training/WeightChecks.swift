@@ -16,21 +16,23 @@ private func trainer(_ world: Communicator, checking every: Int) throws -> Train
     job.training.checkWeightsEvery = every
     let dataset = try ShardedDataset(path: "data/digits")
     let trainer = try Trainer(
-        job.resolved { .keep }, dataset: dataset, communicator: world, engine: try Engine(threads: 1))
+        job.resolved { .keep }, dataset: dataset, communicator: world, engine: try Engine(threads: 2))
     trainer.start()
     return trainer
 }
 
-/// Changes a weight in the middle of an owner's slice.
-private func disturb(_ trainer: Trainer, owner: Int, _ change: (UInt32) -> UInt32) {
+/// Changes a weight of an owner's slice.
+///
+/// - Parameter share: of the slice that lies before it; 1 for its last weight.
+private func disturb(_ trainer: Trainer, owner: Int, at share: Double, _ change: (UInt32) -> UInt32) {
     let slice = trainer.state.slices[owner]
-    let place = slice.lowerBound + slice.count / 2
+    let place = slice.lowerBound + Int(share * Double(slice.count - 1))
     trainer.state.weights[place] = Float(bitPattern: change(trainer.state.weights[place].bitPattern))
 }
 
 /// The last bit; and what shows at once.
-private let changes: [(change: @Sendable (UInt32) -> UInt32, atStep: Int, every: Int)] = [
-    ({ $0 ^ 1 }, 3, 2), ({ _ in Float.nan.bitPattern }, 2, 100),
+private let changes: [(change: @Sendable (UInt32) -> UInt32, place: Double, atStep: Int, every: Int)] = [
+    ({ $0 ^ 1 }, 1, 3, 2), ({ _ in Float.nan.bitPattern }, 0.5, 2, 100),
 ]
 
 func weightChecks() -> [Check] {
@@ -39,13 +41,13 @@ func weightChecks() -> [Check] {
             let undisturbed = try trainer(world, checking: 0)
             for _ in 0..<6 { _ = try undisturbed.step() }
             guard world.size > 1 else { return }
-            for (change, atStep, every) in changes {
+            for (change, place, atStep, every) in changes {
                 for odd in [0, world.size - 1] {
                     for owner in [odd, (odd + 1) % world.size] {
                         let trainer = try trainer(world, checking: every)
                         var found: [StepReport.Repair] = []
                         for step in 0..<6 {
-                            if step == atStep, world.rank == odd { disturb(trainer, owner: owner, change) }
+                            if step == atStep, world.rank == odd { disturb(trainer, owner: owner, at: place, change) }
                             guard let report = try trainer.step() else { throw Unmet(description: "no step was done") }
                             try expect(report.skipped == nil, equals: true)
                             try expect(report.repairs.isEmpty, equals: step != atStep)
@@ -63,7 +65,7 @@ func weightChecks() -> [Check] {
         Check("weights of which no rank has a good copy end the run") { world in
             let trainer = try trainer(world, checking: 1)
             _ = try trainer.step()
-            disturb(trainer, owner: 0) { $0 ^ 1 }
+            disturb(trainer, owner: 0, at: 0) { $0 ^ 1 }
             let failure = try expectError(RankFailure.self) { _ = try trainer.step() }
             try expect(failure.code, equals: Failure.Status.software.rawValue)
             try expect(failure.message.contains("no rank has a good copy"), equals: true)
