@@ -19,8 +19,8 @@ final class WeightSeals {
     private let slices: FlatSlices
     /// Of all slices, one after another.
     private let pieces: [Range<Int>]
-    /// Of each slice, which pieces are its.
-    private let places: [Range<Int>]
+    /// Of each slice, which pieces are its own.
+    private let shares: [Range<Int>]
     /// Of each piece, as it was last looked at.
     private var checksums: [UInt32]
     /// Of each owner's slice.
@@ -32,7 +32,7 @@ final class WeightSeals {
         self.engine = engine
         self.slices = slices
         var pieces: [Range<Int>] = []
-        places = (0..<slices.ranks).map { owner in
+        shares = (0..<slices.ranks).map { owner in
             let (slice, first) = (slices[owner], pieces.count)
             for start in stride(from: slice.lowerBound, to: slice.upperBound, by: Self.piece) {
                 pieces.append(start..<min(start + Self.piece, slice.upperBound))
@@ -48,7 +48,7 @@ final class WeightSeals {
     ///
     /// - Parameter weights: [flat], of which this rank's slice is up to date.
     func take(_ weights: FloatBuffer) {
-        look(at: weights, places[communicator.rank])
+        look(at: weights, shares[communicator.rank])
         seals[communicator.rank] = seal(communicator.rank)
         communicator.orAbort {
             try seals.withUnsafeMutableBufferPointer {
@@ -98,11 +98,11 @@ final class WeightSeals {
     private static func onAll(_ ranks: [Int]) -> String { ranks.count > 1 ? " on all ranks" : "" }
 
     /// Takes the checksums of pieces.
-    private func look(at weights: FloatBuffer, _ places: Range<Int>) {
+    private func look(at weights: FloatBuffer, _ share: Range<Int>) {
         checksums.withUnsafeMutableBufferPointer { checksums in
-            engine.pool.parallelFor(places.count) { task, _ in
-                let place = places.lowerBound + task
-                checksums[place] = CRC32C.of(UnsafeRawBufferPointer(weights[pieces[place]].readable))
+            engine.pool.parallelFor(share.count) { task, _ in
+                let index = share.lowerBound + task
+                checksums[index] = CRC32C.of(UnsafeRawBufferPointer(weights[pieces[index]].readable))
             }
         }
     }
@@ -110,7 +110,7 @@ final class WeightSeals {
     /// Of a slice: the checksum of its pieces' checksums, in which any bit that changed in a piece shows.
     private func seal(_ owner: Int) -> Int {
         checksums.withUnsafeBufferPointer {
-            Int(CRC32C.of(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[places[owner]]))))
+            Int(CRC32C.of(UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: $0[shares[owner]]))))
         }
     }
 }

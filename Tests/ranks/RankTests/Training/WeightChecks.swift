@@ -6,10 +6,12 @@ import Reporting
 import Training
 
 /// A small FPDM on the digits that come with the project.
-private func trainer(_ world: Communicator, checking every: Int) throws -> Trainer {
+///
+/// - Parameter width: with 4, so few weights that of more than two ranks some own none.
+private func trainer(_ world: Communicator, checking every: Int, width: Int = 32) throws -> Trainer {
     var job = JobConfiguration()
     (job.model.imageSize, job.model.channels, job.model.patchSize, job.model.classes) = (8, 1, 2, 10)
-    (job.model.width, job.model.heads, job.model.learnSigma) = (32, 2, false)
+    (job.model.width, job.model.heads, job.model.learnSigma) = (width, 2, false)
     (job.training.steps, job.training.virtualRanks, job.training.globalBatch) = (10_000, 8, 16)
     job.training.iterationsWithoutGradient = IterationRange(0, 1)
     job.training.iterationsWithGradient = IterationRange(1, 2)
@@ -59,6 +61,26 @@ func weightChecks() -> [Check] {
                             trainer.state.weights.array.map(\.bitPattern),
                             equals: undisturbed.state.weights.array.map(\.bitPattern))
                     }
+                }
+            }
+        },
+        Check("a flipped bit is found and mended where some ranks own no weights") { world in
+            guard world.size > 2 else { return }
+            let undisturbed = try trainer(world, checking: 0, width: 4)
+            for _ in 0..<3 { _ = try undisturbed.step() }
+            let counts = undisturbed.state.slices.counts
+            try expect(counts.contains(0), equals: true)
+            for owner in counts.indices where counts[owner] > 0 {
+                for odd in counts.indices {
+                    let trainer = try trainer(world, checking: 1, width: 4)
+                    _ = try trainer.step()
+                    if world.rank == odd { disturb(trainer, owner: owner, at: 1) { $0 ^ 1 } }
+                    let repairs = try (0..<2).flatMap { _ in try trainer.step()?.repairs ?? [] }
+                    try expect(repairs.map(\.ranks), equals: [[odd]])
+                    try expect(repairs.map(\.owner), equals: [owner])
+                    try expect(
+                        trainer.state.weights.array.map(\.bitPattern),
+                        equals: undisturbed.state.weights.array.map(\.bitPattern))
                 }
             }
         },
