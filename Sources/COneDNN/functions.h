@@ -9,7 +9,7 @@
 #endif
 
 #define FUNCTIONS(f)                                                                                                  \
-    f(dnnl_version) f(dnnl_get_effective_cpu_isa) f(dnnl_engine_create) f(dnnl_stream_create) f(dnnl_stream_wait)     \
+    f(dnnl_version) f(dnnl_get_effective_cpu_isa) f(dnnl_engine_create) f(dnnl_stream_create)                         \
     f(dnnl_stream_destroy) f(dnnl_memory_desc_init_by_strides) f(dnnl_memory_desc_init_by_tag)                        \
     f(dnnl_memory_desc_get_size) f(dnnl_memory_create) f(dnnl_memory_destroy) f(dnnl_memory_set_data_handle)          \
     f(dnnl_matmul_desc_init) f(dnnl_primitive_desc_create) f(dnnl_primitive_desc_destroy)                             \

@@ -9,6 +9,8 @@ public final class Attention: @unchecked Sendable {
     /// Of queries, keys, values and what becomes of them; and of what products read.
     private let element, operand: Element
     private let queryBlock: Int
+    /// Whether small heads are put together: by shape alone, for products of a batch are others than single ones.
+    private let putsTogether: Bool
     private let headsPerTask: Int
     private let training: Bool
     private let transposed: Transposed
@@ -66,15 +68,21 @@ public final class Attention: @unchecked Sendable {
     /// Scores of one task's block at most, where heads are put together.
     private static let scoresPerTask = 16_384
 
-    /// - Parameter training: whether a backward pass will follow.
-    public init(_ engine: Engine, _ arena: Arena, _ heads: Heads, training: Bool) {
+    /// - Parameters:
+    ///   - samples: of a pass at most.
+    ///   - training: whether a backward pass will follow.
+    public init(_ engine: Engine, _ arena: Arena, _ heads: Heads, samples: Int, training: Bool) {
         self.engine = engine
         self.heads = heads
         self.training = training
         element = engine.precision.element
         let (tokens, width) = (heads.tokens, heads.headWidth)
         queryBlock = min(tokens, 128)
-        headsPerTask = tokens > 128 ? 1 : max(1, Self.scoresPerTask / (tokens * tokens))
+        let most = tokens > 128 ? 1 : Self.scoresPerTask / (tokens * tokens)
+        putsTogether = most > 1
+        // As many of a batch as it likes, since bits do not depend on it: all threads are to have some.
+        let threads = engine.pool.threadCount
+        headsPerTask = max(1, min(most, (samples * heads.heads + threads - 1) / threads))
         transposed = Transposed(engine.backend, heads)
         // Own kernels multiply float32: what is stored is widened, and what lies between its products is not rounded.
         operand = engine.backend.isNative ? .float32 : element
@@ -125,7 +133,7 @@ public final class Attention: @unchecked Sendable {
         ) -> Product {
             engine.products(
                 ProductShape(
-                    batch: headsPerTask > 1 ? batch : nil, rows: rows, columns: columns, depth: depth, a: a, b: b,
+                    batch: putsTogether ? batch : nil, rows: rows, columns: columns, depth: depth, a: a, b: b,
                     operand, accumulates: adds,
                     kind: .attention))
         }

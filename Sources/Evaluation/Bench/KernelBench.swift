@@ -106,7 +106,8 @@ public struct KernelBench {
         let (arena, b) = Arena.build("bench") { arena in
             (
                 attention: Attention(
-                    engine, arena, Heads(tokens: tokens, heads: heads, headWidth: headWidth), training: true),
+                    engine, arena, Heads(tokens: tokens, heads: heads, headWidth: headWidth), samples: samples,
+                    training: true),
                 qkv: arena.take(rows: rows, columns: 3 * width, element),
                 output: arena.take(rows: rows, columns: width, element),
                 gradient: arena.take(rows: rows, columns: width, element),

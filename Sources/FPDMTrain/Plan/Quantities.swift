@@ -12,8 +12,8 @@ struct MemoryAmount {
 
     /// - Throws: `ValidationError`
     init(_ argument: String) throws {
-        guard let bytes = quantity(argument, Self.units), 1..<0x1p60 ~= bytes else {
-            throw ValidationError("a number and a unit: MB, GB, TB, or MiB, GiB, TiB, such as 64GB")
+        guard let bytes = quantity(argument, Self.units), 1..<1e18 ~= bytes else {
+            throw ValidationError("a number and a unit: MB, GB, TB, or MiB, GiB, TiB, such as 64GB; below 1,000,000 TB")
         }
         self.bytes = Int(bytes)
     }

@@ -208,7 +208,8 @@ extension JobConfiguration {
                 + "bf16 with sums in float32. auto: bf16 where all ranks' processors are faster with it."),
         JobField(
             "training", "activations", \.training.activations.orAutomatic,
-            "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0.",
+            "Activations of the m iterations: kept (faster) or recomputed (smaller); auto decides before step 0: kept where they "
+                + "take at most a quarter of a rank's memory, in smaller microbatches if these are auto, too.",
             onResume: .free),
         JobField(
             "training", "maxSkippedSteps", \.training.maxSkippedSteps,

@@ -58,7 +58,9 @@ public struct JobPlan {
         // The first rank has as many virtual ranks as any; of the flat vectors another may own more.
         let slices = FlatSlices(count: ParameterTable(configuration.model).flatCount, ranks: cluster.ranks)
         let widest = (0..<cluster.ranks).max { slices[$0].count < slices[$1].count } ?? 0
-        let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) { job in
+        let fit = MemoryFit(
+            limit: cluster.limit, ranksOnNode: cluster.ranksOnNode, threads: engine.pool.threadCount
+        ) { job in
             let (first, other) = (plan(job, rank: 0), plan(job, rank: widest))
             return first.bytes > other.bytes ? first : other
         }
@@ -66,7 +68,10 @@ public struct JobPlan {
             fit.activations(configuration)
         }
         largestMicrobatch = fit.largestMicrobatch(job)
-        if configuration.training.microbatch == 0 { job = fit.fitted(job) }
+        if configuration.training.microbatch == 0 {
+            job = fit.fitted(
+                job, keepsByChoice: configuration.training.activations == nil && job.activations == .keep)
+        }
         self.cluster = cluster
         self.job = job
         let counted = given.training.epochs.flatMap { epochs in

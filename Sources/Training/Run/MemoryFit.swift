@@ -7,25 +7,37 @@ struct MemoryFit {
     /// Of a node; nil where nothing tells.
     let limit: MemoryLimit?
     let ranksOnNode: Int
+    /// Of a rank.
+    let threads: Int
     /// What a job takes on a rank.
     let plan: (ResolvedJob) -> MemoryPlan
 
     /// A rank's share.
     var share: Int? { limit.map { $0.bytes / ranksOnNode } }
 
-    /// Activations are kept where they take no more than a quarter of the share.
+    /// Activations are kept where that is affordable: where the microbatch is open, too, with the smallest one that keeps
+    /// all threads busy, for a smaller microbatch costs less than recomputing.
     func activations(_ job: JobConfiguration) -> ActivationMode {
-        guard let share else { return .keep }
-        return plan(job.resolved { .keep }).activationBytes <= share / 4 ? .keep : .recompute
+        var kept = job.resolved { .keep }
+        if job.training.microbatch == 0 { kept = kept.with(microbatch: job.model.cut.samplesForThreads(threads)) }
+        return canAfford(plan(kept)) ? .keep : .recompute
+    }
+
+    /// Whether all fits the share, and activations take no more than a quarter of it.
+    private func canAfford(_ plan: MemoryPlan) -> Bool {
+        share.map { plan.bytes <= $0 && plan.activationBytes <= $0 / 4 } ?? true
     }
 
     /// The largest microbatch, in whole groups, that fits the share; nil where not even the smallest does.
-    func largestMicrobatch(_ job: ResolvedJob) -> Int? {
+    ///
+    /// - Parameter keepsByChoice: whether activations are kept because that is affordable, which is then to stay so.
+    func largestMicrobatch(_ job: ResolvedJob, keepsByChoice: Bool = false) -> Int? {
         let whole = job.with(microbatch: job.training.virtualRankSize).microbatchSize
         guard let share else { return whole }
         func fits(_ microbatch: Int) -> Bool {
             let job = job.with(microbatch: microbatch)
-            return MemoryPlan.isCountable(job) && plan(job).bytes <= share
+            guard MemoryPlan.isCountable(job) else { return false }
+            return keepsByChoice ? canAfford(plan(job)) : plan(job).bytes <= share
         }
         let group = job.with(microbatch: 1).microbatchSize
         guard fits(group) else { return nil }
@@ -39,6 +51,9 @@ struct MemoryFit {
         return low * group
     }
 
-    /// The job with the largest microbatch that fits, where it leaves the choice; the smallest where none does.
-    func fitted(_ job: ResolvedJob) -> ResolvedJob { job.with(microbatch: largestMicrobatch(job) ?? 1) }
+    /// The job with the largest microbatch that fits; the smallest where none does.
+    func fitted(_ job: ResolvedJob, keepsByChoice: Bool) -> ResolvedJob {
+        let largest = largestMicrobatch(job, keepsByChoice: keepsByChoice) ?? largestMicrobatch(job)
+        return job.with(microbatch: largest ?? 1)
+    }
 }

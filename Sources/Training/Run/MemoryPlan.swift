@@ -73,9 +73,19 @@ public struct MemoryPlan: Equatable, Sendable {
     ///
     /// - Parameter afterStart: whether MPI runs already.
     static func programBytes(_ engine: Engine, afterStart: Bool) -> Int {
-        // HDF5, MPI and threads take 7 to 11 MiB once they work, measured; MPI itself, when it starts, as much as is
-        // said here. The matrix library's products take a MiB or two a thread while they run.
-        ProcessMemory.resident + (10 << 20) + (afterStart ? 0 : 16 << 20) + engine.pool.threadCount << 21
+        // HDF5 and MPI take 7 to 11 MiB once they work, measured; MPI itself, when it starts, as much as is said here.
+        ProcessMemory.resident + (10 << 20) + (afterStart ? 0 : 16 << 20)
+            + engine.pool.threadCount * threadBytes(engine.backend)
+    }
+
+    /// Of a thread's stack, and what products take of their own while it runs them; measured with up to 64 threads.
+    private static func threadBytes(_ backend: MatrixBackend) -> Int {
+        switch backend {
+        case .native: 1 << 17
+        case .oneDNN: 1 << 19
+        // A buffer of its own for each call that is under way.
+        case .openBLAS: 1 << 21
+        }
     }
 
     /// The table in words: `weights, average, optimizer 12 MiB, gradients 9 MiB, ...`.

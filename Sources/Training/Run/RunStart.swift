@@ -231,7 +231,9 @@ struct RunStart {
         let world = runtime.world
         let limit = MemoryLimit.current
         let program = MemoryPlan.programBytes(engine, afterStart: true)
-        let fit = MemoryFit(limit: limit, ranksOnNode: runtime.nodeLocal.size) {
+        let fit = MemoryFit(
+            limit: limit, ranksOnNode: runtime.nodeLocal.size, threads: engine.pool.threadCount
+        ) {
             MemoryPlan(
                 $0, rank: world.rank, ranks: world.size, engine: engine, data: dataset.shape,
                 validation: validation?.shape, program: program)
@@ -247,7 +249,8 @@ struct RunStart {
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
         }
         if job.training.microbatch == 0 {
-            let fitting = fit.fitted(resolved).microbatchSize
+            let byChoice = job.training.activations == nil && resolved.activations == .keep
+            let fitting = fit.fitted(resolved, keepsByChoice: byChoice).microbatchSize
             resolved = resolved.with(microbatch: try world.allReduce(fitting, .min))
         }
         let memory = fit.plan(resolved)

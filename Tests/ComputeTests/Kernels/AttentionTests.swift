@@ -75,6 +75,26 @@ struct AttentionTests {
     @Test("nor in bfloat16", arguments: batches, Arithmetic.bfloat16)
     func samplesOfBFloat16(_ c: AttentionCase, _ arithmetic: Arithmetic) throws { try expectIndependent(c, arithmetic) }
 
+    /// How many heads are one task follows from the number of threads: all of them, some, one.
+    private func expectSameOnThreads(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
+        let (qkv, gradient) = (c.qkv(arithmetic.element), c.gradient(arithmetic.element))
+        let one = c.run(try arithmetic.engine(threads: 1), qkv, gradient)
+        for threads in [3, 7, 40] {
+            let many = c.run(try arithmetic.engine(threads: threads), qkv, gradient)
+            expectSameBits(many.output, one.output, "output on \(threads) threads")
+            expectSameBits(many.logSums, one.logSums, "logarithms of sums on \(threads) threads")
+            expectSameBits(many.qkvGradient, one.qkvGradient, "gradient on \(threads) threads")
+        }
+    }
+
+    @Test("bits do not depend on the number of threads", arguments: batches, Arithmetic.float32)
+    func threads(_ c: AttentionCase, _ arithmetic: Arithmetic) throws { try expectSameOnThreads(c, arithmetic) }
+
+    @Test("nor in bfloat16, on threads", arguments: batches, Arithmetic.bfloat16)
+    func threadsOfBFloat16(_ c: AttentionCase, _ arithmetic: Arithmetic) throws {
+        try expectSameOnThreads(c, arithmetic)
+    }
+
     @Test("the naive gradient agrees with finite differences")
     func naive() {
         let qkv = randomFloats(5 * 3 * 6, seed: 1).doubles

@@ -59,7 +59,7 @@ struct NativeProductTests {
 
     @Test("blocks of columns cover all of them, none wider than a tile", arguments: 1...200)
     func blocks(_ columns: Int) {
-        let all = ColumnBlocks(columns: columns).all
+        let all = ColumnBlocks(columns: columns)
         var next = 0
         for block in all {
             #expect(block.first == next && (1...3).contains(block.vectors))
@@ -69,7 +69,8 @@ struct NativeProductTests {
         #expect(next == columns)
         // One vector by itself only where there is no other.
         #expect(columns <= 16 || all.allSatisfy { $0.vectors > 1 })
-        #expect(ColumnBlocks(columns: columns).packedCount(depth: 3) == (columns + 15) / 16 * 48)
+        #expect(all.map(\.width).max() == all.blockWidth && all.reduce(0) { $0 + $1.width } == all.width)
+        #expect(all.packedCount(depth: 3) == (columns + 15) / 16 * 48)
     }
 
     @Test("packing moves every value to its place, whichever way they lie", arguments: [(1, 1), (17, 33), (40, 100)])
@@ -87,7 +88,7 @@ struct NativeProductTests {
             }
             #expect(packed[0] == packed[1])
             var start = 0
-            for block in blocks.all {
+            for block in blocks {
                 for k in 0..<depth {
                     for n in 0..<block.width {
                         let expected = n < block.count ? values[k * columns + block.first + n] : 0
@@ -117,7 +118,7 @@ struct NativeProductTests {
                 into: UnsafeMutableRawPointer(other.base).assumingMemoryBound(to: UInt32.self))
             expectSameBits(other.array, target.array, "by columns")
             var start = 0
-            for block in blocks.all {
+            for block in blocks {
                 for k in 0..<(depth + 1) / 2 * 2 {
                     for n in 0..<block.width {
                         let word = words[start + k / 2 * block.width + n]

@@ -46,7 +46,8 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
         let element = engine.precision.element
         let (arena, attention) = Arena.build("attention") {
             Attention(
-                engine, $0, Heads(tokens: tokens, heads: heads, headWidth: headWidth), training: training)
+                engine, $0, Heads(tokens: tokens, heads: heads, headWidth: headWidth), samples: samples,
+                training: training)
         }
         attention.prepare(samples: samples)
         return withExtendedLifetime(arena) {

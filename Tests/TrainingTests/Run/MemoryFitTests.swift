@@ -34,7 +34,8 @@ import Testing
     @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
         let engine = try Engine(threads: 1)
         func fit(_ limit: Int?) -> MemoryFit {
-            MemoryFit(limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: 2) { job in
+            MemoryFit(limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: 2, threads: 1) {
+                job in
                 MemoryPlan(
                     job, rank: 0, ranks: 2, engine: engine,
                     data: DatasetShape(supposing: 100, imageValues: job.model.imageValues, labels: .classes),
@@ -48,7 +49,8 @@ import Testing
             #expect(fit(2 * sizes[groups - 1]).largestMicrobatch(job) == 2 * groups)
             #expect(fit(2 * sizes[groups - 1] - 1).largestMicrobatch(job) == (groups > 1 ? 2 * groups - 2 : nil))
         }
-        #expect(fit(2 * sizes[3]).fitted(job).microbatchSize == 8 && fit(1000).fitted(job).microbatchSize == 2)
+        #expect(fit(2 * sizes[3]).fitted(job, keepsByChoice: false).microbatchSize == 8)
+        #expect(fit(1000).fitted(job, keepsByChoice: false).microbatchSize == 2)
         #expect(fit(nil).largestMicrobatch(job) == 12)
     }
 
@@ -62,12 +64,39 @@ import Testing
     }
 
     @Test func activationsAreKeptWhereTheyTakeAQuarter() throws {
-        let kept = try plan(job()).largest.activationBytes
-        #expect(try plan(job(), limit: 4 * kept).job.activations == .keep)
-        #expect(try plan(job(), limit: 4 * kept - 4).job.activations == .recompute)
+        let whole = job { $0.training.microbatch = 12 }
+        let kept = try plan(whole).largest.activationBytes
+        #expect(try plan(whole, limit: 4 * kept).job.activations == .keep)
+        #expect(try plan(whole, limit: 4 * kept - 4).job.activations == .recompute)
         // Two ranks share the node.
-        #expect(try plan(job(), ranks: 2, limit: 8 * kept).job.activations == .keep)
-        #expect(try plan(job(), ranks: 2, limit: 8 * kept - 8).job.activations == .recompute)
+        #expect(try plan(whole, ranks: 2, limit: 8 * kept).job.activations == .keep)
+        #expect(try plan(whole, ranks: 2, limit: 8 * kept - 8).job.activations == .recompute)
+        // What else there is has to fit, too.
+        let wide = job { ($0.training.microbatch, $0.model.classes) = (12, 1_000_000) }
+        let (all, activations) = (try plan(wide).largest.bytes, try plan(wide).largest.activationBytes)
+        try #require(all > 8 * activations)
+        #expect(try plan(wide, limit: 2 * all).job.activations == .keep)
+        #expect(try plan(wide, limit: all / 2).job.activations == .recompute)
+    }
+
+    @Test func aSmallerMicrobatchIsTakenBeforeActivationsAreRecomputed() throws {
+        // So many that they are most of a rank's memory.
+        func long(_ change: (inout JobConfiguration.Training) -> Void = { _ in }) -> JobConfiguration {
+            job {
+                ($0.model.fixedPoint, $0.training.iterationsWithGradient) = (true, IterationRange(100, 100))
+                change(&$0.training)
+            }
+        }
+        func kept(_ microbatch: Int) throws -> Int {
+            try plan(long { ($0.microbatch, $0.activations) = (microbatch, .keep) }).largest.activationBytes
+        }
+        for (limit, microbatch) in [(4 * (try kept(12)), 12), (4 * (try kept(12)) - 4, 10), (4 * (try kept(2)), 2)] {
+            let chosen = try plan(long(), limit: limit).job
+            #expect(chosen.activations == .keep && chosen.microbatchSize == microbatch)
+        }
+        // Where that is not enough, all that fits is taken.
+        let formed = try plan(long(), limit: 4 * (try kept(2)) - 4).job
+        #expect(formed.activations == .recompute && formed.microbatchSize > 2)
     }
 
     @Test func aNodeTakesWhatItsRanksTake() throws {

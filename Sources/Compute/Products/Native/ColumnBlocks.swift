@@ -3,7 +3,7 @@ import CPlatform
 /// Columns of a product's B in blocks as wide as a register tile: three vectors, and fewer at the end.
 ///
 /// In packed form a block is [depth, width], one block behind the other; what is missing of its last vector is zero.
-struct ColumnBlocks: Sendable {
+struct ColumnBlocks: RandomAccessCollection, Sendable {
     struct Block: Sendable {
         let first: Int
         /// Columns that there are.
@@ -19,24 +19,34 @@ struct ColumnBlocks: Sendable {
 
     /// Vectors of a register tile at most.
     static let widest = 3
-    let all: [Block]
+    private let columns: Int
+    /// Of all blocks.
+    private let vectors: Int
+    let startIndex = 0
+    let endIndex: Int
 
     init(columns: Int) {
-        var blocks: [Block] = []
-        var (first, vectors) = (0, (columns + Block.lanes - 1) / Block.lanes)
-        while vectors > 0 {
-            // Two of two rather than three and one, which alone would leave a multiplier idle.
-            let taken = vectors == 4 ? 2 : min(vectors, Self.widest)
-            let count = min(taken * Block.lanes, columns - first)
-            blocks.append(Block(first: first, count: count, vectors: taken))
-            (first, vectors) = (first + count, vectors - taken)
-        }
-        all = blocks
+        self.columns = columns
+        vectors = (columns + Block.lanes - 1) / Block.lanes
+        endIndex = (vectors + Self.widest - 1) / Self.widest
+    }
+
+    subscript(index: Int) -> Block {
+        // Two of two rather than three and one, which alone would leave a multiplier idle.
+        let endsInPairs = vectors > 1 && vectors % Self.widest == 1
+        let pairs = endsInPairs ? Swift.max(0, index - (endIndex - 2)) : 0
+        let before = Self.widest * index - pairs
+        let taken = endsInPairs && index >= endIndex - 2 ? 2 : Swift.min(Self.widest, vectors - before)
+        let first = before * Block.lanes
+        return Block(first: first, count: Swift.min(taken * Block.lanes, columns - first), vectors: taken)
     }
 
     /// Columns of all blocks as stored. All blocks but the last are whole: those before a block are as wide as stored columns
     /// as they have columns.
-    var width: Int { all.reduce(0) { $0 + $1.width } }
+    var width: Int { vectors * Block.lanes }
+
+    /// Columns of the widest block as stored.
+    var blockWidth: Int { first?.width ?? 0 }
 
     /// Floats of all blocks in packed form.
     func packedCount(depth: Int) -> Int { width * depth }
@@ -46,7 +56,7 @@ struct ColumnBlocks: Sendable {
         _ source: UnsafePointer<Float>, row: Int, column: Int, depth: Int, into target: UnsafeMutablePointer<Float>
     ) {
         var target = target
-        for block in all {
+        for block in self {
             Self.pack(block, source, row: row, column: column, depth: depth, into: target)
             target += block.width * depth
         }
@@ -64,9 +74,9 @@ struct ColumnBlocks: Sendable {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: slice * Self.widest * Block.lanes) { memory in
             guard let rows = memory.baseAddress else { return }
             var target = target
-            for block in all {
+            for block in self {
                 for first in stride(from: 0, to: depth, by: slice) {
-                    let count = min(slice, depth - first)
+                    let count = Swift.min(slice, depth - first)
                     Self.pack(block, source + first * row, row: row, column: column, depth: count, into: rows)
                     if count % 2 == 1 { (rows + count * block.width).update(repeating: 0, count: block.width) }
                     for pair in 0..<(count + 1) / 2 {
@@ -92,7 +102,7 @@ struct ColumnBlocks: Sendable {
     ) {
         let from = source + block.first * column
         for vector in 0..<block.vectors {
-            let lanes = min(Block.lanes, block.count - vector * Block.lanes)
+            let lanes = Swift.min(Block.lanes, block.count - vector * Block.lanes)
             let (part, to) = (from + vector * Block.lanes * column, target + vector * Block.lanes)
             if column == 1 {
                 for k in 0..<depth { store(load(part + k * row, lanes), to + k * block.width, Block.lanes) }

@@ -8,9 +8,7 @@ struct NativeProduct: Sendable {
     static let version = 1
 
     private let shape: ProductShape
-    private let blocks: [ColumnBlocks.Block]
-    /// Of all blocks as stored.
-    private let width: Int
+    private let blocks: ColumnBlocks
     private let readsPlainB: Bool
     private let places: RowPlaces
     /// Floats of B from one step along the depth to the next, from one column to the next, and from one vector of columns to
@@ -24,8 +22,8 @@ struct NativeProduct: Sendable {
 
     init(_ shape: ProductShape) {
         self.shape = shape
-        let (columns, lanes) = (ColumnBlocks(columns: shape.columns), ColumnBlocks.Block.lanes)
-        (blocks, width) = (columns.all, columns.width)
+        let lanes = ColumnBlocks.Block.lanes
+        blocks = ColumnBlocks(columns: shape.columns)
         places = RowPlaces(shape.a)
         switch shape.b {
         case .rows(let stride):
@@ -42,7 +40,7 @@ struct NativeProduct: Sendable {
     /// Bytes for a block of B.
     var scratchBytes: Int {
         guard !shape.isPacked && !readsPlainB else { return 0 }
-        return (blocks.map(\.width).max() ?? 0) * shape.depth * MemoryLayout<Float>.stride
+        return blocks.blockWidth * shape.depth * MemoryLayout<Float>.stride
     }
 
     /// With B as it lies.
@@ -78,7 +76,7 @@ struct NativeProduct: Sendable {
     func run(_ a: UnsafePointer<Float>, packed: UnsafePointer<Float>, into c: UnsafeMutablePointer<Float>) {
         for index in 0..<shape.batch {
             runOne(
-                a + index * shape.rows * shape.depth, packed: packed + index * shape.depth * width,
+                a + index * shape.rows * shape.depth, packed: packed + index * blocks.packedCount(depth: shape.depth),
                 into: c + index * shape.rows * shape.columns)
         }
     }

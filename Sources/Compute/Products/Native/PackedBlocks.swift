@@ -4,7 +4,7 @@
 /// A product goes part by part along the depth, and through all blocks in each.
 struct PackedBlocks<Word> {
     let start: UnsafePointer<Word>
-    let blocks: [ColumnBlocks.Block]
+    let blocks: ColumnBlocks
     let depth: Int
     /// Steps along the depth of a part, and of a word; a part is a whole number of words.
     let partDepth, stepsPerWord: Int

@@ -9,9 +9,7 @@ import CPlatform
 /// packed, or both operands in vectors; other layouts are there for all else, and are not made to be fast.
 struct WidenedProduct: Sendable {
     private let shape: ProductShape
-    private let blocks: [ColumnBlocks.Block]
-    /// Of all blocks as stored.
-    private let width: Int
+    private let blocks: ColumnBlocks
     /// Steps along the depth of a part.
     private let partDepth: Int
     /// A part of A, widened.
@@ -21,8 +19,7 @@ struct WidenedProduct: Sendable {
 
     init(_ shape: ProductShape) {
         self.shape = shape
-        let columns = ColumnBlocks(columns: shape.columns)
-        (blocks, width) = (columns.all, columns.width)
+        blocks = ColumnBlocks(columns: shape.columns)
         // Even, so that no pair is parted.
         partDepth = (DepthParts.size(shape) + 1) / 2 * 2
         let stored = (shape.rows + 15) / 16 * 16
@@ -40,7 +37,7 @@ struct WidenedProduct: Sendable {
             aFloats = stored * partDepth
         case .packed: preconditionFailure("A is never packed")
         }
-        bFloats = (blocks.map(\.width).max() ?? 0) * partDepth
+        bFloats = blocks.blockWidth * partDepth
     }
 
     /// Bytes for what is widened.
@@ -69,7 +66,7 @@ struct WidenedProduct: Sendable {
     ) {
         for index in 0..<shape.batch {
             let b = PackedBlocks(
-                start: packed + index * width * ((shape.depth + 1) / 2), blocks: blocks, depth: shape.depth,
+                start: packed + index * blocks.pairCount(depth: shape.depth), blocks: blocks, depth: shape.depth,
                 partDepth: partDepth, stepsPerWord: 2)
             runOne(index, a, into: c, scratch) { block, first, depth, target in
                 Self.widen(b.place(block, from: first), block, depth: depth, into: target)
