@@ -39,9 +39,38 @@ struct BatchCutTests {
                 next += panel.rows
             }
             #expect(next == cut.rows)
-            #expect(cut.panelSizes == Set(cut.panels.map(\.rows)) && cut.panelSizes.count <= 3)
+            #expect(Set(cut.panels.map(\.rows)).count <= 3)
         }
-        #expect(BatchCut(shape, samples: shape.groupSamples).panelSizes.max() == shape.fullPanelRows)
+        #expect(BatchCut(shape, samples: shape.groupSamples).panels.map(\.rows).max() == shape.fullPanelRows)
+    }
+
+    @Test("a forward pass has finer panels where threads would be idle, down to 16 rows", arguments: tokens)
+    func forward(_ tokens: Int) {
+        let shape = BatchCut.Shape(tokens: tokens, panelRows: 64)
+        for samples in samples(shape) {
+            let whole = BatchCut(shape, samples: samples).panels
+            #expect(BatchCut.forwardPanels(shape, samples: samples, threads: 1) == whole)
+            for threads in [2, 3, 16, 64, 1000] {
+                let panels = BatchCut.forwardPanels(shape, samples: samples, threads: threads)
+                #expect(panels.count >= whole.count && (whole.count < 21 * threads || panels == whole))
+                var next = 0
+                for panel in panels {
+                    #expect(panel.firstRow == next && 1...64 ~= panel.rows && panel.firstSample == next / tokens)
+                    #expect(panel.rows % panel.rowsPerSample == 0)
+                    next += panel.rows
+                }
+                #expect(next == samples * tokens)
+            }
+        }
+        #expect(BatchCut.forwardPanels(shape, samples: 9, threads: 9 * tokens).allSatisfy { $0.rows <= 16 })
+        // Four samples of 256 tokens.
+        let latents = BatchCut.Shape(tokens: 256, panelRows: 64)
+        for (threads, panels, rows) in [
+            (1, 16, 64), (2, 16, 64), (16, 16, 64), (32, 32, 32), (64, 64, 16), (128, 64, 16),
+        ] {
+            let own = BatchCut.forwardPanels(latents, samples: 4, threads: threads)
+            #expect(own.count == panels && own.allSatisfy { $0.rows == rows })
+        }
     }
 
     @Test("groups start at fixed samples", arguments: tokens, panelRows)

@@ -115,6 +115,28 @@ struct BatchTests {
         try expectPassesAgree(variant, arithmetic)
     }
 
+    /// A forward pass has finer panels where there are many threads, and attention fewer heads a task.
+    private func expectThreadsAgree(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        let samples = variant.configuration.cut.groupSamples + 1
+        let batch = Batch(variant, samples: samples)
+        let use = NetworkUse.training(activations: .recompute, iterations: variant.iterations.withGradient)
+        var expected: [Float] = []
+        for threads in [1, 3, 7, 40] {
+            let harness = try Harness(variant, arithmetic, threads: threads, capacity: samples, use: use)
+            let actual = train(variant, harness, batch, [0..<samples])
+            if threads == 1 { expected = actual }
+            expectSameBits(actual, expected, "\(threads) threads")
+        }
+    }
+
+    @Test("on any number of threads", arguments: Variant.grouped, Arithmetic.float32)
+    func threads(_ variant: Variant, _ arithmetic: Arithmetic) throws { try expectThreadsAgree(variant, arithmetic) }
+
+    @Test("on any number of threads in bfloat16", arguments: Variant.grouped, Arithmetic.bfloat16)
+    func threadsOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectThreadsAgree(variant, arithmetic)
+    }
+
     /// Else the tests above would not see how gradients are added up.
     @Test("passes that end elsewhere add up in another order")
     func elsewhere() throws {

@@ -18,6 +18,9 @@ public struct Engine: Sendable {
     /// The same of what an autoencoder is computed by.
     public var nameWithConvolutions: String { backend.nameWithConvolutions(precision) }
 
+    /// Whether few rows of a layer take no longer than their share of many, to the same bits.
+    public var takesFewRows: Bool { backend.takesFewRows(precision.element) }
+
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
     public static let arithmetic = 5
 

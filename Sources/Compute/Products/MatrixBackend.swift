@@ -38,6 +38,16 @@ public enum MatrixBackend: Sendable {
         }
     }
 
+    /// Whether few rows take no longer than their share of many, to the same bits.
+    func takesFewRows(_ element: Element) -> Bool {
+        switch self {
+        case .native: true
+        // There few cost as much as a whole panel (`OneDNN.seesRows`).
+        case .oneDNN(let library): !library.seesRows(element)
+        case .openBLAS: hasIndependentRows
+        }
+    }
+
     /// - Throws: `Failure` where the backend or the processor has no products of bfloat16.
     func requireBFloat16() throws {
         switch self {

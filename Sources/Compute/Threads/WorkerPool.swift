@@ -4,8 +4,8 @@ import Synchronization
 
 /// Threads of our own that live as long as the pool: they spin for work, then sleep.
 ///
-/// Work is cut into tasks whose number and size the caller chooses by shape alone; which thread runs a task is
-/// left to chance, so a result may depend on the task, never on the thread. Calls come from one thread at a time
+/// Work is cut into tasks whose number and size the caller chooses, by shape alone where bits depend on it; which thread runs
+/// a task is left to chance, so a result may depend on the task, never on the thread. Calls come from one thread at a time
 /// and do not nest. Tasks compute without subnormal numbers (`fpdm_flush_subnormals`), on whatever thread.
 public final class WorkerPool: @unchecked Sendable {
     /// More threads than this are a slip of the pen on any machine.

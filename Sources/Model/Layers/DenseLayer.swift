@@ -105,11 +105,12 @@ final class DenseLayer {
     }
 
     /// To be called while none of its products runs.
-    func prepare(_ engine: Engine, _ cut: BatchCut) {
-        for rows in cut.panelSizes {
-            packed.forward.prepare(rows: rows)
-            packed.backward?.prepare(rows: rows)
-        }
+    ///
+    /// - Parameter forward: a forward pass's panels.
+    func prepare(_ engine: Engine, _ cut: BatchCut, forward: [BatchCut.Panel]) {
+        // A backward pass may form its activations again.
+        for rows in Set((cut.panels + forward).map(\.rows)) { packed.forward.prepare(rows: rows) }
+        for rows in Set(cut.panels.map(\.rows)) { packed.backward?.prepare(rows: rows) }
         guard let layout = gradient?.layout, let input = gradient?.inputLayout else { return }
         for group in cut.groups where gradient?.products[group.samples.count] == nil {
             gradient?.products[group.samples.count] = WeightGradient.products(

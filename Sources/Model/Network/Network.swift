@@ -15,7 +15,13 @@ public final class Network {
     private let stacks: Stacks
     private var weights: FloatBuffer?
     /// Numbers of samples that products were prepared for.
-    private var prepared: [Int: BatchCut] = [:]
+    private var prepared: [Int: Prepared] = [:]
+
+    /// How a batch is cut, for its groups and for a forward pass.
+    private struct Prepared {
+        let cut: BatchCut
+        let panels: [BatchCut.Panel]
+    }
 
     /// The network's parts, in the order of a forward pass.
     private struct Stacks {
@@ -105,7 +111,7 @@ public final class Network {
             Stacks($0, table.ranges, configuration, engine, capacity: capacity, use: use)
         }
         stacks.patches.setPositions(table.positions.values)
-        _ = cut(capacity)
+        _ = prepare(capacity)
     }
 
     /// Bytes of activations, packed weights and scratch memory; what products take for themselves, a MiB or two a thread,
@@ -224,16 +230,20 @@ public final class Network {
     }
 
     /// How a batch of so many samples is cut, with its products prepared.
-    private func cut(_ samples: Int) -> BatchCut {
+    private func prepare(_ samples: Int) -> Prepared {
         if let known = prepared[samples] { return known }
         let cut = BatchCut(configuration.cut, samples: samples)
-        for layer in stacks.layers { layer.prepare(engine, cut) }
+        let panels =
+            engine.takesFewRows
+            ? BatchCut.forwardPanels(configuration.cut, samples: samples, threads: engine.pool.threadCount) : cut.panels
+        for layer in stacks.layers { layer.prepare(engine, cut, forward: panels) }
         stacks.workspace.attention.prepare(samples: samples)
         if use.isTraining {
             for group in cut.groups { stacks.workspace.attention.prepare(samples: group.samples.count) }
         }
-        prepared[samples] = cut
-        return cut
+        let prepared = Prepared(cut: cut, panels: panels)
+        self.prepared[samples] = prepared
+        return prepared
     }
 
     private func makePass(_ input: Input) -> Pass {
@@ -245,6 +255,9 @@ public final class Network {
 
     private func pass(of samples: Int) -> Pass {
         guard let weights else { preconditionFailure("a network without weights") }
-        return Pass(engine: engine, cut: cut(samples), weights: weights, scratch: stacks.workspace.scratch)
+        let prepared = prepare(samples)
+        return Pass(
+            engine: engine, cut: prepared.cut, panels: prepared.panels, weights: weights,
+            scratch: stacks.workspace.scratch)
     }
 }

@@ -8,6 +8,8 @@ struct Pass {
     let engine: Engine
     /// Of the samples that take part.
     let cut: BatchCut
+    /// What tasks of a forward pass take: as `cut` has them, or finer.
+    let panels: [BatchCut.Panel]
     let weights: FloatBuffer
     let scratch: [Scratch]
 
@@ -70,13 +72,19 @@ final class PanelChain {
     typealias Body = (_ panel: BatchCut.Panel, _ worker: Int) -> Void
 
     private let pass: Pass
-    private let range: Range<Int>
+    private let all: ArraySlice<BatchCut.Panel>
     private var pending: [Body] = []
 
-    /// - Parameter panels: of the pass, those that take part.
-    init(_ pass: Pass, panels: Range<Int>? = nil) {
+    /// All panels of a forward pass.
+    init(_ pass: Pass) {
         self.pass = pass
-        range = panels ?? 0..<pass.cut.panels.count
+        all = pass.panels[...]
+    }
+
+    /// Of a backward pass, a group's.
+    init(_ pass: Pass, group panels: Range<Int>) {
+        self.pass = pass
+        all = pass.cut.panels[panels]
     }
 
     func panels(_ body: @escaping Body) { pending.append(body) }
@@ -89,8 +97,8 @@ final class PanelChain {
 
     func finish() {
         guard !pending.isEmpty else { return }
-        pass.engine.pool.parallelFor(range.count) { task, worker in
-            let panel = pass.cut.panels[range.lowerBound + task]
+        pass.engine.pool.parallelFor(all.count) { task, worker in
+            let panel = all[all.startIndex + task]
             for body in pending { body(panel, worker) }
         }
         pending.removeAll(keepingCapacity: true)

@@ -160,7 +160,7 @@ struct GroupPass {
     /// Where a panel's rows of the stream's gradient stand.
     func gradient(_ panel: BatchCut.Panel) -> Matrix { window.rows(work.gradient, panel) }
 
-    func chain() -> PanelChain { PanelChain(pass, panels: window.panels) }
+    func chain() -> PanelChain { PanelChain(pass, group: window.panels) }
 }
 
 extension PanelChain {

@@ -31,27 +31,31 @@ import Testing
             engine: try Engine(threads: 1))
     }
 
-    @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
+    /// Beside what is planned of a job, a program of 1 MiB.
+    private func fit(_ limit: Int?, ranksOnNode: Int = 1) throws -> MemoryFit {
         let engine = try Engine(threads: 1)
-        func fit(_ limit: Int?) -> MemoryFit {
-            MemoryFit(limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: 2, threads: 1) {
-                job in
-                MemoryPlan(
-                    job, rank: 0, ranks: 2, engine: engine,
-                    data: DatasetShape(supposing: 100, imageValues: job.model.imageValues, labels: .classes),
-                    validation: nil, program: 1 << 20)
-            }
+        return MemoryFit(
+            limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: ranksOnNode, threads: 1
+        ) { job in
+            MemoryPlan(
+                job, rank: 0, ranks: ranksOnNode, engine: engine,
+                data: DatasetShape(supposing: 100, imageValues: job.model.imageValues, labels: .classes),
+                validation: nil, program: 1 << 20)
         }
+    }
+
+    @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
+        func fit(_ limit: Int?) throws -> MemoryFit { try self.fit(limit, ranksOnNode: 2) }
         let job = job().resolved { .keep }
-        let sizes = (1...6).map { fit(nil).plan(job.with(microbatch: 2 * $0)).bytes }
+        let sizes = try (1...6).map { try fit(nil).plan(job.with(microbatch: 2 * $0)).bytes }
         #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 })
         for groups in 1...6 {
-            #expect(fit(2 * sizes[groups - 1]).largestMicrobatch(job) == 2 * groups)
-            #expect(fit(2 * sizes[groups - 1] - 1).largestMicrobatch(job) == (groups > 1 ? 2 * groups - 2 : nil))
+            #expect(try fit(2 * sizes[groups - 1]).largestMicrobatch(job) == 2 * groups)
+            #expect(try fit(2 * sizes[groups - 1] - 1).largestMicrobatch(job) == (groups > 1 ? 2 * groups - 2 : nil))
         }
-        #expect(fit(2 * sizes[3]).fitted(job, keepsByChoice: false).microbatchSize == 8)
-        #expect(fit(1000).fitted(job, keepsByChoice: false).microbatchSize == 2)
-        #expect(fit(nil).largestMicrobatch(job) == 12)
+        #expect(try fit(2 * sizes[3]).fitted(job, keepsByChoice: false).microbatchSize == 8)
+        #expect(try fit(1000).fitted(job, keepsByChoice: false).microbatchSize == 2)
+        #expect(try fit(nil).largestMicrobatch(job) == 12)
     }
 
     @Test func aPlanHasTheMicrobatchThatFits() throws {
@@ -64,39 +68,44 @@ import Testing
     }
 
     @Test func activationsAreKeptWhereTheyTakeAQuarter() throws {
-        let whole = job { $0.training.microbatch = 12 }
-        let kept = try plan(whole).largest.activationBytes
-        #expect(try plan(whole, limit: 4 * kept).job.activations == .keep)
-        #expect(try plan(whole, limit: 4 * kept - 4).job.activations == .recompute)
-        // Two ranks share the node.
-        #expect(try plan(whole, ranks: 2, limit: 8 * kept).job.activations == .keep)
-        #expect(try plan(whole, ranks: 2, limit: 8 * kept - 8).job.activations == .recompute)
+        // So many that they are most of a rank's memory.
+        let whole = job {
+            ($0.model.fixedPoint, $0.training.iterationsWithGradient) = (true, IterationRange(100, 100))
+            $0.training.microbatch = 12
+        }
+        let kept = try fit(nil).plan(whole.resolved { .keep }).activationBytes
+        for ranks in [1, 2] {
+            #expect(try fit(4 * kept * ranks, ranksOnNode: ranks).activations(whole) == .keep)
+            #expect(try fit((4 * kept - 4) * ranks, ranksOnNode: ranks).activations(whole) == .recompute)
+        }
         // What else there is has to fit, too.
         let wide = job { ($0.training.microbatch, $0.model.classes) = (12, 1_000_000) }
-        let (all, activations) = (try plan(wide).largest.bytes, try plan(wide).largest.activationBytes)
-        try #require(all > 8 * activations)
-        #expect(try plan(wide, limit: 2 * all).job.activations == .keep)
-        #expect(try plan(wide, limit: all / 2).job.activations == .recompute)
+        let plan = try fit(nil).plan(wide.resolved { .keep })
+        try #require(plan.bytes > 8 * plan.activationBytes)
+        #expect(try fit(plan.bytes).activations(wide) == .keep)
+        #expect(try fit(plan.bytes - 1).activations(wide) == .recompute)
     }
 
     @Test func aSmallerMicrobatchIsTakenBeforeActivationsAreRecomputed() throws {
-        // So many that they are most of a rank's memory.
-        func long(_ change: (inout JobConfiguration.Training) -> Void = { _ in }) -> JobConfiguration {
-            job {
-                ($0.model.fixedPoint, $0.training.iterationsWithGradient) = (true, IterationRange(100, 100))
-                change(&$0.training)
-            }
+        let open = job {
+            ($0.model.fixedPoint, $0.training.iterationsWithGradient) = (true, IterationRange(100, 100))
         }
-        func kept(_ microbatch: Int) throws -> Int {
-            try plan(long { ($0.microbatch, $0.activations) = (microbatch, .keep) }).largest.activationBytes
+        let plan = try fit(nil).plan
+        func kept(_ microbatch: Int) -> Int {
+            plan(open.resolved { .keep }.with(microbatch: microbatch)).activationBytes
         }
-        for (limit, microbatch) in [(4 * (try kept(12)), 12), (4 * (try kept(12)) - 4, 10), (4 * (try kept(2)), 2)] {
-            let chosen = try plan(long(), limit: limit).job
-            #expect(chosen.activations == .keep && chosen.microbatchSize == microbatch)
+        for (limit, microbatch) in [(4 * kept(12), 12), (4 * kept(12) - 4, 10), (4 * kept(2), 2)] {
+            let fit = try fit(limit)
+            #expect(fit.activations(open) == .keep)
+            #expect(fit.fitted(open.resolved { .keep }, keepsByChoice: true).microbatchSize == microbatch)
         }
-        // Where that is not enough, all that fits is taken.
-        let formed = try plan(long(), limit: 4 * (try kept(2)) - 4).job
-        #expect(formed.activations == .recompute && formed.microbatchSize > 2)
+        // Where that is not enough, they are recomputed, and all that fits is taken.
+        let fit = try fit(4 * kept(2) - 4)
+        #expect(fit.activations(open) == .recompute)
+        #expect(fit.fitted(open.resolved { .recompute }, keepsByChoice: false).microbatchSize == 12)
+        // A plan chooses likewise.
+        let chosen = try self.plan(open, limit: 1 << 40).job
+        #expect(chosen.activations == .keep && chosen.microbatchSize == 12)
     }
 
     @Test func aNodeTakesWhatItsRanksTake() throws {
