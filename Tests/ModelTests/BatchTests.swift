@@ -1,7 +1,8 @@
 import Compute
-import Model
 import TestSupport
 import Testing
+
+@testable import Model
 
 /// What a batch holds, and in how many passes it is taken, changes no bits of what belongs to a sample or is summed over
 /// groups.
@@ -42,8 +43,10 @@ struct BatchTests {
         }
     }
 
-    @Test("a sample among others, and alone", arguments: BitTests.variants)
-    func samples(_ variant: Variant) throws { try expectIndependentSamples(variant, .oneDNN) }
+    @Test("a sample among others, and alone", arguments: BitTests.variants, Arithmetic.independent)
+    func samples(_ variant: Variant, _ arithmetic: Arithmetic) throws {
+        try expectIndependentSamples(variant, arithmetic)
+    }
 
     @Test("a sample among others in bfloat16", arguments: BitTests.variants, Arithmetic.bfloat16)
     func samplesOfBFloat16(_ variant: Variant, _ arithmetic: Arithmetic) throws {
@@ -117,16 +120,26 @@ struct BatchTests {
 
     /// A forward pass has finer panels where there are many threads, and attention fewer heads a task.
     private func expectThreadsAgree(_ variant: Variant, _ arithmetic: Arithmetic) throws {
-        let samples = variant.configuration.cut.groupSamples + 1
-        let batch = Batch(variant, samples: samples)
-        let use = NetworkUse.training(activations: .recompute, iterations: variant.iterations.withGradient)
-        var expected: [Float] = []
-        for threads in [1, 3, 7, 40] {
-            let harness = try Harness(variant, arithmetic, threads: threads, capacity: samples, use: use)
-            let actual = train(variant, harness, batch, [0..<samples])
-            if threads == 1 { expected = actual }
-            expectSameBits(actual, expected, "\(threads) threads")
+        let shape = variant.configuration.cut
+        var sizes: Set<Int> = []
+        for samples in [1, 2, shape.groupSamples + 1] {
+            let batch = Batch(variant, samples: samples)
+            var expected: [Float] = []
+            for threads in [1, 3, 7, 16, 40, 64] {
+                let panels = BatchCut.forwardPanels(shape, samples: samples, threads: threads)
+                sizes.formUnion(panels.map { ($0.rows + 15) / 16 })
+                for activations in [ActivationMode.keep, .recompute] {
+                    let use = NetworkUse.training(
+                        activations: activations, iterations: variant.iterations.withGradient)
+                    let harness = try Harness(variant, arithmetic, threads: threads, capacity: samples, use: use)
+                    let actual = train(variant, harness, batch, [0..<samples])
+                    if expected.isEmpty { expected = actual }
+                    expectSameBits(actual, expected, "\(samples) samples, \(threads) threads, \(activations)")
+                }
+            }
         }
+        // Else this would not have seen all of them.
+        #expect(sizes.isSuperset(of: [1, 2]) && (sizes.max() ?? 0) > 2)
     }
 
     @Test("on any number of threads", arguments: Variant.grouped, Arithmetic.float32)

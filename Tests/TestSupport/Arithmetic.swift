@@ -15,6 +15,10 @@ public struct Arithmetic: Sendable, CustomTestStringConvertible {
     public static let openBLAS = Arithmetic(library: .openblas, precision: .float32)
     /// Own kernels and both libraries.
     public static let float32 = [native, oneDNN, openBLAS]
+    /// Those of own kernels and oneDNN whose products give a row the bits that it has alone: not oneDNN's without AVX-512.
+    public static let independent = [native, oneDNN].filter {
+        (try? $0.engine(threads: 1).backend.hasIndependentRows) ?? true
+    }
     /// For tests with the trait `.bfloat16`.
     public static let oneDNNBFloat16 = Arithmetic(library: .onednn, precision: .bf16)
     /// Own kernels, and oneDNN where the processor has what it takes; that it has not, tests with the trait say.

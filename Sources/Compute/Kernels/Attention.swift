@@ -69,7 +69,7 @@ public final class Attention: @unchecked Sendable {
     private static let scoresPerTask = 16_384
 
     /// - Parameters:
-    ///   - samples: of a pass at most.
+    ///   - samples: of most passes; all threads get some of their heads.
     ///   - training: whether a backward pass will follow.
     public init(_ engine: Engine, _ arena: Arena, _ heads: Heads, samples: Int, training: Bool) {
         self.engine = engine

@@ -21,6 +21,9 @@ public struct Engine: Sendable {
     /// Whether few rows of a layer take no longer than their share of many, to the same bits.
     public var takesFewRows: Bool { backend.takesFewRows(precision.element) }
 
+    /// The same with no product prepared.
+    public var withoutProducts: Engine { Engine(pool: pool, backend: backend, precision: precision) }
+
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
     public static let arithmetic = 5
 

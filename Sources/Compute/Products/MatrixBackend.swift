@@ -33,7 +33,8 @@ public enum MatrixBackend: Sendable {
     /// Whether the bits of a product's row depend neither on how many rows there are, nor on its place among them (`Product`).
     public var hasIndependentRows: Bool {
         switch self {
-        case .native, .oneDNN: true
+        case .native: true
+        case .oneDNN(let library): library.hasAVX512
         case .openBLAS: false
         }
     }
@@ -43,7 +44,7 @@ public enum MatrixBackend: Sendable {
         switch self {
         case .native: true
         // There few cost as much as a whole panel (`OneDNN.seesRows`).
-        case .oneDNN(let library): !library.seesRows(element)
+        case .oneDNN(let library): hasIndependentRows && !library.seesRows(element)
         case .openBLAS: hasIndependentRows
         }
     }

@@ -50,8 +50,9 @@ public struct OneDNN: Sendable {
         }
     }
 
-    /// Whether it multiplies bfloat16 by the processor's own instructions, and by tiles: what `ONEDNN_MAX_CPU_ISA` takes away
-    /// it has not.
+    /// Whether its kernels are those for AVX-512, multiply bfloat16 by the processor's own instructions, and by tiles: what
+    /// `ONEDNN_MAX_CPU_ISA` takes away it has not.
+    var hasAVX512: Bool { fpdm_onednn_isa() & 0x20 != 0 }
     var hasBFloat16: Bool { fpdm_onednn_isa() & 0x80 != 0 }
     var hasBFloat16Tiles: Bool { fpdm_onednn_isa() & 0x200 != 0 }
 

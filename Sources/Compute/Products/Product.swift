@@ -3,7 +3,7 @@ import COneDNN
 /// A matrix product, prepared once by a backend and run often, on the calling thread.
 ///
 /// A row's bits do not depend on how many rows there are, nor on its place among them; only with OpenBLAS's Haswell
-/// kernels they may, and with oneDNN's AMX where B is not packed.
+/// kernels they may, with oneDNN's for processors without AVX-512, and with its AMX where B is not packed.
 public final class Product: @unchecked Sendable {
     public let shape: ProductShape
     private let backend: Backend

@@ -7,6 +7,8 @@ public final class ProductTable: @unchecked Sendable {
     private let workers: Int
     private let clock: KernelClock
     let scratch: ProductScratch
+    /// Of all that have been prepared: what they take while they run, for all threads.
+    public var bytes: Int { scratch.bytes }
     private let products = Mutex<[ProductShape: Product]>([:])
 
     init(_ backend: MatrixBackend, for pool: WorkerPool) {

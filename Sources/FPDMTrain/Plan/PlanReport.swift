@@ -83,8 +83,11 @@ struct PlanReport: Encodable {
         text += [table(rows, texts: 1), ""]
         if let limit = plan.cluster.limit {
             let microbatches =
-                largestMicrobatch.map { "the largest microbatch that fits is \($0) of at most \(virtualRankSize)" }
-                ?? "not even the smallest microbatch fits"
+                largestMicrobatch.map {
+                    "the largest microbatch that fits is \($0) of at most \(virtualRankSize)"
+                        + (plan.isSmallerToKeep
+                            ? ", and \(microbatch) the largest that leaves room to keep activations" : "")
+                } ?? "not even the smallest microbatch fits"
             text.append(
                 "\(fits == true ? "fits" : "does not fit") a node's \(mebibytes(limit.bytes)) MiB (\(limit.source)); "
                     + microbatches)

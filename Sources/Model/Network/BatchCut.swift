@@ -50,11 +50,6 @@ public struct BatchCut: Equatable, Sendable {
             return parts == 1 ? samplesPerPanel * tokens : (tokens + parts - 1) / parts
         }
 
-        /// Samples of a pass in which each thread has two panels; a backward pass has a group's panels at most.
-        public func samplesForThreads(_ threads: Int) -> Int {
-            (2 * threads * samplesPerPanel + slotsPerSample - 1) / slotsPerSample
-        }
-
         /// Samples of a whole group: microbatches of a multiple of it give the same bits.
         public var groupSamples: Int {
             let samples = max(1, Self.groupRows / tokens / samplesPerPanel) * samplesPerPanel

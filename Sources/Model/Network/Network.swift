@@ -114,8 +114,8 @@ public final class Network {
         _ = prepare(capacity)
     }
 
-    /// Bytes of activations, packed weights and scratch memory; what products take for themselves, a MiB or two a thread,
-    /// comes on top.
+    /// Bytes of activations, packed weights and scratch memory; what products take for themselves (`productBytes`) comes
+    /// on top.
     public var bytes: Int { arena.bytes }
 
     /// Bytes that a network would take, without taking them.
@@ -127,6 +127,21 @@ public final class Network {
             Stacks($0, table.ranges, configuration, engine, capacity: capacity, use: use)
         }
         return floats * MemoryLayout<Float>.stride
+    }
+
+    /// Bytes that products take for themselves while they run, for all threads; a library may take more.
+    public static func productBytes(
+        _ configuration: ModelConfiguration, capacity: Int, use: NetworkUse, engine: Engine
+    ) -> Int {
+        let (own, ranges) = (engine.withoutProducts, ParameterTable(configuration).ranges)
+        // Those of a group's rows are the largest.
+        let capacity = min(capacity, configuration.cut.groupSamples)
+        _ = Arena.measure("activations") {
+            let stacks = Stacks($0, ranges, configuration, own, capacity: capacity, use: use)
+            _ = prepare(stacks, capacity)
+            return stacks
+        }
+        return own.products.bytes
     }
 
     /// Takes over the weights as they are now: to be called before the first pass, and whenever they have changed.
@@ -232,18 +247,24 @@ public final class Network {
     /// How a batch of so many samples is cut, with its products prepared.
     private func prepare(_ samples: Int) -> Prepared {
         if let known = prepared[samples] { return known }
+        let prepared = Self.prepare(stacks, samples)
+        self.prepared[samples] = prepared
+        return prepared
+    }
+
+    private static func prepare(_ stacks: Stacks, _ samples: Int) -> Prepared {
+        let workspace = stacks.workspace
+        let (configuration, engine) = (workspace.configuration, workspace.engine)
         let cut = BatchCut(configuration.cut, samples: samples)
         let panels =
             engine.takesFewRows
             ? BatchCut.forwardPanels(configuration.cut, samples: samples, threads: engine.pool.threadCount) : cut.panels
         for layer in stacks.layers { layer.prepare(engine, cut, forward: panels) }
-        stacks.workspace.attention.prepare(samples: samples)
-        if use.isTraining {
-            for group in cut.groups { stacks.workspace.attention.prepare(samples: group.samples.count) }
+        workspace.attention.prepare(samples: samples)
+        if workspace.use.isTraining {
+            for group in cut.groups { workspace.attention.prepare(samples: group.samples.count) }
         }
-        let prepared = Prepared(cut: cut, panels: panels)
-        self.prepared[samples] = prepared
-        return prepared
+        return Prepared(cut: cut, panels: panels)
     }
 
     private func makePass(_ input: Input) -> Pass {

@@ -61,7 +61,8 @@ final class Workspace {
         self.capacity = capacity
         group = min(capacity, c.cut.groupSamples)
         attention = Attention(
-            engine, arena, Heads(tokens: c.tokens, heads: c.heads, headWidth: c.headWidth), samples: capacity,
+            engine, arena, Heads(tokens: c.tokens, heads: c.heads, headWidth: c.headWidth),
+            samples: use.isTraining ? group : capacity,
             training: use.isTraining)
         let element = engine.precision.element
         scratch = (0..<engine.pool.threadCount).map { _ in Scratch(arena, c, element) }

@@ -49,6 +49,15 @@ final class BatchAccumulator {
             + Arena.measure("images and noise") { take($0, job) } * MemoryLayout<Float>.stride
     }
 
+    /// Bytes that its products take for themselves while they run.
+    static func productBytes(_ job: ResolvedJob, engine: Engine) -> Int {
+        Network.productBytes(
+            job.model, capacity: job.microbatchSize,
+            use: .training(
+                activations: job.activations, iterations: job.training.mostIterationsWithGradient,
+                gradient: job.training.backward), engine: engine)
+    }
+
     /// Adds the gradient of one microbatch's share of the mean loss over the global batch.
     ///
     /// - Parameters:

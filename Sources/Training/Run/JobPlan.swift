@@ -31,6 +31,8 @@ public struct JobPlan {
     public let ranks: [MemoryPlan]
     /// The largest microbatch that fits; nil where not even the smallest does.
     public let largestMicrobatch: Int?
+    /// Whether the job's microbatch is smaller than that, for activations to be kept.
+    public let isSmallerToKeep: Bool
     /// Data sets that are not there, by their keys, with why: others are supposed in their place.
     public let supposed: [(key: String, reason: String)]
 
@@ -58,9 +60,7 @@ public struct JobPlan {
         // The first rank has as many virtual ranks as any; of the flat vectors another may own more.
         let slices = FlatSlices(count: ParameterTable(configuration.model).flatCount, ranks: cluster.ranks)
         let widest = (0..<cluster.ranks).max { slices[$0].count < slices[$1].count } ?? 0
-        let fit = MemoryFit(
-            limit: cluster.limit, ranksOnNode: cluster.ranksOnNode, threads: engine.pool.threadCount
-        ) { job in
+        let fit = MemoryFit(limit: cluster.limit, ranksOnNode: cluster.ranksOnNode) { job in
             let (first, other) = (plan(job, rank: 0), plan(job, rank: widest))
             return first.bytes > other.bytes ? first : other
         }
@@ -72,6 +72,7 @@ public struct JobPlan {
             job = fit.fitted(
                 job, keepsByChoice: configuration.training.activations == nil && job.activations == .keep)
         }
+        isSmallerToKeep = configuration.training.microbatch == 0 && job.microbatchSize < largestMicrobatch ?? 0
         self.cluster = cluster
         self.job = job
         let counted = given.training.epochs.flatMap { epochs in

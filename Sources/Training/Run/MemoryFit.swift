@@ -7,19 +7,18 @@ struct MemoryFit {
     /// Of a node; nil where nothing tells.
     let limit: MemoryLimit?
     let ranksOnNode: Int
-    /// Of a rank.
-    let threads: Int
     /// What a job takes on a rank.
     let plan: (ResolvedJob) -> MemoryPlan
 
     /// A rank's share.
     var share: Int? { limit.map { $0.bytes / ranksOnNode } }
 
-    /// Activations are kept where that is affordable: where the microbatch is open, too, with the smallest one that keeps
-    /// all threads busy, for a smaller microbatch costs less than recomputing.
+    /// Activations are kept where that is affordable: where the microbatch is open, too, with the smallest one, a group,
+    /// which costs less than recomputing. A backward pass takes a group at a time anyway, and a forward pass has finer
+    /// panels where there are few.
     func activations(_ job: JobConfiguration) -> ActivationMode {
         var kept = job.resolved { .keep }
-        if job.training.microbatch == 0 { kept = kept.with(microbatch: job.model.cut.samplesForThreads(threads)) }
+        if job.training.microbatch == 0 { kept = kept.with(microbatch: 1) }
         return canAfford(plan(kept)) ? .keep : .recompute
     }
 

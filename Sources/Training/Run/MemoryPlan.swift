@@ -55,7 +55,9 @@ public struct MemoryPlan: Equatable, Sendable {
                     + StepVote.bytes(
                         positions: job.training.globalBatch, virtualRanks: job.training.virtualRanks, ranks: ranks,
                         tensors: table.parameters.count, blocks: Reductions.blocks(table.flatCount))),
-            Line(name: "program and libraries", bytes: program),
+            Line(
+                name: "program and libraries",
+                bytes: program + BatchAccumulator.productBytes(job, engine: engine)),
         ]
     }
 
@@ -78,11 +80,11 @@ public struct MemoryPlan: Equatable, Sendable {
             + engine.pool.threadCount * threadBytes(engine.backend)
     }
 
-    /// Of a thread's stack, and what products take of their own while it runs them; measured with up to 64 threads.
+    /// Of a thread's stack, and what a library takes for itself while it multiplies there; measured with up to 64 threads.
     private static func threadBytes(_ backend: MatrixBackend) -> Int {
         switch backend {
         case .native: 1 << 17
-        case .oneDNN: 1 << 19
+        case .oneDNN: 1 << 18
         // A buffer of its own for each call that is under way.
         case .openBLAS: 1 << 21
         }

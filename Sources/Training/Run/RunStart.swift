@@ -231,9 +231,7 @@ struct RunStart {
         let world = runtime.world
         let limit = MemoryLimit.current
         let program = MemoryPlan.programBytes(engine, afterStart: true)
-        let fit = MemoryFit(
-            limit: limit, ranksOnNode: runtime.nodeLocal.size, threads: engine.pool.threadCount
-        ) {
+        let fit = MemoryFit(limit: limit, ranksOnNode: runtime.nodeLocal.size) {
             MemoryPlan(
                 $0, rank: world.rank, ranks: world.size, engine: engine, data: dataset.shape,
                 validation: validation?.shape, program: program)
@@ -243,9 +241,9 @@ struct RunStart {
             ?? job.resolved(shuffle: dataset.isHeld ? .full : .window, precision: engine.precision) {
                 fit.activations(job)
             }
-        // Both modes give the same bits, so this is a matter of memory alone, and rank 0 decides it for all.
+        // Both modes give the same bits, so this is a matter of memory alone: of the rank that has least.
         if job.training.activations == nil {
-            let keeps = try world.broadcast([resolved.activations == .keep ? 1 : 0], root: 0) == [1]
+            let keeps = try world.allReduce(resolved.activations == .keep ? 1 : 0, .min) == 1
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
         }
         if job.training.microbatch == 0 {

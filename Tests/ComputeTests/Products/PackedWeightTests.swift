@@ -128,7 +128,7 @@ struct PackedWeightTests {
 
     @Test(
         "a row's bits depend neither on the number of rows nor on its place", arguments: shapes,
-        [Arithmetic.native, .oneDNN])
+        Arithmetic.independent)
     func rows(_ c: Case, _ arithmetic: Arithmetic) throws { try expectIndependentRows(c, arithmetic) }
 
     @Test("nor in bfloat16", arguments: shapes, Arithmetic.bfloat16)

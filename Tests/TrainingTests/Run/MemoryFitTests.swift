@@ -35,7 +35,7 @@ import Testing
     private func fit(_ limit: Int?, ranksOnNode: Int = 1) throws -> MemoryFit {
         let engine = try Engine(threads: 1)
         return MemoryFit(
-            limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: ranksOnNode, threads: 1
+            limit: limit.map { MemoryLimit(bytes: $0, source: "a test") }, ranksOnNode: ranksOnNode
         ) { job in
             MemoryPlan(
                 job, rank: 0, ranks: ranksOnNode, engine: engine,
