@@ -102,7 +102,7 @@ public struct BatchCut: Equatable, Sendable {
     /// the same in any.
     ///
     /// Finer ones read the weights more often. Measured on two cores, FPDM-S/2 takes as long in panels of 16 rows as of
-    /// 64, FPDM-XL/2 1.01 to 1.05 times as long in those of 32 and 1.2 to 1.7 times in those of 16.
+    /// 64, FPDM-XL/2 1.01 to 1.06 times as long in those of 32 and 1.15 to 1.7 times in those of 16.
     static func forwardPanels(_ shape: Shape, samples: Int, threads: Int) -> [Panel] {
         let choices = [(shape.panelRows, 1), (shape.panelRows / 2, 1.05), (shape.panelRows / 4, 1.5)].map {
             rows, perRow in
