@@ -105,7 +105,10 @@ import Testing
         ("training: {steps: \"3\"}", "training.steps: found the text \"3\", wanted a whole number"),
         ("training: {steps: }", "training.steps: found nothing, wanted a whole number"),
         ("training: {steps: 99999999999999999999}", "the number 99999999999999999999, wanted a whole number"),
-        ("training: {microbatch: none}", "training.microbatch: found the text \"none\", wanted a whole number or auto"),
+        (
+            "training: {microbatch: none}",
+            "training.microbatch: found the text \"none\", wanted auto (or 0) or a whole number"
+        ),
         (
             "training: {iterationsWithGradient: 3}",
             "found the number 3, wanted a range of whole numbers such as [1, 12]"

@@ -41,12 +41,9 @@ public enum MatrixBackend: Sendable {
 
     /// Whether few rows take no longer than their share of many, to the same bits.
     func takesFewRows(_ element: Element) -> Bool {
-        switch self {
-        case .native: true
-        // There few cost as much as a whole panel (`OneDNN.seesRows`).
-        case .oneDNN(let library): hasIndependentRows && !library.seesRows(element)
-        case .openBLAS: hasIndependentRows
-        }
+        // Where that library sees rows, few cost as much as a whole panel.
+        if case .oneDNN(let library) = self, library.seesRows(element) { return false }
+        return hasIndependentRows
     }
 
     /// - Throws: `Failure` where the backend or the processor has no products of bfloat16.

@@ -170,7 +170,7 @@ extension Array: JobFieldValue where Element == Int {
 struct AutomaticCount: JobFieldValue {
     var value: Int
 
-    static var wanted: String { "a whole number or auto" }
+    static var wanted: String { "auto (or 0) or a whole number" }
 
     init(_ value: Int) { self.value = value }
 

@@ -68,10 +68,7 @@ public struct JobPlan {
             fit.activations(configuration)
         }
         largestMicrobatch = fit.largestMicrobatch(job)
-        if configuration.training.microbatch == 0 {
-            job = fit.fitted(
-                job, keepsByChoice: configuration.training.activations == nil && job.activations == .keep)
-        }
+        job = fit.fitted(job, given: configuration)
         isSmallerToKeep = configuration.training.microbatch == 0 && job.microbatchSize < largestMicrobatch ?? 0
         self.cluster = cluster
         self.job = job

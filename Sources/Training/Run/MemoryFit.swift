@@ -50,8 +50,12 @@ struct MemoryFit {
         return low * group
     }
 
-    /// The job with the largest microbatch that fits; the smallest where none does.
-    func fitted(_ job: ResolvedJob, keepsByChoice: Bool) -> ResolvedJob {
+    /// The job with the largest microbatch that fits, where it was given none; the smallest where none does.
+    ///
+    /// - Parameter given: the job before its choices were made.
+    func fitted(_ job: ResolvedJob, given: JobConfiguration) -> ResolvedJob {
+        guard given.training.microbatch == 0 else { return job }
+        let keepsByChoice = given.training.activations == nil && job.activations == .keep
         let largest = largestMicrobatch(job, keepsByChoice: keepsByChoice) ?? largestMicrobatch(job)
         return job.with(microbatch: largest ?? 1)
     }

@@ -246,11 +246,8 @@ struct RunStart {
             let keeps = try world.allReduce(resolved.activations == .keep ? 1 : 0, .min) == 1
             resolved = resolved.with(activations: keeps ? .keep : .recompute)
         }
-        if job.training.microbatch == 0 {
-            let byChoice = job.training.activations == nil && resolved.activations == .keep
-            let fitting = fit.fitted(resolved, keepsByChoice: byChoice).microbatchSize
-            resolved = resolved.with(microbatch: try world.allReduce(fitting, .min))
-        }
+        let microbatch = fit.fitted(resolved, given: job).microbatchSize
+        resolved = resolved.with(microbatch: try world.allReduce(microbatch, .min))
         let memory = fit.plan(resolved)
         let job = resolved
         try world.agree { try memory.requireFits(job, ranks: runtime.nodeLocal.size, limit: limit) }

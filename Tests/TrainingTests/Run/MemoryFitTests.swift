@@ -46,15 +46,16 @@ import Testing
 
     @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
         func fit(_ limit: Int?) throws -> MemoryFit { try self.fit(limit, ranksOnNode: 2) }
-        let job = job().resolved { .keep }
+        let given = job { $0.training.activations = .keep }
+        let job = given.resolved { .keep }
         let sizes = try (1...6).map { try fit(nil).plan(job.with(microbatch: 2 * $0)).bytes }
         #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 })
         for groups in 1...6 {
             #expect(try fit(2 * sizes[groups - 1]).largestMicrobatch(job) == 2 * groups)
             #expect(try fit(2 * sizes[groups - 1] - 1).largestMicrobatch(job) == (groups > 1 ? 2 * groups - 2 : nil))
         }
-        #expect(try fit(2 * sizes[3]).fitted(job, keepsByChoice: false).microbatchSize == 8)
-        #expect(try fit(1000).fitted(job, keepsByChoice: false).microbatchSize == 2)
+        #expect(try fit(2 * sizes[3]).fitted(job, given: given).microbatchSize == 8)
+        #expect(try fit(1000).fitted(job, given: given).microbatchSize == 2)
         #expect(try fit(nil).largestMicrobatch(job) == 12)
     }
 
@@ -97,12 +98,12 @@ import Testing
         for (limit, microbatch) in [(4 * kept(12), 12), (4 * kept(12) - 4, 10), (4 * kept(2), 2)] {
             let fit = try fit(limit)
             #expect(fit.activations(open) == .keep)
-            #expect(fit.fitted(open.resolved { .keep }, keepsByChoice: true).microbatchSize == microbatch)
+            #expect(fit.fitted(open.resolved { .keep }, given: open).microbatchSize == microbatch)
         }
         // Where that is not enough, they are recomputed, and all that fits is taken.
         let fit = try fit(4 * kept(2) - 4)
         #expect(fit.activations(open) == .recompute)
-        #expect(fit.fitted(open.resolved { .recompute }, keepsByChoice: false).microbatchSize == 12)
+        #expect(fit.fitted(open.resolved { .recompute }, given: open).microbatchSize == 12)
         // A plan chooses likewise.
         let chosen = try self.plan(open, limit: 1 << 40).job
         #expect(chosen.activations == .keep && chosen.microbatchSize == 12)
