@@ -109,7 +109,6 @@ import torch
 path, threads, rounds, version, target = sys.argv[1:]
 results = [json.loads(line) for line in open(path)]
 processor = next((l.split(":")[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown")
-backend = next((r["backend"] for r in results if r["way"] == "ours"), "not measured")
 
 
 def median(key, case, precision, way):
@@ -124,22 +123,25 @@ for case, precision in dict.fromkeys((r["case"], r["precision"]) for r in result
     eager, compiled, ours = of("eager"), of("compiled"), of("ours")
     peers = [s for s in (eager, compiled) if s]
     speed, best = of("ours", "flopsPerSecond"), of("ours", "bestProductFlops")
-    rows.append({"case": case, "precision": precision, "eager": eager, "compiled": compiled, "ours": ours,
+    backend = next((r["backend"] for r in results
+                    if (r["case"], r["precision"], r["way"]) == (case, precision, "ours")), "-")
+    rows.append({"case": case, "precision": precision, "backend": backend,
+                 "eager": eager, "compiled": compiled, "ours": ours,
                  "ratio": min(peers) / ours if peers and ours else None,
                  "gigaflops": speed / 1e9 if speed else None, "ofBest": speed / best if speed and best else None})
 
 print(f"{processor}, {threads} threads, medians of {rounds} rounds")
-print(f"fpdm {version}, {backend}; PyTorch {torch.__version__}")
-print(f"{'case':<15}{'precision':<11}{'eager s':>9}{'compiled s':>12}{'ours s':>9}{'ratio':>8}{'GFLOP/s':>9}{'of best':>9}")
+print(f"fpdm {version}; PyTorch {torch.__version__}")
+print(f"{'case':<15}{'precision':<11}{'eager s':>9}{'compiled s':>12}{'ours s':>9}{'ratio':>8}{'GFLOP/s':>9}{'of best':>9}  backend")
 for r in rows:
     def cell(key, width, digits=3):
         return f"{'-' if r[key] is None else format(r[key], f'.{digits}f'):>{width}}"
     print(f"{r['case']:<15}{r['precision']:<11}" + cell("eager", 9) + cell("compiled", 12) + cell("ours", 9)
-          + cell("ratio", 8, 2) + cell("gigaflops", 9, 0) + cell("ofBest", 9, 2))
+          + cell("ratio", 8, 2) + cell("gigaflops", 9, 0) + cell("ofBest", 9, 2) + f"  {r['backend']}")
 if target:
     with open(target, "w") as file:
         json.dump({"processor": processor, "threads": int(threads), "rounds": int(rounds), "fpdm": version,
-                   "backend": backend, "torch": torch.__version__, "rows": rows, "results": results}, file, indent=2)
+                   "torch": torch.__version__, "rows": rows, "results": results}, file, indent=2)
 PYTHON
 
 # A table with holes is printed all the same; torch.compile alone may fail, for its compiler is not everywhere.

@@ -8,11 +8,12 @@ struct MemoryLimitTests {
 
     /// A machine of 24 GiB with further files and variables.
     private func limit(
-        files: [String: String] = [:], variables: [String: String] = [:], total: String? = "25165824 kB"
+        files: [String: String] = [:], variables: [String: String] = [:], total: String? = "25165824 kB",
+        processes: Int = 1
     ) -> MemoryLimit? {
         var files = files
         if let total { files["/proc/meminfo"] = "MemTotal:       \(total)\nMemFree:        1000 kB\n" }
-        return MemoryLimit(readFile: { [files] in files[$0] }, variable: { variables[$0] })
+        return MemoryLimit(readFile: { [files] in files[$0] }, variable: { variables[$0] }, processes: processes)
     }
 
     @Test("without any limit it is what the machine has")
@@ -96,6 +97,26 @@ struct MemoryLimitTests {
     func slurmAll(text: String) {
         #expect(limit(variables: ["SLURM_MEM_PER_NODE": text])?.source == "physical")
         #expect(limit(variables: ["SLURM_MEM_PER_CPU": text, "SLURM_CPUS_ON_NODE": "4"])?.source == "physical")
+    }
+
+    @Test("addresses are limited for each process; those that it does not use are no memory of its")
+    func addresses() {
+        func files(_ most: String) -> [String: String] {
+            [
+                "/proc/self/limits": """
+                Limit                     Soft Limit           Hard Limit           Units
+                Max open files            1024                 4096                 files
+                Max address space         \(most)              unlimited            bytes
+                """,
+                "/proc/self/status": "Name:\tfpdm\nVmSize:\t 3145728 kB\nVmRSS:\t  1048576 kB\n",
+            ]
+        }
+        #expect(limit(files: files("unlimited"))?.source == "physical")
+        let four = files("\(4 * gibibyte)")
+        #expect(limit(files: four)?.bytes == 2 * gibibyte && limit(files: four)?.source == "ulimit -v")
+        #expect(limit(files: four, processes: 3)?.bytes == 6 * gibibyte)
+        #expect(limit(files: four, processes: 13)?.source == "physical")
+        #expect(limit(files: files("\(gibibyte)"))?.bytes == 0)
     }
 
     @Test("a limit that Slurm and its control group share goes by the name that a user knows")

@@ -34,7 +34,9 @@ import Training
             // what leaves a node.
             (2, 1, 4, 12.0, 12.0), (2, 1, 2, 8, 8), (4, 2, 8, 12, 44), (3, 1, 4, 12, 24), (2, 2, 4, 12, 0),
             // The last node has fewer ranks than the others.
-            (5, 4, 8, 12, 48), (5, 3, 8, 12, 64),
+            (5, 4, 8, 12, 44), (5, 3, 8, 12, 64),
+            // The first ranks have two virtual ranks, the last ones one: at most 6 * (8 + 4) + 7 * 4, 4 * (8 + 8) + 5 * 4.
+            (8, 2, 9, 12, 100), (6, 2, 9, 12, 84),
         ]) func exchange(_ ranks: Int, _ perNode: Int, _ virtualRanks: Int, _ perRank: Double, _ perNodeBytes: Double)
         throws
     {
@@ -58,6 +60,14 @@ import Training
         }
         let mean = job.mean { flops.step(batch: 5, iterations: $0) }
         #expect(abs(mean - sum / 8) <= 1e-12 * mean)
+    }
+
+    @Test("more threads than there is work for are no faster") func threads() throws {
+        // Two samples of four tokens: one panel.
+        let plan = try plan(virtualRanks: 1, ranks: 1, perNode: 1)
+        let (one, many) = (try estimate(plan), try estimate(plan, threads: 1000))
+        // Two measurements, which differ, but not by so much.
+        #expect(many.computeSeconds > one.computeSeconds / 30)
     }
 
     @Test("parts make the whole, and a network that does not fit is not measured") func parts() throws {

@@ -70,6 +70,12 @@ struct BatchCutTests {
         ] {
             let own = BatchCut.forwardPanels(latents, samples: 4, threads: threads)
             #expect(own.count == panels && own.allSatisfy { $0.rows == rows })
+            let most = BatchCut.busiestRows(latents, samples: 4, threads: threads, finer: true)
+            #expect(most.forward == max(16, 1024 / threads) && most.backward == max(64, 1024 / threads))
+        }
+        // A backward pass takes groups of 8 samples, 32 panels, one after the other.
+        for (threads, rows) in [(1, 5120), (16, 320), (24, 320), (32, 192), (1000, 192)] {
+            #expect(BatchCut.busiestRows(latents, samples: 20, threads: threads, finer: false).backward == rows)
         }
     }
 

@@ -26,7 +26,9 @@ public final class Arena: @unchecked Sendable {
         let bytes = capacity * MemoryLayout<Float>.stride
         let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else {
-            fatalError("cannot reserve \(bytes >> 20) MiB for \(name): \(String(cString: strerror(errno)))")
+            SystemRefusal.end(
+                "reserve \(bytes >> 20) MiB for \(name)", errno,
+                remedy: "ask for less memory, or raise what limits it (ulimit -v, vm.overcommit_memory)")
         }
         // Large pages: activations are swept front to back many times a step.
         madvise(memory, bytes, Int32(MADV_HUGEPAGE))

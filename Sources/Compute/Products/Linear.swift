@@ -4,7 +4,7 @@ public struct Linear: Sendable {
     public let inputs: Int
     public let outputs: Int
 
-    /// Rows of one product, the last of which is padded: a library may give a row other bits when their number changes.
+    /// Rows of one product at most. The last one is padded: a library may give a row other bits when their number changes.
     public static let rowTile = 8
     /// Columns of one product at most.
     private static let columnTile = 1024
@@ -16,33 +16,43 @@ public struct Linear: Sendable {
     }
 
     /// Rows that a buffer must hold which `forward` reads or writes.
-    public static func padded(_ rows: Int) -> Int { (rows + rowTile - 1) / rowTile * rowTile }
+    public static func padded(_ rows: Int, group: Int = rowTile) -> Int {
+        func whole(_ tile: Int) -> Int { (rows + tile - 1) / tile * tile }
+        return max(whole(rowTile), whole(min(rowTile, group)))
+    }
 
     /// output [R, N] = input [R, K] W^T + bias
     ///
     /// - Parameters:
-    ///   - input, output: of `padded(rows)` rows; the padding's values are of no meaning.
+    ///   - input, output: of `padded(rows, group:)` rows; the padding's values are of no meaning.
     ///   - bias: [N]
+    ///   - group: rows from a multiple of it on have the same bits wherever the group lies; fewer than a tile, or whole
+    ///     ones.
     public func forward(
-        _ engine: Engine, input: FloatBuffer, weight: FloatBuffer, bias: FloatBuffer, output: FloatBuffer, rows: Int
+        _ engine: Engine, input: FloatBuffer, weight: FloatBuffer, bias: FloatBuffer, output: FloatBuffer, rows: Int,
+        group: Int = rowTile
     ) {
+        let padded = Self.padded(rows, group: group)
         precondition(
-            Self.padded(rows) * inputs <= input.count && Self.padded(rows) * outputs <= output.count,
+            padded * inputs <= input.count && padded * outputs <= output.count,
             "a buffer of a linear layer must hold whole tiles of rows")
+        precondition(group > 0 && (group < Self.rowTile || group % Self.rowTile == 0), "tiles that groups cut apart")
+        // Where a row's bits depend on its place in the tile, tiles begin with groups.
+        let rowTile = engine.backend.hasIndependentRows ? Self.rowTile : min(Self.rowTile, group)
         let tiles = columnTiles(outputs)
         let products = tiles.map {
             engine.products(
                 ProductShape(
-                    rows: Self.rowTile, columns: $0.count, depth: inputs, b: .columns(stride: inputs),
+                    rows: rowTile, columns: $0.count, depth: inputs, b: .columns(stride: inputs),
                     cStride: outputs))
         }
-        engine.pool.parallelFor(Self.padded(rows) / Self.rowTile * tiles.count) { task, worker in
-            let first = task / tiles.count * Self.rowTile
+        engine.pool.parallelFor((rows + rowTile - 1) / rowTile * tiles.count) { task, worker in
+            let first = task / tiles.count * rowTile
             let columns = tiles[task % tiles.count]
             products[task % tiles.count].run(
                 input.base + first * inputs, weight.base + columns.lowerBound * inputs,
                 into: output.base + first * outputs + columns.lowerBound, worker: worker)
-            for row in first..<min(first + Self.rowTile, rows) {
+            for row in first..<min(first + rowTile, rows) {
                 Elementwise.add(
                     bias.base + columns.lowerBound, to: output.base + row * outputs + columns.lowerBound,
                     count: columns.count)
@@ -66,7 +76,7 @@ public struct Linear: Sendable {
         }
         let whole = rows >= Self.rowTile ? products(Self.rowTile) : []
         let rest = rows % Self.rowTile > 0 ? products(rows % Self.rowTile) : []
-        engine.pool.parallelFor(Self.padded(rows) / Self.rowTile * tiles.count) { task, worker in
+        engine.pool.parallelFor((rows + Self.rowTile - 1) / Self.rowTile * tiles.count) { task, worker in
             let first = task / tiles.count * Self.rowTile
             let column = tiles[task % tiles.count].lowerBound
             (first + Self.rowTile <= rows ? whole : rest)[task % tiles.count].run(

@@ -58,7 +58,11 @@ public final class WorkerPool: @unchecked Sendable {
                     WorkerPool.work(start.shared, worker: start.worker)
                     return nil
                 }, start.toOpaque())
-            guard code == 0 else { fatalError("cannot start a worker thread: \(String(cString: strerror(code)))") }
+            guard code == 0 else {
+                SystemRefusal.end(
+                    "start thread \(worker + 1) of \(count)", code,
+                    remedy: "ask for fewer, or raise what limits them (ulimit -u, ulimit -v)")
+            }
             threads.append(thread)
         }
     }

@@ -1,5 +1,5 @@
 /// How much of this node's memory this process may use, and who says so: the least of the node's memory, of the
-/// limits of its control groups, and of what Slurm gave the job on this node.
+/// limits of its control groups, of what Slurm gave the job on this node, and of what a process may address.
 ///
 /// It is a limit of the node: the ranks that run there use it together. More is not a slow program but a dead
 /// one, killed by the kernel or by Slurm. Swap does not count.
@@ -10,16 +10,19 @@ public struct MemoryLimit: Equatable, Sendable {
     public let source: String
 
     /// This process's; nil only where nothing tells, not even `/proc/meminfo`.
-    public static var current: MemoryLimit? {
-        MemoryLimit(readFile: SystemFiles.read, variable: LauncherEnvironment.variable)
+    public static var current: MemoryLimit? { current(processes: 1) }
+
+    /// - Parameter processes: of this program on the node, each with the limits of this one.
+    public static func current(processes: Int) -> MemoryLimit? {
+        MemoryLimit(readFile: SystemFiles.read, variable: LauncherEnvironment.variable, processes: processes)
     }
 
     /// The limit that these files and environment variables tell; of several equal ones the first in the order:
-    /// node, Slurm, control groups from the root down.
-    public init?(readFile: @escaping (String) -> String?, variable: (String) -> String?) {
+    /// node, Slurm, addresses, control groups from the root down.
+    public init?(readFile: @escaping (String) -> String?, variable: (String) -> String?, processes: Int = 1) {
         let groups = ControlGroups(readFile: readFile)
         let limits =
-            [Self.physical(readFile), Self.slurm(variable)].compactMap { $0 }
+            [Self.physical(readFile), Self.slurm(variable), Self.addresses(readFile, processes)].compactMap { $0 }
             + Self.limits(groups.settings("memory.max"))
             + Self.limits(groups.settings("memory.limit_in_bytes", controller: "memory"))
         // min(by:) returns the first of equals.
@@ -40,6 +43,23 @@ public struct MemoryLimit: Equatable, Sendable {
             return MemoryLimit(bytes: kibibytes << 10, source: "physical")
         }
         return nil
+    }
+
+    /// What so many processes may use under `ulimit -v` (setrlimit(2)), which counts addresses: of those that this process
+    /// has already, only what is used of them counts as memory.
+    private static func addresses(_ readFile: (String) -> String?, _ processes: Int) -> MemoryLimit? {
+        // Max address space         4294967296           unlimited            bytes
+        let line = (readFile("/proc/self/limits") ?? "").split(separator: "\n").first {
+            $0.hasPrefix("Max address space ")
+        }
+        guard let words = line?.split(separator: " "), words.count > 3, let most = Int(words[3]) else { return nil }
+        func kibibytes(_ key: String) -> Int {
+            let line = (readFile("/proc/self/status") ?? "").split(separator: "\n").first { $0.hasPrefix("\(key):") }
+            return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
+        }
+        let unused = max(0, kibibytes("VmSize") - kibibytes("VmRSS")) << 10
+        let (bytes, overflows) = max(0, most - unused).multipliedReportingOverflow(by: processes)
+        return overflows ? nil : MemoryLimit(bytes: bytes, source: "ulimit -v")
     }
 
     private static func limits(_ settings: [ControlGroups.Setting]) -> [MemoryLimit] {

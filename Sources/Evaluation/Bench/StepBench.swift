@@ -32,6 +32,7 @@ public struct StepBench {
             // Weights, average, two moments, gradient; and the sum of several, in doubles.
             (share.virtualRanks > 1 ? 7 : 5) * ParameterTable(model).flatCount * MemoryLayout<Float>.stride
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
+                + (batch + microbatch) * model.imageValues * MemoryLayout<Float>.stride
                 + BestProduct.bytes(engine, model)
         }
 

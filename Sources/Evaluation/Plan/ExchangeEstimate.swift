@@ -37,20 +37,26 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
     /// - Parameter engine: measures how fast memory is; nil to measure nothing.
     public init(_ plan: JobPlan, network: NetworkRate?, engine: Engine? = nil) {
         let (cluster, table) = (plan.cluster, ParameterTable(plan.job.model))
-        let (ranks, own) = (Double(cluster.ranks), plan.job.training.virtualRanks / cluster.ranks)
-        let slice = Double(table.flatCount) / ranks
-        // Sums are doubles, but for those of one virtual rank (`GradientExchange`); weights are floats.
-        let sumBytes = own == 1 && plan.job.training.virtualRanks % cluster.ranks == 0 ? 4.0 : 8.0
-        bytesPerRank = (ranks - 1) * slice * (sumBytes + 4)
+        let (ranks, virtualRanks) = (cluster.ranks, plan.job.training.virtualRanks)
+        let slice = Double(table.flatCount) / Double(ranks)
+        // Sums are doubles, but for those of one virtual rank (`GradientExchange`), which the last ranks may have while
+        // the first ones have two; weights are floats.
+        let withOne = virtualRanks / ranks == 1 ? virtualRanks % ranks..<ranks : ranks..<ranks
+        let allWeights = Double(ranks - 1) * slice * 4
+        bytesPerRank = Double(ranks - 1) * slice * (withOne.contains(0) ? 4 : 8) + allWeights
         // Sums go from each rank to each; weights go round a ring, over each border between nodes all slices but one.
-        func bytesOut(_ onNode: Int) -> Double {
-            cluster.ranks == onNode
-                ? 0 : Double(cluster.ranks - onNode) * slice * Double(onNode) * sumBytes + (ranks - 1) * slice * 4
+        func bytesOut(_ node: Int) -> Double {
+            let first = node * cluster.ranksPerNode
+            let own = first..<min(first + cluster.ranksPerNode, ranks)
+            if own.count == ranks { return 0 }
+            let singles = own.clamped(to: withOne).count
+            let sums = 4 * Double(singles) + 8 * Double(own.count - singles)
+            return Double(ranks - own.count) * slice * sums + allWeights
         }
         // The last node may have fewer ranks than the others, and more to say to them.
-        let bytesOut = max(bytesOut(cluster.ranksOnNode), bytesOut(cluster.ranksOnLastNode))
-        bytesPerNode = bytesOut
-        networkSeconds = cluster.nodes == 1 ? 0 : network.map { bytesOut / $0.bytesPerSecond }
+        let mostOut = (0..<cluster.nodes).reduce(0.0) { max($0, bytesOut($1)) }
+        bytesPerNode = mostOut
+        networkSeconds = cluster.nodes == 1 ? 0 : network.map { mostOut / $0.bytesPerSecond }
         let bytes = Self.copies * bytesPerRank
         memorySeconds = engine.map {
             cluster.ranks == 1 ? 0 : bytes / (Self.copyRate($0) / Double($0.pool.threadCount))

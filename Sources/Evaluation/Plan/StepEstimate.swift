@@ -33,7 +33,8 @@ public struct StepEstimate: Codable, Equatable, Sendable {
 
     /// - Parameters:
     ///   - engines: as many as work at once, with the threads of a rank each.
-    ///   - threads: of a rank; with more than an engine has it is taken to be as much faster.
+    ///   - threads: of a rank; with more than an engine has it is taken to be as much faster as there is work for them
+    ///     (`BatchCut`).
     ///   - memory: bytes that the trial may take.
     /// - Returns: nil if this machine has no room for the smallest trial.
     /// - Throws: `DiffusionError` for an objective that cannot be.
@@ -55,9 +56,8 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         let busy = min(job.microbatchSize, (first.pool.threadCount * cut.panelRows + cut.tokens - 1) / cut.tokens)
         settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
         let flops = StepFLOPs(job.model, gradient: job.training.backward)
-        let best = BestProduct(first, job.model)
-        best.measure(seconds: 0.05)
-        let rate = best.flops / 2
+        guard BestProduct.bytes(first, job.model) <= memory else { return nil }
+        let rate = Self.productRate(first, job.model) / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate
         }
@@ -89,14 +89,16 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         }
         settings.steps = max(2, min(100, Int(3 / max(cost(), 1e-3))))
         let (phases, adding) = try StepBench.phases(settings, engines: Array(engines))
-        let perSample = (phases.noise + phases.forward + phases.backward) / Double(settings.batch)
+        let speedup = Double(threads) / Double(first.pool.threadCount)
+        let (forward, backward) = Self.slowdown(job, first, threads: threads)
+        let perSample =
+            (phases.noise + phases.forward * forward + phases.backward * backward) / Double(settings.batch)
         let growth = job.meanWork(flops) / flops.work(settings.iterations, job.activations)
         trial = Trial(
             samples: settings.batch,
             iterations: job.model.fixedPoint
                 ? [settings.iterations.withoutGradient, settings.iterations.withGradient] : [],
             ranksAtOnce: engines.count)
-        let speedup = Double(threads) / Double(first.pool.threadCount)
         computeSeconds = (phases.packing + perSample * growth * Double(own * size)) / speedup
         let further = Double(own - settings.share.own) / Double(settings.share.own)
         sumSeconds = (phases.sum + further * adding) / speedup
@@ -104,6 +106,33 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         exchange = ExchangeEstimate(plan, network: network, engine: first)
         seconds = computeSeconds + sumSeconds + optimizerSeconds + exchange.seconds
         samplesPerSecond = Double(job.training.globalBatch) / seconds
+    }
+
+    /// FLOP/s of the best product, whose memory is given back.
+    private static func productRate(_ engine: Engine, _ model: ModelConfiguration) -> Double {
+        let best = BestProduct(engine, model)
+        best.measure(seconds: 0.05)
+        return best.flops
+    }
+
+    /// How many times as long passes take with so many threads as they would if all had as much to do as those of
+    /// `engine` have: a virtual rank's rows are shared out in panels.
+    private static func slowdown(
+        _ job: ResolvedJob, _ engine: Engine, threads: Int
+    ) -> (forward: Double, backward: Double) {
+        let (whole, rest) = job.training.virtualRankSize.quotientAndRemainder(dividingBy: job.microbatchSize)
+        func rows(_ threads: Int) -> (forward: Double, backward: Double) {
+            [(whole, job.microbatchSize), (rest > 0 ? 1 : 0, rest)].reduce(into: (0, 0)) { sum, passes in
+                guard passes.0 > 0 else { return }
+                let most = BatchCut.busiestRows(
+                    job.model.cut, samples: passes.1, threads: threads, finer: engine.takesFewRows)
+                sum.0 += Double(passes.0 * most.forward)
+                sum.1 += Double(passes.0 * most.backward)
+            }
+        }
+        let (here, there) = (rows(engine.pool.threadCount), rows(threads))
+        let fair = Double(threads) / Double(engine.pool.threadCount)
+        return (there.forward / here.forward * fair, there.backward / here.backward * fair)
     }
 }
 

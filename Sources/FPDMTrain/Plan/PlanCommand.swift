@@ -71,7 +71,9 @@ struct PlanCommand: ParsableCommand {
         try Session.requireOneProcess("plan")
         let configuration = try JobConfiguration.load(path: job, overrides: overrides)
         let cores = ProcessorAffinity.coreCount
-        let limit = memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") } ?? .current
+        let onNode = min(ranks, ranksPerNode ?? ranks)
+        let limit =
+            memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") } ?? .current(processes: onNode)
         let cluster = JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit)
         let wanted =
             threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / cluster.ranksOnNode))
@@ -100,7 +102,8 @@ struct PlanCommand: ParsableCommand {
         let atOnce = max(1, min(plan.cluster.ranksOnNode, cores / here))
         if here < threads {
             Console.log.notice(
-                "measured with \(here) of a rank's \(threads) threads, and taken to be as much faster with all")
+                "measured with \(here) of a rank's \(threads) threads; with all as much faster as there is work for them"
+            )
         }
         if plan.cluster.ranksOnNode * threads > cores {
             Console.log.notice(

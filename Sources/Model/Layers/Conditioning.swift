@@ -20,7 +20,7 @@ struct TimestepEmbedding {
     let output: FloatBuffer  // [B, D]
 
     init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let rows = Linear.padded(samples)
+        let rows = Linear.padded(samples, group: c.cut.groupSamples)
         layer1 = ConditioningLayer(ranges.timestep1, inputs: Self.features, outputs: c.width)
         layer2 = ConditioningLayer(ranges.timestep2, inputs: c.width, outputs: c.width)
         features = arena.take(rows * Self.features)
@@ -71,7 +71,7 @@ struct LabelEmbedding {
     let output: FloatBuffer  // [B, D]
 
     init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int) {
-        let rows = Linear.padded(samples)
+        let rows = Linear.padded(samples, group: c.cut.groupSamples)
         width = c.width
         output = arena.take(rows * c.width)
         switch ranges.label {

@@ -19,7 +19,7 @@ struct ConditioningStem {
     }
 
     init(_ arena: Arena, _ ranges: NetworkRanges, _ c: ModelConfiguration, samples: Int, group: Int) {
-        let floats = Linear.padded(samples) * c.width
+        let floats = Linear.padded(samples, group: c.cut.groupSamples) * c.width
         width = c.width
         timestep = TimestepEmbedding(arena, ranges, c, samples: samples)
         label = LabelEmbedding(arena, ranges, c, samples: samples)

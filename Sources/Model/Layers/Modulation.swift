@@ -20,7 +20,7 @@ struct Modulation {
         width = c.width
         stride = parts * c.width
         slotsPerSample = c.cut.slotsPerSample
-        values = arena.take(Linear.padded(samples) * stride)
+        values = arena.take(Linear.padded(samples, group: c.cut.groupSamples) * stride)
         slots = arena.take(group * slotsPerSample * stride)
         gradient = slotsPerSample == 1 ? slots : arena.take(group * stride)
     }
@@ -94,7 +94,7 @@ struct ConditioningLayer: Sendable {
     func forward(_ pass: Pass, _ input: FloatBuffer, into output: FloatBuffer, rows: Int) {
         linear.forward(
             pass.engine, input: input, weight: pass.weights[ranges.weight], bias: pass.weights[ranges.bias],
-            output: output, rows: rows)
+            output: output, rows: rows, group: pass.cut.groupSamples)
     }
 
     /// Adds to the parameters' gradients and, where asked, forms that of the input.

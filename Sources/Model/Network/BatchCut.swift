@@ -60,6 +60,8 @@ public struct BatchCut: Equatable, Sendable {
 
     public let tokens: Int
     public let samples: Int
+    /// Of a whole group.
+    public let groupSamples: Int
     public let panels: [Panel]
     public let groups: [Group]
 
@@ -68,6 +70,7 @@ public struct BatchCut: Equatable, Sendable {
         self.tokens = tokens
         self.samples = samples
         let (parts, together, group) = (shape.slotsPerSample, shape.samplesPerPanel, shape.groupSamples)
+        groupSamples = group
         var panels: [Panel] = []
         var groups: [Group] = []
         for start in stride(from: 0, to: samples, by: group) {
@@ -110,6 +113,20 @@ public struct BatchCut: Equatable, Sendable {
             return (panels: panels, cost: Double(busiest(panels, threads)) * perRow)
         }
         return choices.min { $0.cost < $1.cost }?.panels ?? []
+    }
+
+    /// Rows that the busiest of so many threads takes through a pass, forward and backward.
+    ///
+    /// - Parameter finer: whether a forward pass may have finer panels (`Engine.takesFewRows`).
+    public static func busiestRows(
+        _ shape: Shape, samples: Int, threads: Int, finer: Bool
+    ) -> (forward: Int, backward: Int) {
+        let cut = BatchCut(shape, samples: samples)
+        let panels = finer ? forwardPanels(shape, samples: samples, threads: threads) : cut.panels
+        return (
+            busiest(panels, threads),
+            cut.groups.reduce(0) { $0 + busiest(Array(cut.panels[$1.panels]), threads) }
+        )
     }
 
     /// Rows of the thread that gets most of them, where each takes the next panel when it is done with one.

@@ -14,7 +14,8 @@ public final class Validation {
     private let dataset: ShardedDataset
     private let communicator: Communicator
     private let random: TrainingRandom
-    /// Positions 0 ..< count, in microbatches that no number of ranks changes.
+    /// Positions 0 ..< count, in microbatches that no number of ranks changes: of whole groups from the first position
+    /// on, so that their size changes no bits.
     private let microbatches: [Range<Int>]
     private let samples: SampleBatch
     private let count: Int
@@ -26,7 +27,8 @@ public final class Validation {
         self.communicator = communicator
         random = TrainingRandom(seed: job.run.seed)
         count = min(dataset.count, job.validation.batches * job.training.globalBatch)
-        let size = job.microbatchSize
+        let (group, most) = (job.model.cut.groupSamples, job.microbatchSize)
+        let size = most > group ? most / group * group : most
         let count = count
         microbatches = stride(from: 0, to: count, by: size).map { $0..<min($0 + size, count) }
         samples = SampleBatch(dataset, count: min(size, count))

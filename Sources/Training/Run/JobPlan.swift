@@ -64,8 +64,9 @@ public struct JobPlan {
             let (first, other) = (plan(job, rank: 0), plan(job, rank: widest))
             return first.bytes > other.bytes ? first : other
         }
-        var job = configuration.resolved(shuffle: data.shape.isHeld ? .full : .window, precision: precision) {
-            fit.activations(configuration)
+        let shuffle: JobConfiguration.Data.Shuffle = data.shape.isHeld ? .full : .window
+        var job = configuration.resolved(shuffle: shuffle, precision: precision) {
+            fit.activations(configuration, shuffle: shuffle, precision: precision)
         }
         largestMicrobatch = fit.largestMicrobatch(job)
         job = fit.fitted(job, given: configuration)

@@ -1,3 +1,4 @@
+import Compute
 import Distributed
 import Jobs
 import Model
@@ -16,8 +17,13 @@ struct MemoryFit {
     /// Activations are kept where that is affordable: where the microbatch is open, too, with the smallest one, a group,
     /// which costs less than recomputing. A backward pass takes a group at a time anyway, and a forward pass has finer
     /// panels where there are few.
-    func activations(_ job: JobConfiguration) -> ActivationMode {
-        var kept = job.resolved { .keep }
+    ///
+    /// - Parameters:
+    ///   - shuffle, precision: those that the job is resolved with.
+    func activations(
+        _ job: JobConfiguration, shuffle: JobConfiguration.Data.Shuffle, precision: Precision
+    ) -> ActivationMode {
+        var kept = job.resolved(shuffle: shuffle, precision: precision) { .keep }
         if job.training.microbatch == 0 { kept = kept.with(microbatch: 1) }
         return canAfford(plan(kept)) ? .keep : .recompute
     }

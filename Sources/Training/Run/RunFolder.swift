@@ -123,6 +123,11 @@ public final class RunFolder {
             rmdir(path)
             throw error
         }
+        if try isNew && Files.exists(jobFile) {
+            throw Failure(
+                .cannotCreate,
+                "\(path): another process has begun a run in this folder meanwhile; --resume auto goes on with it")
+        }
         try AtomicFile.write("\(Self.mark)\n\(job)", to: jobFile)
         cleanPartials()
     }

@@ -229,17 +229,18 @@ struct RunStart {
         validation: ShardedDataset?, _ runtime: MPIRuntime
     ) throws -> (ResolvedJob, MemoryPlan) {
         let world = runtime.world
-        let limit = MemoryLimit.current
+        let limit = MemoryLimit.current(processes: runtime.nodeLocal.size)
         let program = MemoryPlan.programBytes(engine, afterStart: true)
         let fit = MemoryFit(limit: limit, ranksOnNode: runtime.nodeLocal.size) {
             MemoryPlan(
                 $0, rank: world.rank, ranks: world.size, engine: engine, data: dataset.shape,
                 validation: validation?.shape, program: program)
         }
+        let shuffle: JobConfiguration.Data.Shuffle = dataset.isHeld ? .full : .window
         var resolved =
             resumption?.job
-            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window, precision: engine.precision) {
-                fit.activations(job)
+            ?? job.resolved(shuffle: shuffle, precision: engine.precision) {
+                fit.activations(job, shuffle: shuffle, precision: engine.precision)
             }
         // Both modes give the same bits, so this is a matter of memory alone: of the rank that has least.
         if job.training.activations == nil {

@@ -105,6 +105,39 @@ struct LinearTests {
         }
     }
 
+    @Test("a group has its bits wherever it lies", arguments: Arithmetic.float32, [1, 2, 5, 7, 8, 16])
+    func groups(_ arithmetic: Arithmetic, _ group: Int) throws {
+        let engine = try arithmetic.engine()
+        let linear = Linear(inputs: 100, outputs: 1028)
+        let (weight, bias) = (randomFloats(1028 * 100, seed: 10), randomFloats(1028, seed: 11))
+        // The last one is not whole.
+        let rows = 3 * group + (group + 1) / 2
+        let input = randomFloats(rows * 100, seed: 12)
+        func run(_ rows: Range<Int>) -> [Float] {
+            withWorkspace { memory in
+                let padded = Linear.padded(rows.count, group: group)
+                let output = memory.empty(padded * 1028)
+                linear.forward(
+                    engine,
+                    input: memory.buffer(
+                        Array(input[rows.lowerBound * 100..<rows.upperBound * 100]), count: padded * 100),
+                    weight: memory.buffer(weight), bias: memory.buffer(bias), output: output, rows: rows.count,
+                    group: group)
+                return output.slice(0, rows.count * 1028).array
+            }
+        }
+        let all = run(0..<rows)
+        for first in stride(from: 0, to: rows, by: group) {
+            let range = first..<min(first + group, rows)
+            expectSameBits(
+                run(range), Array(all[range.lowerBound * 1028..<range.upperBound * 1028]), "rows \(range)")
+        }
+    }
+
     @Test("rows are padded to whole tiles")
-    func padding() { #expect([0, 1, 8, 9, 16, 17].map(Linear.padded) == [0, 8, 8, 16, 16, 24]) }
+    func padding() {
+        #expect([0, 1, 8, 9, 16, 17].map { Linear.padded($0) } == [0, 8, 8, 16, 16, 24])
+        #expect([0, 1, 8, 9, 16, 17].map { Linear.padded($0, group: 5) } == [0, 8, 10, 16, 20, 24])
+        #expect(Linear.padded(17, group: 16) == 24)
+    }
 }

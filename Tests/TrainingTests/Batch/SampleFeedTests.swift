@@ -32,7 +32,7 @@ struct SampleFeedTests {
 
     /// Waits for something that another thread does, two seconds at most.
     private func eventually(_ holds: () -> Bool) -> Bool {
-        for _ in 0..<400 {
+        for _ in 0..<4_000 {
             if holds() { return true }
             Thread.sleep(forTimeInterval: 0.005)
         }

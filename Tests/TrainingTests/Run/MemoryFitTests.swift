@@ -1,6 +1,7 @@
 import Datasets
 import Distributed
 import Jobs
+import Model
 import Reporting
 import TestSupport
 import Testing
@@ -44,6 +45,12 @@ import Testing
         }
     }
 
+    private func chosen(
+        _ job: JobConfiguration, by fit: MemoryFit, _ shuffle: JobConfiguration.Data.Shuffle = .full
+    ) -> ActivationMode {
+        fit.activations(job, shuffle: shuffle, precision: .float32)
+    }
+
     @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
         func fit(_ limit: Int?) throws -> MemoryFit { try self.fit(limit, ranksOnNode: 2) }
         let given = job { $0.training.activations = .keep }
@@ -76,15 +83,17 @@ import Testing
         }
         let kept = try fit(nil).plan(whole.resolved { .keep }).activationBytes
         for ranks in [1, 2] {
-            #expect(try fit(4 * kept * ranks, ranksOnNode: ranks).activations(whole) == .keep)
-            #expect(try fit((4 * kept - 4) * ranks, ranksOnNode: ranks).activations(whole) == .recompute)
+            #expect(try chosen(whole, by: fit(4 * kept * ranks, ranksOnNode: ranks)) == .keep)
+            #expect(try chosen(whole, by: fit((4 * kept - 4) * ranks, ranksOnNode: ranks)) == .recompute)
         }
         // What else there is has to fit, too.
         let wide = job { ($0.training.microbatch, $0.model.classes) = (12, 1_000_000) }
         let plan = try fit(nil).plan(wide.resolved { .keep })
         try #require(plan.bytes > 8 * plan.activationBytes)
-        #expect(try fit(plan.bytes).activations(wide) == .keep)
-        #expect(try fit(plan.bytes - 1).activations(wide) == .recompute)
+        #expect(try chosen(wide, by: fit(plan.bytes)) == .keep)
+        #expect(try chosen(wide, by: fit(plan.bytes - 1)) == .recompute)
+        // So have the samples of a set that is not held in memory, which an order by windows reads ahead.
+        #expect(try chosen(wide, by: fit(plan.bytes), .window) == .recompute)
     }
 
     @Test func aSmallerMicrobatchIsTakenBeforeActivationsAreRecomputed() throws {
@@ -97,12 +106,12 @@ import Testing
         }
         for (limit, microbatch) in [(4 * kept(12), 12), (4 * kept(12) - 4, 10), (4 * kept(2), 2)] {
             let fit = try fit(limit)
-            #expect(fit.activations(open) == .keep)
+            #expect(chosen(open, by: fit) == .keep)
             #expect(fit.fitted(open.resolved { .keep }, given: open).microbatchSize == microbatch)
         }
         // Where that is not enough, they are recomputed, and all that fits is taken.
         let fit = try fit(4 * kept(2) - 4)
-        #expect(fit.activations(open) == .recompute)
+        #expect(chosen(open, by: fit) == .recompute)
         #expect(fit.fitted(open.resolved { .recompute }, given: open).microbatchSize == 12)
         // A plan chooses likewise.
         let chosen = try self.plan(open, limit: 1 << 40).job

@@ -151,7 +151,7 @@ func saveChecks() -> [Check] {
             }
         },
         Check("what a save takes counts once, waited for or not") { world in
-            let slow = 0.2
+            let slow = 0.5
             for (copies, isWaitedFor) in [(true, false), (true, true), (false, true)] {
                 try withSharedFolder(world) { folder in
                     let run = try Run(folder, world, copies: copies) { stage in
