@@ -180,23 +180,22 @@ import Testing
             withExtendedLifetime(lock) {}
             return
         }
-        // A thread of its own: tasks share theirs with the tests beside this one, which hold them for long.
-        let isOver = DispatchSemaphore(value: 0)
-        let other = Thread {
-            for bytes in 1...20 {
-                try? AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
-                usleep(200_000)
-            }
-            isOver.signal()
-        }
-        other.start()
         let waiting = Task.detached {
             // Longer than the other may be kept from its processor by tests beside this one, shorter than all that it does.
             try copy.make(patience: .milliseconds(3_000)) {
             } progress: { _ in
             }
         }
-        isOver.wait()
+        // A thread of its own: tasks share theirs with the tests beside this one, which hold them for long.
+        await withCheckedContinuation { done in
+            Thread {
+                for bytes in 1...20 {
+                    try? AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
+                    usleep(200_000)
+                }
+                done.resume()
+            }.start()
+        }
         lock = nil
         #expect(try await waiting.value)
         let name = try String(decoding: Files.read(path), as: UTF8.self)

@@ -26,8 +26,8 @@ public struct Linear: Sendable {
     /// - Parameters:
     ///   - input, output: of `padded(rows, group:)` rows; the padding's values are of no meaning.
     ///   - bias: [N]
-    ///   - group: rows from a multiple of it on have the same bits wherever the group lies; fewer than a tile, or whole
-    ///     ones.
+    ///   - group: rows of a group, fewer than `rowTile` or a multiple of it. One that begins at a multiple of `group` has
+    ///     the same bits at any such place.
     public func forward(
         _ engine: Engine, input: FloatBuffer, weight: FloatBuffer, bias: FloatBuffer, output: FloatBuffer, rows: Int,
         group: Int = rowTile

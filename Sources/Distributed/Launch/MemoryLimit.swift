@@ -12,17 +12,24 @@ public struct MemoryLimit: Equatable, Sendable {
     /// This process's; nil only where nothing tells, not even `/proc/meminfo`.
     public static var current: MemoryLimit? { current(processes: 1) }
 
-    /// - Parameter processes: of this program on the node, each with the limits of this one.
-    public static func current(processes: Int) -> MemoryLimit? {
-        MemoryLimit(readFile: SystemFiles.read, variable: LauncherEnvironment.variable, processes: processes)
+    /// - Parameters:
+    ///   - processes: of this program on the node, each with the limits of this one.
+    ///   - addressing: bytes of addresses that each of them has and this one has not.
+    public static func current(processes: Int, addressing: Int = 0) -> MemoryLimit? {
+        MemoryLimit(
+            readFile: SystemFiles.read, variable: LauncherEnvironment.variable, processes: processes,
+            addressing: addressing)
     }
 
     /// The limit that these files and environment variables tell; of several equal ones the first in the order:
     /// node, Slurm, addresses, control groups from the root down.
-    public init?(readFile: @escaping (String) -> String?, variable: (String) -> String?, processes: Int = 1) {
+    public init?(
+        readFile: @escaping (String) -> String?, variable: (String) -> String?, processes: Int = 1, addressing: Int = 0
+    ) {
         let groups = ControlGroups(readFile: readFile)
         let limits =
-            [Self.physical(readFile), Self.slurm(variable), Self.addresses(readFile, processes)].compactMap { $0 }
+            [Self.physical(readFile), Self.slurm(variable), Self.addresses(readFile, processes, beside: addressing)]
+            .compactMap { $0 }
             + Self.limits(groups.settings("memory.max"))
             + Self.limits(groups.settings("memory.limit_in_bytes", controller: "memory"))
         // min(by:) returns the first of equals.
@@ -47,7 +54,9 @@ public struct MemoryLimit: Equatable, Sendable {
 
     /// What so many processes may use under `ulimit -v` (setrlimit(2)), which counts addresses: of those that this process
     /// has already, only what is used of them counts as memory.
-    private static func addresses(_ readFile: (String) -> String?, _ processes: Int) -> MemoryLimit? {
+    private static func addresses(
+        _ readFile: (String) -> String?, _ processes: Int, beside others: Int
+    ) -> MemoryLimit? {
         // Max address space         4294967296           unlimited            bytes
         let line = (readFile("/proc/self/limits") ?? "").split(separator: "\n").first {
             $0.hasPrefix("Max address space ")
@@ -57,7 +66,7 @@ public struct MemoryLimit: Equatable, Sendable {
             let line = (readFile("/proc/self/status") ?? "").split(separator: "\n").first { $0.hasPrefix("\(key):") }
             return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0
         }
-        let unused = max(0, kibibytes("VmSize") - kibibytes("VmRSS")) << 10
+        let unused = others + max(0, kibibytes("VmSize") - kibibytes("VmRSS")) << 10
         let (bytes, overflows) = max(0, most - unused).multipliedReportingOverflow(by: processes)
         return overflows ? nil : MemoryLimit(bytes: bytes, source: "ulimit -v")
     }

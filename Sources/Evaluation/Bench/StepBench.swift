@@ -28,12 +28,14 @@ public struct StepBench {
         public init() {}
 
         /// Bytes of memory, about.
-        public func bytes(_ engine: Engine) -> Int {
+        public func bytes(_ engine: Engine) -> Int { workBytes(engine) + BestProduct.bytes(engine, model) }
+
+        /// Those of the steps alone.
+        func workBytes(_ engine: Engine) -> Int {
             // Weights, average, two moments, gradient; and the sum of several, in doubles.
             (share.virtualRanks > 1 ? 7 : 5) * ParameterTable(model).flatCount * MemoryLayout<Float>.stride
                 + Network.bytes(model, capacity: microbatch, use: use, engine: engine)
                 + (batch + microbatch) * model.imageValues * MemoryLayout<Float>.stride
-                + BestProduct.bytes(engine, model)
         }
 
         fileprivate var use: NetworkUse {

@@ -27,7 +27,7 @@ final class NoisedPasses {
 
     /// - Parameters:
     ///   - count: samples to measure; all if nil, or if there are not so many.
-    ///   - batch: samples at once, at least; whole blocks.
+    ///   - batch: samples at once, at least; whole blocks. One where a sample's bits may depend on what shares its pass.
     /// - Throws: `DatasetError` where the data do not fit the model.
     init(
         _ dataset: ShardedDataset, _ model: ModelConfiguration, weights: FloatBuffer, count: Int?, batch: Int,
@@ -40,7 +40,7 @@ final class NoisedPasses {
         self.seed = UInt64(bitPattern: Int64(seed))
         self.engine = engine
         self.count = min(count ?? dataset.count, dataset.count)
-        blocksAtOnce = max(1, (batch + Self.block - 1) / Self.block)
+        blocksAtOnce = engine.backend.hasIndependentRows ? max(1, (batch + Self.block - 1) / Self.block) : 1
         let capacity = min(self.count, blocksAtOnce * Self.block)
         network = Network(model, engine: engine, capacity: capacity, use: .inference)
         network.load(weights)

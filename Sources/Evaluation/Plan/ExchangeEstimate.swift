@@ -63,9 +63,15 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
         }
     }
 
+    /// Values that are copied to measure how fast memory is.
+    private static let copied = 16 << 20
+
+    /// Bytes that measuring takes.
+    static let measuredBytes = 2 * copied * MemoryLayout<Float>.stride
+
     /// Bytes a second that the engine's threads copy together, from memory to memory.
     private static func copyRate(_ engine: Engine) -> Double {
-        let count = 16 << 20
+        let count = copied
         let (arena, (from, to)) = Arena.build("copy") { ($0.take(count), $0.take(count)) }
         defer { withExtendedLifetime(arena) {} }
         let clock = ContinuousClock()

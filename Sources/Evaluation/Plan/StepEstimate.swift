@@ -56,7 +56,8 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         let busy = min(job.microbatchSize, (first.pool.threadCount * cut.panelRows + cut.tokens - 1) / cut.tokens)
         settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
         let flops = StepFLOPs(job.model, gradient: job.training.backward)
-        guard BestProduct.bytes(first, job.model) <= memory else { return nil }
+        // One after the other.
+        guard max(BestProduct.bytes(first, job.model), ExchangeEstimate.measuredBytes) <= memory else { return nil }
         let rate = Self.productRate(first, job.model) / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate
@@ -75,7 +76,7 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         }
         // Fewer samples at once, then fewer ranks, where there is no room.
         var engines = engines[...]
-        while engines.count * settings.bytes(first) > memory {
+        while engines.count * settings.workBytes(first) > memory {
             if settings.microbatch > busy {
                 settings.microbatch = max(busy, (settings.microbatch + 1) / 2)
             } else if engines.count > 1 {
@@ -120,9 +121,13 @@ public struct StepEstimate: Codable, Equatable, Sendable {
     private static func slowdown(
         _ job: ResolvedJob, _ engine: Engine, threads: Int
     ) -> (forward: Double, backward: Double) {
-        let (whole, rest) = job.training.virtualRankSize.quotientAndRemainder(dividingBy: job.microbatchSize)
+        guard threads > engine.pool.threadCount else { return (1, 1) }
+        // Of so many groups the last ones do not tell.
+        let most = 64 * job.model.cut.groupSamples
+        let microbatch = min(job.microbatchSize, most)
+        let (whole, rest) = min(job.training.virtualRankSize, most).quotientAndRemainder(dividingBy: microbatch)
         func rows(_ threads: Int) -> (forward: Double, backward: Double) {
-            [(whole, job.microbatchSize), (rest > 0 ? 1 : 0, rest)].reduce(into: (0, 0)) { sum, passes in
+            [(whole, microbatch), (rest > 0 ? 1 : 0, rest)].reduce(into: (0, 0)) { sum, passes in
                 guard passes.0 > 0 else { return }
                 let most = BatchCut.busiestRows(
                     job.model.cut, samples: passes.1, threads: threads, finer: engine.takesFewRows)

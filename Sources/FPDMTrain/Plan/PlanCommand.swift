@@ -71,16 +71,18 @@ struct PlanCommand: ParsableCommand {
         try Session.requireOneProcess("plan")
         let configuration = try JobConfiguration.load(path: job, overrides: overrides)
         let cores = ProcessorAffinity.coreCount
-        let onNode = min(ranks, ranksPerNode ?? ranks)
-        let limit =
-            memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") } ?? .current(processes: onNode)
-        let cluster = JobPlan.Cluster(ranks: ranks, ranksPerNode: ranksPerNode ?? ranks, limit: limit)
+        let (perNode, onNode) = (ranksPerNode ?? ranks, min(ranks, ranksPerNode ?? ranks))
         let wanted =
-            threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / cluster.ranksOnNode))
+            threads ?? (configuration.run.threads > 0 ? configuration.run.threads : max(1, cores / onNode))
         let precision = configuration.training.precision ?? configuration.run.gemm.fasterPrecision
         let backend = try configuration.run.gemm.load(for: precision)
+        // Before the limit is asked for, for its threads have addresses.
+        let engine = try Engine(threads: wanted, backend, precision)
+        let limit =
+            memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") }
+            ?? .current(processes: onNode, addressing: MPIRuntime.addressBytes)
         let plan = try JobPlan(
-            configuration, on: cluster, engine: Engine(threads: wanted, backend, precision))
+            configuration, on: JobPlan.Cluster(ranks: ranks, ranksPerNode: perNode, limit: limit), engine: engine)
         for (key, reason) in plan.supposed {
             Console.log.notice("\(key): \(reason); planned for float32 samples that are not kept in memory")
         }

@@ -66,7 +66,7 @@ public struct JobPlan {
         }
         let shuffle: JobConfiguration.Data.Shuffle = data.shape.isHeld ? .full : .window
         var job = configuration.resolved(shuffle: shuffle, precision: precision) {
-            fit.activations(configuration, shuffle: shuffle, precision: precision)
+            fit.activations(configuration, shuffle: shuffle)
         }
         largestMicrobatch = fit.largestMicrobatch(job)
         job = fit.fitted(job, given: configuration)

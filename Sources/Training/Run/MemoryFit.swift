@@ -1,4 +1,3 @@
-import Compute
 import Distributed
 import Jobs
 import Model
@@ -18,12 +17,9 @@ struct MemoryFit {
     /// which costs less than recomputing. A backward pass takes a group at a time anyway, and a forward pass has finer
     /// panels where there are few.
     ///
-    /// - Parameters:
-    ///   - shuffle, precision: those that the job is resolved with.
-    func activations(
-        _ job: JobConfiguration, shuffle: JobConfiguration.Data.Shuffle, precision: Precision
-    ) -> ActivationMode {
-        var kept = job.resolved(shuffle: shuffle, precision: precision) { .keep }
+    /// - Parameter shuffle: with which the job is resolved.
+    func activations(_ job: JobConfiguration, shuffle: JobConfiguration.Data.Shuffle) -> ActivationMode {
+        var kept = job.resolved(shuffle: shuffle) { .keep }
         if job.training.microbatch == 0 { kept = kept.with(microbatch: 1) }
         return canAfford(plan(kept)) ? .keep : .recompute
     }

@@ -240,7 +240,7 @@ struct RunStart {
         var resolved =
             resumption?.job
             ?? job.resolved(shuffle: shuffle, precision: engine.precision) {
-                fit.activations(job, shuffle: shuffle, precision: engine.precision)
+                fit.activations(job, shuffle: shuffle)
             }
         // Both modes give the same bits, so this is a matter of memory alone: of the rank that has least.
         if job.training.activations == nil {

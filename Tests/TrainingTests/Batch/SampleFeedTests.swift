@@ -30,7 +30,7 @@ struct SampleFeedTests {
         return try ShardedDataset(path: folder("set"), mostHeldBytes: heldBytes)
     }
 
-    /// Waits for something that another thread does, two seconds at most.
+    /// Waits for something that another thread does, twenty seconds at most.
     private func eventually(_ holds: () -> Bool) -> Bool {
         for _ in 0..<4_000 {
             if holds() { return true }

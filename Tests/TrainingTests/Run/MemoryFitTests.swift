@@ -48,7 +48,7 @@ import Testing
     private func chosen(
         _ job: JobConfiguration, by fit: MemoryFit, _ shuffle: JobConfiguration.Data.Shuffle = .full
     ) -> ActivationMode {
-        fit.activations(job, shuffle: shuffle, precision: .float32)
+        fit.activations(job, shuffle: shuffle)
     }
 
     @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
