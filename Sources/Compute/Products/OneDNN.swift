@@ -46,7 +46,8 @@ public struct OneDNN: Sendable {
         case _ where hasBFloat16: "AVX512_BF16"
         case let isa where isa & 0x20 != 0: "AVX512"
         case let isa where isa & 0x4 != 0: "AVX2"
-        default: "other instructions"
+        case let isa where isa & 0x2 != 0: "AVX"
+        default: "SSE41"
         }
     }
 

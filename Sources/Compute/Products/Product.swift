@@ -2,8 +2,8 @@ import COneDNN
 
 /// A matrix product, prepared once by a backend and run often, on the calling thread.
 ///
-/// A row's bits do not depend on how many rows there are, nor on its place among them; only with OpenBLAS's Haswell
-/// kernels they may, with oneDNN's for processors without AVX-512, and with its AMX where B is not packed.
+/// A row's bits do not depend on how many rows there are, nor on its place among them; only with OpenBLAS, whatever its
+/// kernels, they may, with oneDNN's for processors without AVX-512, and with its AMX where B is not packed.
 public final class Product: @unchecked Sendable {
     public let shape: ProductShape
     private let backend: Backend

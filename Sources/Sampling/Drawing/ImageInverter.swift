@@ -9,12 +9,16 @@ public final class ImageInverter {
     private let arena: Arena
     private let x: FloatBuffer  // [batch, C, S, S]
     private let capacity: Int
+    /// Whether images pass through the network in groups of one size: an image's bits may depend on its position in the
+    /// batch, and on how many share it.
+    private let isAlone: Bool
 
     /// - Parameter weights: a flat vector, which must stay where it is.
     /// - Throws: `Failure`, usage, where the sampler's steps cannot be taken back.
     public init(_ plan: SamplePlan, _ engine: Engine, weights: FloatBuffer) throws {
         self.plan = plan
-        let capacity = min(plan.wantedBatch, plan.range.count)
+        isAlone = !engine.backend.hasIndependentRows
+        let capacity = isAlone ? SamplePlan.groupSize : min(plan.wantedBatch, plan.range.count)
         self.capacity = capacity
         images = ImageSampler(
             plan.model, sampler: plan.sampler, options: plan.options, engine: engine, capacity: capacity)
@@ -39,11 +43,13 @@ public final class ImageInverter {
         var open: [Double] = []
         for start in stride(from: 0, to: count, by: capacity) {
             let end = min(start + capacity, count)
-            x.copy(from: Array(values[start * own..<end * own]))
-            let labels = plan.labels.network((start..<end).map { plan.range.lowerBound + $0 }, of: plan.model)
+            // The last group is filled up with its first image.
+            let group = (start..<(isAlone ? start + capacity : end)).map { $0 < end ? $0 : start }
+            x.copy(from: group.flatMap { values[$0 * own..<($0 + 1) * own] })
+            let labels = plan.labels.network(group.map { plan.range.lowerBound + $0 }, of: plan.model)
             open += images.invert(
-                x, count: end - start, labels: labels.own, unconditional: labels.unconditional, rounds: rounds
-            ) { onStep(end, $0) }
+                x, count: group.count, labels: labels.own, unconditional: labels.unconditional, rounds: rounds
+            ) { onStep(end, $0) }.prefix(end - start)
             noise += x.slice(0, (end - start) * own).array
         }
         return (noise, open)

@@ -4,8 +4,8 @@ import Model
 
 /// Draws images from a network: a sampler's steps.
 ///
-/// Every value of an image follows from its own start, label and noise; what shares its batch changes nothing but with OpenBLAS.
-/// With OpenBLAS its last bits may depend on its position in the batch, and on how many share it (`Product`).
+/// Every value of an image follows from its own start, label and noise. What shares its batch changes nothing, but for last
+/// bits with libraries whose rows depend on their place (`MatrixBackend.hasIndependentRows`).
 public final class ImageSampler {
     /// How to sample, beyond the sampler's own settings.
     public struct Options: Equatable, Sendable {
