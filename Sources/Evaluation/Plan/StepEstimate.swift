@@ -129,10 +129,10 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         func rows(_ threads: Int) -> (forward: Double, backward: Double) {
             [(whole, microbatch), (rest > 0 ? 1 : 0, rest)].reduce(into: (0, 0)) { sum, passes in
                 guard passes.0 > 0 else { return }
-                let most = BatchCut.busiestRows(
+                let busiest = BatchCut.busiestRows(
                     job.model.cut, samples: passes.1, threads: threads, finer: engine.takesFewRows)
-                sum.0 += Double(passes.0 * most.forward)
-                sum.1 += Double(passes.0 * most.backward)
+                sum.0 += Double(passes.0 * busiest.forward)
+                sum.1 += Double(passes.0 * busiest.backward)
             }
         }
         let (here, there) = (rows(engine.pool.threadCount), rows(threads))

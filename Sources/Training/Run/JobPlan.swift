@@ -21,7 +21,6 @@ public struct JobPlan {
         public var nodes: Int { (ranks + ranksPerNode - 1) / ranksPerNode }
         /// Of the fullest node.
         public var ranksOnNode: Int { min(ranks, ranksPerNode) }
-        public var ranksOnLastNode: Int { ranks - (nodes - 1) * ranksPerNode }
     }
 
     public let cluster: Cluster
