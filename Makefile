@@ -69,12 +69,14 @@ selfcheck: build ## put the reference cases to this build on this machine
 	$(PROGRAM) selfcheck $(CASES)
 
 peers: build ## install PyTorch (some GB), and compare networks with it both ways
+	@scripts/setup --peers
 	@scripts/peers
 
 bench: build ## measure the kernels on this machine
 	$(PROGRAM) bench kernels
 
-compare: build ## install PyTorch (some GB), and measure steps and sampling beside it; takes long
+compare: build ## install PyTorch (some GB), and measure steps and sampling beside it: about an hour
+	@scripts/setup --peers
 	@benchmarks/compare.sh
 
 clean: ## remove everything that was built

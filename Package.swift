@@ -65,7 +65,7 @@ let package = Package(
         .target(name: "COpenBLAS", path: "Sources/COpenBLAS", cSettings: openBLASHeaders),
         .target(name: "COneDNN", path: "Sources/COneDNN", linkerSettings: [.linkedLibrary("dl")]),
         .target(name: "CPlatform", path: "Sources/CPlatform", cSettings: revision),
-        .target(name: "Reporting", swiftSettings: strict),
+        .target(name: "Reporting", dependencies: ["CPlatform"], swiftSettings: strict),
 
         // 1: bytes and messages.
         .target(name: "Distributed", dependencies: ["CMPI", "Reporting"], swiftSettings: strict),

@@ -67,6 +67,10 @@ struct RandomTests {
         // Shorter draws are beginnings of longer ones, at odd lengths too.
         let long = stream.normals(101)
         for count in [0, 1, 2, 3, 4, 5, 7, 100] { #expect(stream.normals(count) == Array(long.prefix(count))) }
+        // Those of very large tensors do not repeat.
+        for far in [1 << 32, 1 << 33, 3 << 32] {
+            #expect((0..<4).map { stream.uniform(far + $0) } != (0..<4).map { stream.uniform($0) })
+        }
     }
 
     @Test("seed, purpose, step and sample each make another stream")

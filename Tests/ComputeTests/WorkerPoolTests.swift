@@ -7,8 +7,8 @@ import Testing
 @Suite("WorkerPool")
 struct WorkerPoolTests {
     @Test("every task runs exactly once, on a worker in range", arguments: [1, 2, 3, 8])
-    func eachTaskOnce(_ threads: Int) {
-        let pool = WorkerPool(threads: threads)
+    func eachTaskOnce(_ threads: Int) throws {
+        let pool = try WorkerPool(threads: threads)
         for count in [0, 1, 2, 3, 7, 16, 100, 1000, 4097] {
             withCounters(count) { seen in
                 let outside = Atomic<Int>(0)
@@ -24,8 +24,8 @@ struct WorkerPoolTests {
     }
 
     @Test("ranges cover all, each but the last of the grain's length", arguments: [(0, 1), (1, 4), (17, 4), (64, 16)])
-    func ranges(_ count: Int, _ grain: Int) {
-        let pool = WorkerPool(threads: 2)
+    func ranges(_ count: Int, _ grain: Int) throws {
+        let pool = try WorkerPool(threads: 2)
         withCounters(count) { seen in
             let wrong = Atomic<Int>(0)
             pool.parallelRanges(count, grain: grain) { range, _ in
@@ -41,8 +41,8 @@ struct WorkerPoolTests {
     }
 
     @Test("tasks compute without subnormal numbers, and the caller's arithmetic is as before", arguments: [1, 2, 3])
-    func subnormals(_ threads: Int) {
-        let pool = WorkerPool(threads: threads)
+    func subnormals(_ threads: Int) throws {
+        let pool = try WorkerPool(threads: threads)
         let smallest = [Float.leastNormalMagnitude]
         func halved() -> Float { smallest.withUnsafeBufferPointer { $0[0] * Float(threads) / Float(2 * threads) } }
         for count in [1, 40] {
@@ -86,8 +86,8 @@ struct WorkerPoolTests {
     }
 
     @Test("a worker's index belongs to one thread at a time")
-    func workersAreExclusive() {
-        let pool = WorkerPool(threads: 3)
+    func workersAreExclusive() throws {
+        let pool = try WorkerPool(threads: 3)
         withCounters(3) { busy in
             let clashes = Atomic<Int>(0)
             for _ in 0..<200 {
@@ -103,8 +103,8 @@ struct WorkerPoolTests {
     }
 
     @Test("twenty thousand tiny regions, whose writes the caller sees")
-    func manyRegions() {
-        let pool = WorkerPool(threads: 2)
+    func manyRegions() throws {
+        let pool = try WorkerPool(threads: 2)
         // Plain memory: only the pool orders the workers' writes and the caller's reads.
         let values = UnsafeMutablePointer<Int>.allocate(capacity: 5)
         defer { values.deallocate() }
@@ -121,8 +121,8 @@ struct WorkerPoolTests {
     }
 
     @Test("workers that sleep wake up, again and again")
-    func sleepers() {
-        let pool = WorkerPool(threads: 3)
+    func sleepers() throws {
+        let pool = try WorkerPool(threads: 3)
         let total = Atomic<Int>(0)
         for _ in 0..<20 {
             usleep(5_000)
@@ -132,8 +132,8 @@ struct WorkerPoolTests {
     }
 
     @Test("all threads take part where tasks wait for each other")
-    func allTakePart() {
-        let pool = WorkerPool(threads: 3)
+    func allTakePart() throws {
+        let pool = try WorkerPool(threads: 3)
         usleep(10_000)
         let arrived = Atomic<Int>(0)
         pool.parallelFor(3) { _, _ in
@@ -145,11 +145,11 @@ struct WorkerPoolTests {
     }
 
     @Test("pools come and go without leaving threads behind")
-    func lifetimes() {
+    func lifetimes() throws {
         let before = threadsOfProcess()
         let total = Atomic<Int>(0)
         for round in 0..<100 {
-            let pool = WorkerPool(threads: 1 + round % 5)
+            let pool = try WorkerPool(threads: 1 + round % 5)
             if round % 7 == 0 { usleep(1_000) }
             // Every third pool ends without having worked.
             if round % 3 != 0 { pool.parallelFor(10) { _, _ in total.wrappingAdd(1, ordering: .relaxed) } }
@@ -160,8 +160,8 @@ struct WorkerPoolTests {
     }
 
     @Test("more threads than cores")
-    func manyThreads() {
-        let pool = WorkerPool(threads: 16)
+    func manyThreads() throws {
+        let pool = try WorkerPool(threads: 16)
         let total = Atomic<Int>(0)
         for _ in 0..<100 { pool.parallelFor(64) { task, _ in total.wrappingAdd(task, ordering: .relaxed) } }
         #expect(total.load(ordering: .relaxed) == 100 * 64 * 63 / 2)

@@ -180,25 +180,34 @@ import Testing
             withExtendedLifetime(lock) {}
             return
         }
-        let waiting = Task.detached {
+        let waits = DispatchSemaphore(value: 0)
+        async let isNew = onThread {
             // Longer than the other may be kept from its processor by tests beside this one, shorter than all that it does.
             try copy.make(patience: .milliseconds(3_000)) {
+                waits.signal()
             } progress: { _ in
             }
         }
-        // A thread of its own: tasks share theirs with the tests beside this one, which hold them for long.
-        await withCheckedContinuation { done in
-            Thread {
-                for bytes in 1...20 {
-                    try? AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
-                    usleep(200_000)
-                }
-                done.resume()
-            }.start()
+        try await onThread {
+            guard waits.wait(timeout: .now() + 60) == .success else {
+                throw StorageError(.exists, path, "is not waited for")
+            }
+            for bytes in 1...20 {
+                try AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
+                usleep(200_000)
+            }
         }
         lock = nil
-        #expect(try await waiting.value)
+        #expect(try await isNew)
         let name = try String(decoding: Files.read(path), as: UTF8.self)
         #expect(name.hasPrefix("process \(getpid()) on "))
+    }
+}
+
+/// What a thread of its own comes to: tasks share theirs with the tests beside this one, which hold them for long.
+private func onThread<Value: Sendable>(_ body: sending @escaping () throws -> Value) async throws -> Value {
+    nonisolated(unsafe) let body = body
+    return try await withCheckedThrowingContinuation { done in
+        Thread { done.resume(with: Result { try body() }) }.start()
     }
 }

@@ -9,11 +9,13 @@ struct MemoryLimitTests {
     /// A machine of 24 GiB with further files and variables.
     private func limit(
         files: [String: String] = [:], variables: [String: String] = [:], total: String? = "25165824 kB",
-        processes: Int = 1
+        processes: Int = 1, addressing: Int = 0
     ) -> MemoryLimit? {
         var files = files
         if let total { files["/proc/meminfo"] = "MemTotal:       \(total)\nMemFree:        1000 kB\n" }
-        return MemoryLimit(readFile: { [files] in files[$0] }, variable: { variables[$0] }, processes: processes)
+        return MemoryLimit(
+            readFile: { [files] in files[$0] }, variable: { variables[$0] }, processes: processes,
+            addressing: addressing)
     }
 
     @Test("without any limit it is what the machine has")
@@ -114,7 +116,10 @@ struct MemoryLimitTests {
         #expect(limit(files: files("unlimited"))?.source == "physical")
         let four = files("\(4 * gibibyte)")
         #expect(limit(files: four)?.bytes == 2 * gibibyte && limit(files: four)?.source == "ulimit -v")
+        #expect(limit(files: four)?.isOfEachProcess == true && limit()?.isOfEachProcess == false)
         #expect(limit(files: four, processes: 3)?.bytes == 6 * gibibyte)
+        // Less by what each will have beside that.
+        #expect(limit(files: four, processes: 3, addressing: gibibyte)?.bytes == 3 * gibibyte)
         #expect(limit(files: four, processes: 13)?.source == "physical")
         #expect(limit(files: files("\(gibibyte)"))?.bytes == 0)
     }

@@ -6,8 +6,10 @@ import Testing
 
 @Suite("Frechet distance")
 struct FrechetDistanceTests {
-    private let pool = WorkerPool(threads: 2)
+    private let pool: WorkerPool
     private let ridge = FrechetDistance.ridge
+
+    init() throws { pool = try WorkerPool(threads: 2) }
 
     private func distance(_ a: [Float], _ b: [Float], _ width: Int) throws -> Double {
         try #require(try FrechetDistance.between(a, b, width: width, pool: pool))

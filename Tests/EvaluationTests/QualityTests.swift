@@ -6,7 +6,9 @@ import Testing
 
 @Suite("Quality of samples")
 struct QualityTests {
-    private let pool = WorkerPool(threads: 2)
+    private let pool: WorkerPool
+
+    init() throws { pool = try WorkerPool(threads: 2) }
 
     @Test("real digits look like themselves")
     func themselves() throws {

@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test func aRunGoesOnWithMoreEpochs() throws {
-        let recorded = try job("training.epochs=2").countingSteps(samples: 2560).resolved { .keep }
+        let recorded = try job("training.epochs=2").countingSteps(samples: 2560).resolved { _ in .keep }
         let more = try job("training.epochs=3").countingSteps(samples: 2560)
         #expect(try more.resumption(from: recorded, at: 20).job.training.steps == 30)
         let fewer = try job("training.epochs=1").countingSteps(samples: 2560)

@@ -4,7 +4,7 @@ import Model
 import TestSupport
 import Testing
 
-private func resolved(_ job: JobConfiguration) -> ResolvedJob { job.resolved { .keep } }
+private func resolved(_ job: JobConfiguration) -> ResolvedJob { job.resolved { _ in .keep } }
 
 /// The keys of a refusal to go on; empty, and a failed test, if there is none.
 private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
@@ -73,7 +73,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         let recorded = resolved(try job())
         let changed = try job(override)
         let resumption = try changed.resumption(from: recorded, at: 5)
-        #expect(resumption.job == changed.resolved { .keep })
+        #expect(resumption.job == changed.resolved { _ in .keep })
         #expect(resumption.job != recorded)
         #expect(resumption.changes.isEmpty && resumption.notes.isEmpty)
     }
@@ -97,7 +97,7 @@ private func refusedKeys(_ body: () throws -> JobResumption) -> [String] {
         let changed = try job(override)
         let earlier = JobChange(key: "ema.decay", from: "0.99", to: "0.9999", step: 2)
         let resumption = try changed.resumption(from: recorded, at: 5, changes: [earlier], allowingChanges: true)
-        #expect(resumption.job == changed.resolved { .keep })
+        #expect(resumption.job == changed.resolved { _ in .keep })
         #expect(resumption.changes.first == earlier)
         let key = String(override.prefix { $0 != "=" })
         let made = try #require(resumption.changes.dropFirst().first)

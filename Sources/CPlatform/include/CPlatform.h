@@ -20,6 +20,9 @@ static inline void fpdm_pause(void) {
 #endif
 }
 
+/// Names this thread for those who look at its process from outside; they see 15 bytes of it.
+void fpdm_name_thread(const char *name);
+
 /// How this thread computes: results too small for a normal float become 0, and such operands count as 0, where arithmetic
 /// on them would take a hundred times as long. Returns what was before, for `fpdm_restore_arithmetic`.
 static inline uint64_t fpdm_flush_subnormals(void) {

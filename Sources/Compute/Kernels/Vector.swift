@@ -151,7 +151,7 @@ func larger(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b 
 @inline(__always)
 func smaller(_ a: Vector, _ b: Vector) -> Vector { a.replacing(with: b, where: b .< a) }
 
-/// e^x within 2 units in the last place; arguments are held to where the result is a normal number.
+/// e^x within 2 units in the last place; arguments are held to where the result is a normal number. No number of none.
 ///
 /// Transparent, because `@inline(__always)` is not always obeyed for a function of this size.
 @_transparent
@@ -172,7 +172,9 @@ func exponentialOf(_ argument: Vector) -> Vector {
     p = multiplyAdd(p, r, Vector(repeating: 5.000_000_12e-1))
     p = multiplyAdd(p, r * r, r + Vector(repeating: 1))
     let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
-    return unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
+    let power = unsafeBitCast(unsafeBitCast(p, to: SIMD16<UInt32>.self) &+ exponent, to: Vector.self)
+    // What is no number may have become one as bits were added: this adds 0, or none.
+    return power + (x - x)
 }
 
 /// The same for tests.

@@ -1,4 +1,5 @@
 import Glibc
+import Reporting
 
 /// One allocation, cut into buffers from the front, and released whole.
 ///
@@ -26,7 +27,7 @@ public final class Arena: @unchecked Sendable {
         let bytes = capacity * MemoryLayout<Float>.stride
         let memory = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         guard let memory, memory != MAP_FAILED else {
-            SystemRefusal.end(
+            AbruptEnd.refused(
                 "reserve \(bytes >> 20) MiB for \(name)", errno,
                 remedy: "ask for less memory, or raise what limits it (ulimit -v, vm.overcommit_memory)")
         }

@@ -25,7 +25,7 @@ public struct Engine: Sendable {
     public var withoutProducts: Engine { Engine(pool: pool, backend: backend, precision: precision) }
 
     /// Counts the versions of this program's own arithmetic: up by one where a kernel or a tiling gives other bits.
-    public static let arithmetic = 5
+    public static let arithmetic = 6
 
     /// - Throws: why the library cannot be used, or not in this precision.
     public init(threads: Int, library: MatrixLibrary = .auto, precision: Precision = .float32) throws {
@@ -35,6 +35,6 @@ public struct Engine: Sendable {
     /// - Throws: why the library or the processor has no products of this precision.
     public init(threads: Int, _ backend: MatrixBackend, _ precision: Precision) throws {
         if precision == .bf16 { try backend.requireBFloat16() }
-        self.init(pool: WorkerPool(threads: threads), backend: backend, precision: precision)
+        self.init(pool: try WorkerPool(threads: threads), backend: backend, precision: precision)
     }
 }

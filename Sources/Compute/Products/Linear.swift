@@ -21,6 +21,23 @@ public struct Linear: Sendable {
         return max(whole(rowTile), whole(min(rowTile, group)))
     }
 
+    /// Rows of a forward product: where a row's bits depend on its place among them, they begin with groups.
+    private static func rowTile(_ engine: Engine, group: Int) -> Int {
+        precondition(group > 0 && (group < rowTile || group % rowTile == 0), "tiles that groups cut apart")
+        return engine.backend.hasIndependentRows ? rowTile : min(rowTile, group)
+    }
+
+    /// The products of `forward`, a tile of columns each: those that take memory for themselves.
+    @discardableResult
+    public func prepare(_ engine: Engine, group: Int = rowTile) -> [Product] {
+        columnTiles(outputs).map {
+            engine.products(
+                ProductShape(
+                    rows: Self.rowTile(engine, group: group), columns: $0.count, depth: inputs,
+                    b: .columns(stride: inputs), cStride: outputs))
+        }
+    }
+
     /// output [R, N] = input [R, K] W^T + bias
     ///
     /// - Parameters:
@@ -36,16 +53,8 @@ public struct Linear: Sendable {
         precondition(
             padded * inputs <= input.count && padded * outputs <= output.count,
             "a buffer of a linear layer must hold whole tiles of rows")
-        precondition(group > 0 && (group < Self.rowTile || group % Self.rowTile == 0), "tiles that groups cut apart")
-        // Where a row's bits depend on its place in the tile, tiles begin with groups.
-        let rowTile = engine.backend.hasIndependentRows ? Self.rowTile : min(Self.rowTile, group)
-        let tiles = columnTiles(outputs)
-        let products = tiles.map {
-            engine.products(
-                ProductShape(
-                    rows: rowTile, columns: $0.count, depth: inputs, b: .columns(stride: inputs),
-                    cStride: outputs))
-        }
+        let (rowTile, tiles) = (Self.rowTile(engine, group: group), columnTiles(outputs))
+        let products = prepare(engine, group: group)
         engine.pool.parallelFor((rows + rowTile - 1) / rowTile * tiles.count) { task, worker in
             let first = task / tiles.count * rowTile
             let columns = tiles[task % tiles.count]

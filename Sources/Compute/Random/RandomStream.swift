@@ -23,7 +23,9 @@ public struct RandomStream: Sendable {
 
     private func block(_ index: Int) -> SIMD4<UInt32> {
         var counter = place
-        counter[0] = UInt32(index)
+        counter[0] = UInt32(truncatingIfNeeded: index)
+        // Of tensors with so many values; streams of samples beyond 2^32 have no elements there.
+        counter[3] ^= UInt32(truncatingIfNeeded: index >> 32)
         return Philox.block(counter: counter, key: key)
     }
 

@@ -1,5 +1,6 @@
 import CPlatform
 import Glibc
+import Reporting
 import Synchronization
 
 /// Threads of our own that live as long as the pool: they spin for work, then sleep.
@@ -17,7 +18,7 @@ public final class WorkerPool: @unchecked Sendable {
     public let clock: KernelClock
 
     private let shared: Shared
-    private var threads: [pthread_t] = []
+    private var threads: [SystemThread] = []
 
     /// The state that workers keep alive, so that the pool itself can end them.
     private final class Shared: @unchecked Sendable {
@@ -43,43 +44,24 @@ public final class WorkerPool: @unchecked Sendable {
     private static let spins = 2_000
 
     /// - Parameter threads: at least 1; the calling thread is one of them.
-    public init(threads count: Int) {
+    /// - Throws: why there are not so many.
+    public init(threads count: Int) throws(Failure) {
         precondition(count >= 1, "a pool has at least one thread")
         threadCount = count
         clock = KernelClock(workers: count)
         shared = Shared(clock)
         for worker in 1..<max(count, 1) {
-            let start = Unmanaged.passRetained(Start(shared: shared, worker: worker))
-            var thread = pthread_t()
-            let code = pthread_create(
-                &thread, nil,
-                { argument in
-                    let start = Unmanaged<Start>.fromOpaque(argument!).takeRetainedValue()
-                    WorkerPool.work(start.shared, worker: start.worker)
-                    return nil
-                }, start.toOpaque())
-            guard code == 0 else {
-                SystemRefusal.end(
-                    "start thread \(worker + 1) of \(count)", code,
-                    remedy: "ask for fewer, or raise what limits them (ulimit -u, ulimit -v)")
-            }
-            threads.append(thread)
-        }
-    }
-
-    private final class Start {
-        let shared: Shared
-        let worker: Int
-        init(shared: Shared, worker: Int) {
-            self.shared = shared
-            self.worker = worker
+            threads.append(
+                try SystemThread("worker \(worker + 1) of \(count)") { [shared] in
+                    Self.work(shared, worker: worker)
+                })
         }
     }
 
     deinit {
         shared.stopping.store(true, ordering: .releasing)
         announce()
-        for thread in threads { pthread_join(thread, nil) }
+        for thread in threads { thread.join() }
     }
 
     /// Runs `body` for every task 0 ..< `count`, and returns when all have ended. `worker` is below `threadCount`:

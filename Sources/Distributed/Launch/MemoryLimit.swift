@@ -8,6 +8,8 @@ public struct MemoryLimit: Equatable, Sendable {
     public let bytes: Int
     /// Where it comes from, for "this node's memory is 24 GB (cgroup /user.slice)".
     public let source: String
+    /// Whether each process has its own, however many there are: `bytes` are then what all of them have.
+    public let isOfEachProcess: Bool
 
     /// This process's; nil only where nothing tells, not even `/proc/meminfo`.
     public static var current: MemoryLimit? { current(processes: 1) }
@@ -37,9 +39,10 @@ public struct MemoryLimit: Equatable, Sendable {
         self = least
     }
 
-    public init(bytes: Int, source: String) {
+    public init(bytes: Int, source: String, isOfEachProcess: Bool = false) {
         self.bytes = bytes
         self.source = source
+        self.isOfEachProcess = isOfEachProcess
     }
 
     private static func physical(_ readFile: (String) -> String?) -> MemoryLimit? {
@@ -68,7 +71,7 @@ public struct MemoryLimit: Equatable, Sendable {
         }
         let unused = others + max(0, kibibytes("VmSize") - kibibytes("VmRSS")) << 10
         let (bytes, overflows) = max(0, most - unused).multipliedReportingOverflow(by: processes)
-        return overflows ? nil : MemoryLimit(bytes: bytes, source: "ulimit -v")
+        return overflows ? nil : MemoryLimit(bytes: bytes, source: "ulimit -v", isOfEachProcess: true)
     }
 
     private static func limits(_ settings: [ControlGroups.Setting]) -> [MemoryLimit] {

@@ -2,6 +2,7 @@ import Compute
 import Datasets
 import Foundation
 import Jobs
+import Reporting
 import Storage
 import Training
 
@@ -53,7 +54,7 @@ public struct ReadingBench {
         var job = JobConfiguration()
         (job.data.shuffle, job.data.window) = (shuffle, window)
         (job.training.globalBatch, job.training.virtualRanks) = (batch, virtualRanks)
-        let plan = BatchPlan(job.resolved { .keep }, set.layout)
+        let plan = BatchPlan(job.resolved { _ in .keep }, set.layout)
         let saver = scratch.map { BackgroundWriter(folder: $0) }
         let begin = clock.now
         let feed = SampleFeed(set, plan, virtualRanks: 0..<virtualRanks, steps: 0..<steps)
@@ -95,14 +96,13 @@ private final class BackgroundWriter: @unchecked Sendable {
     private var outcome: Result<Void, any Error>?
 
     init(folder: String) {
-        let thread = Thread { [self] in
+        SystemThread.detach("writer") { [self] in
             let written = Result { try write(to: "\(folder)/.partial-bench-\(getpid()).h5") }
             condition.lock()
             outcome = written
             condition.broadcast()
             condition.unlock()
         }
-        thread.start()
     }
 
     /// Waits for the present file to be whole.

@@ -40,7 +40,8 @@ final class NoisedPasses {
         self.seed = UInt64(bitPattern: Int64(seed))
         self.engine = engine
         self.count = min(count ?? dataset.count, dataset.count)
-        blocksAtOnce = engine.backend.hasIndependentRows ? max(1, (batch + Self.block - 1) / Self.block) : 1
+        let wanted = min(batch, self.count)
+        blocksAtOnce = engine.backend.hasIndependentRows ? max(1, (wanted + Self.block - 1) / Self.block) : 1
         let capacity = min(self.count, blocksAtOnce * Self.block)
         network = Network(model, engine: engine, capacity: capacity, use: .inference)
         network.load(weights)

@@ -39,19 +39,18 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
         let (cluster, table) = (plan.cluster, ParameterTable(plan.job.model))
         let (ranks, virtualRanks) = (cluster.ranks, plan.job.training.virtualRanks)
         let slice = Double(table.flatCount) / Double(ranks)
-        // Sums are doubles, but for those of one virtual rank (`GradientExchange`), which the last ranks may have while
-        // the first ones have two; weights are floats.
-        let withOne = virtualRanks / ranks == 1 ? virtualRanks % ranks..<ranks : ranks..<ranks
+        // Sums are doubles, but for those of one virtual rank (`GradientExchange`); weights are floats.
+        func sumBytes(_ rank: Int) -> Double {
+            BatchPlan.virtualRanks(virtualRanks, of: rank, ranks: ranks).count == 1 ? 4 : 8
+        }
         let allWeights = Double(ranks - 1) * slice * 4
-        bytesPerRank = Double(ranks - 1) * slice * (withOne.contains(0) ? 4 : 8) + allWeights
+        bytesPerRank = Double(ranks - 1) * slice * sumBytes(0) + allWeights
         // Sums go from each rank to each; weights go round a ring, over each border between nodes all slices but one.
         func bytesOut(_ node: Int) -> Double {
             let first = node * cluster.ranksPerNode
             let own = first..<min(first + cluster.ranksPerNode, ranks)
             if own.count == ranks { return 0 }
-            let singles = own.clamped(to: withOne).count
-            let sums = 4 * Double(singles) + 8 * Double(own.count - singles)
-            return Double(ranks - own.count) * slice * sums + allWeights
+            return Double(ranks - own.count) * slice * own.reduce(0) { $0 + sumBytes($1) } + allWeights
         }
         // The last node may have fewer ranks than the others, and more to say to them.
         let mostOut = (0..<cluster.nodes).reduce(0.0) { max($0, bytesOut($1)) }
@@ -67,7 +66,7 @@ public struct ExchangeEstimate: Codable, Equatable, Sendable {
     private static let copied = 16 << 20
 
     /// Bytes that measuring takes.
-    static let measuredBytes = 2 * copied * MemoryLayout<Float>.stride
+    static func measuredBytes(ranks: Int) -> Int { ranks == 1 ? 0 : 2 * copied * MemoryLayout<Float>.stride }
 
     /// Bytes a second that the engine's threads copy together, from memory to memory.
     private static func copyRate(_ engine: Engine) -> Double {

@@ -43,7 +43,7 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         let (job, ranks) = (plan.job, plan.cluster.ranks)
         // The first rank has as many virtual ranks as any.
         let (all, size) = (job.training.virtualRanks, job.training.virtualRankSize)
-        let own = (all + ranks - 1) / ranks
+        let own = BatchPlan.virtualRanks(all, of: 0, ranks: ranks).count
         var settings = StepBench.Settings()
         (settings.model, settings.diffusion, settings.activations) = (job.model, job.diffusion, job.activations)
         (settings.share.ranks, settings.share.virtualRanks) = (ranks, all)
@@ -57,7 +57,9 @@ public struct StepEstimate: Codable, Equatable, Sendable {
         settings.microbatch = min(job.microbatchSize, max(cut.groupSamples, 2 * busy))
         let flops = StepFLOPs(job.model, gradient: job.training.backward)
         // One after the other.
-        guard max(BestProduct.bytes(first, job.model), ExchangeEstimate.measuredBytes) <= memory else { return nil }
+        guard max(BestProduct.bytes(first, job.model), ExchangeEstimate.measuredBytes(ranks: ranks)) <= memory else {
+            return nil
+        }
         let rate = Self.productRate(first, job.model) / 2
         func cost() -> Double {
             flops.work(settings.iterations, job.activations) * Double(settings.batch) / rate

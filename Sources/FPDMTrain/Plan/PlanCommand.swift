@@ -80,7 +80,7 @@ struct PlanCommand: ParsableCommand {
         let engine = try Engine(threads: wanted, backend, precision)
         let limit =
             memory.map { MemoryLimit(bytes: $0.bytes, source: "--memory") }
-            ?? .current(processes: onNode, addressing: MPIRuntime.addressBytes)
+            ?? .current(processes: onNode, addressing: MPIRuntime.addressBytes + MemoryPlan.addressBytes)
         let plan = try JobPlan(
             configuration, on: JobPlan.Cluster(ranks: ranks, ranksPerNode: perNode, limit: limit), engine: engine)
         for (key, reason) in plan.supposed {
@@ -112,7 +112,14 @@ struct PlanCommand: ParsableCommand {
                 "a node is taken to have \(plan.cluster.ranksOnNode * threads) cores, one a thread; this machine has \(cores)"
             )
         }
-        let engines = try (0..<atOnce).map { _ in try Engine(threads: here, backend, plan.job.precision) }
+        let engines: [Engine]
+        do {
+            engines = try (0..<atOnce).map { _ in try Engine(threads: here, backend, plan.job.precision) }
+        } catch {
+            // What is planned is told all the same.
+            Console.log.notice("\(Failure.describe(error).message); no times are told")
+            return nil
+        }
         // Half of what there is, because others may use the machine, too.
         let memory = (MemoryLimit.current?.bytes ?? Int.max) / 2
         let estimate = try StepEstimate(

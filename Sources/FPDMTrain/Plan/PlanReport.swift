@@ -81,16 +81,19 @@ struct PlanReport: Encodable {
         rows += lines.map { [$0.name, mebibytes($0.rankBytes), mebibytes($0.nodeBytes)] }
         rows.append(["in all", mebibytes(rankBytes), mebibytes(nodeBytes)])
         text += [table(rows, texts: 1), ""]
-        if let limit = plan.cluster.limit {
+        let cluster = plan.cluster
+        if let limit = cluster.limit {
             let microbatches =
                 largestMicrobatch.map {
                     "the largest microbatch that fits is \($0) of at most \(virtualRankSize)"
                         + (plan.isSmallerToKeep
                             ? ", and \(microbatch) the largest that leaves room to keep activations" : "")
                 } ?? "not even the smallest microbatch fits"
-            text.append(
-                "\(fits == true ? "fits" : "does not fit") a node's \(mebibytes(limit.bytes)) MiB (\(limit.source)); "
-                    + microbatches)
+            let memory =
+                limit.isOfEachProcess
+                ? "the \(mebibytes(limit.bytes / cluster.ranksOnNode)) MiB that each rank may use"
+                : "a node's \(mebibytes(limit.bytes)) MiB"
+            text.append("\(fits == true ? "fits" : "does not fit") \(memory) (\(limit.source)); \(microbatches)")
         }
         let range =
             flopsLeast == flopsMost

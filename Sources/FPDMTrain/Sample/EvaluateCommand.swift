@@ -51,7 +51,7 @@ struct EvaluateCommand: ParsableCommand {
         let file = try SampleFile(path: samples)
         let quality = try Quality(
             file, against: ShardedDataset(path: try dataPath(file)), heldOut: heldOut.map(ShardedDataset.init(path:)),
-            pool: WorkerPool(threads: ProcessorAffinity.coreCount))
+            pool: try WorkerPool(threads: ProcessorAffinity.coreCount))
         noteFewImages(quality, width: file.channels * file.side * file.side)
         if json { return try Console.printJSON(quality) }
         print("samples               \(quality.samples), against \(quality.realImages) real images")

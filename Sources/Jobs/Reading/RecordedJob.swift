@@ -60,7 +60,7 @@ extension ResolvedJob {
         guard job.training.microbatch > 0 else { throw open("training.microbatch") }
         guard job.data.shuffle != nil else { throw open("data.shuffle") }
         guard job.training.precision != nil else { throw open("training.precision") }
-        return try job.resolved { throw open("training.activations") }
+        return try job.resolved { _ in throw open("training.activations") }
     }
 }
 

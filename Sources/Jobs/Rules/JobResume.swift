@@ -79,7 +79,7 @@ extension JobConfiguration {
             field.copy(recorded.configuration, &job)
             notes.append("\(field.name): \(old), as changed at step \(last.step); the job file says \(given)")
         }
-        let resolved = job.resolved(recorded: recorded) { recorded.activations }
+        let resolved = job.resolved(recorded: recorded) { _ in recorded.activations }
         let found = resolved.configuration.differences(from: recorded.configuration)
         let refused = allowingChanges ? found.filter(\.isModel) : found
         guard refused.isEmpty else {

@@ -49,19 +49,19 @@ extension JobConfiguration {
     ///   - recorded: the job of the run that goes on; nil for a new run.
     ///   - shuffle: the order of samples, where neither this job nor a recorded one tells.
     ///   - precision: likewise.
-    ///   - activations: chooses, where neither this job nor a recorded one has; both modes give the same bits, so
-    ///     it is a matter of memory alone.
+    ///   - activations: chooses, where neither this job nor a recorded one has, for the job that keeps them; both modes
+    ///     give the same bits, so it is a matter of memory alone.
     /// - Precondition: the steps are counted (`countingSteps`).
     public func resolved(
         recorded: ResolvedJob? = nil, shuffle: Data.Shuffle = .full, precision: Precision = .float32,
-        activations: () throws -> ActivationMode
+        activations: (ResolvedJob) throws -> ActivationMode
     ) rethrows -> ResolvedJob {
         precondition(training.epochs == nil, "a job whose steps are not counted")
-        return ResolvedJob(
-            self, microbatch: microbatch(recorded: recorded),
-            activations: try training.activations ?? recorded?.activations ?? activations(),
+        let kept = ResolvedJob(
+            self, microbatch: microbatch(recorded: recorded), activations: .keep,
             shuffle: data.shuffle ?? recorded?.shuffle ?? shuffle,
             precision: training.precision ?? recorded?.precision ?? precision)
+        return kept.with(activations: try training.activations ?? recorded?.activations ?? activations(kept))
     }
 
     /// Where virtual ranks have another size than recorded, a microbatch of a whole one stays a whole one.

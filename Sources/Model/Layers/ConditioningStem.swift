@@ -32,6 +32,12 @@ struct ConditioningStem {
         scratch = arena.take(gradient)
     }
 
+    var layers: [ConditioningLayer] {
+        var layers = [timestep.layer1, timestep.layer2]
+        if case .projection(let layer, _) = label.kind { layers.append(layer) }
+        return layers
+    }
+
     func forward(_ pass: Pass, timesteps: [Int], labels: Labels, drop: [Bool]?) {
         let count = pass.samples * width
         timestep.forward(pass, timesteps)

@@ -73,6 +73,8 @@ public final class Network {
         }
 
         var layers: [DenseLayer] { pre.layers + post.layers + others }
+        /// Layers that have a row for each sample.
+        var conditioning: [ConditioningLayer] { stem.layers + modulators.map(\.layer) }
 
         /// Those whose weights are packed once for all passes to come.
         var packedAhead: [DenseLayer] { workspace.packsInTurn ? others : layers }
@@ -260,6 +262,7 @@ public final class Network {
             engine.takesFewRows
             ? BatchCut.forwardPanels(configuration.cut, samples: samples, threads: engine.pool.threadCount) : cut.panels
         for layer in stacks.layers { layer.prepare(engine, cut, forward: panels) }
+        for layer in stacks.conditioning { layer.linear.prepare(engine, group: cut.groupSamples) }
         workspace.attention.prepare(samples: samples)
         if workspace.use.isTraining {
             for group in cut.groups { workspace.attention.prepare(samples: group.samples.count) }

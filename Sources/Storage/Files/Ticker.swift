@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 
 /// Does something again and again on a thread of its own, until it is stopped.
 package final class Ticker: @unchecked Sendable {
@@ -11,11 +12,9 @@ package final class Ticker: @unchecked Sendable {
     ///   - body: one round.
     package init(_ name: String, every interval: Double, _ body: @escaping @Sendable () -> Void) {
         // The thread holds the object until it has ended.
-        let thread = Thread { [self] in
+        SystemThread.detach(name) { [self] in
             while waits(interval) { body() }
         }
-        thread.name = name
-        thread.start()
     }
 
     /// Ends it, without waiting for a round that is under way.

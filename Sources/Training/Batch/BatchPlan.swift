@@ -35,9 +35,13 @@ public struct BatchPlan: Sendable {
 
     /// Virtual ranks of one rank.
     public func virtualRanks(of rank: Int, ranks: Int) -> Range<Int> {
-        precondition(ranks >= 1 && ranks <= virtualRanks, "\(ranks) ranks for \(virtualRanks) virtual ranks")
-        // The first of them take one more where the count does not divide.
-        let (least, more) = (virtualRanks / ranks, virtualRanks % ranks)
+        Self.virtualRanks(virtualRanks, of: rank, ranks: ranks)
+    }
+
+    /// Those of `count` virtual ranks that belong to one rank: the first ranks have one more where the count does not divide.
+    public static func virtualRanks(_ count: Int, of rank: Int, ranks: Int) -> Range<Int> {
+        precondition(ranks >= 1 && ranks <= count, "\(ranks) ranks for \(count) virtual ranks")
+        let (least, more) = (count / ranks, count % ranks)
         let first = rank * least + min(rank, more)
         return first..<first + least + (rank < more ? 1 : 0)
     }

@@ -1,6 +1,7 @@
 import Compute
 import Datasets
 import Foundation
+import Reporting
 
 /// The samples of one step that a rank needs, in the order of their positions in the global batch.
 public final class SampleBatch {
@@ -82,9 +83,7 @@ public final class SampleFeed: @unchecked Sendable {
         let count = plan.positions(virtualRanks).count
         batches = (0..<Self.batchCount).map { _ in SampleBatch(dataset, count: count) }
         // The thread holds the object until it has ended; `stop` ends it.
-        let thread = Thread { [self] in readAhead() }
-        thread.name = "prefetch"
-        thread.start()
+        SystemThread.detach("prefetch") { [self] in readAhead() }
     }
 
     /// Bytes of a feed, without taking them; what the data set itself keeps is not among them.

@@ -48,7 +48,7 @@ public struct JobPlan {
         let precision = engine.precision
         let data = try Self.shape(given.data.path, given.model)
         let configuration = try given.countingSteps(samples: data.shape.layout.sampleCount)
-        try MemoryPlan.requireCountable(configuration.resolved(precision: precision) { .keep })
+        try MemoryPlan.requireCountable(configuration.resolved(precision: precision) { _ in .keep })
         let validation = try configuration.validation.path.map { try Self.shape($0, configuration.model) }
         let program = MemoryPlan.programBytes(engine, afterStart: false)
         func plan(_ job: ResolvedJob, rank: Int) -> MemoryPlan {
@@ -63,9 +63,8 @@ public struct JobPlan {
             let (first, other) = (plan(job, rank: 0), plan(job, rank: widest))
             return first.bytes > other.bytes ? first : other
         }
-        let shuffle: JobConfiguration.Data.Shuffle = data.shape.isHeld ? .full : .window
-        var job = configuration.resolved(shuffle: shuffle, precision: precision) {
-            fit.activations(configuration, shuffle: shuffle)
+        var job = configuration.resolved(shuffle: data.shape.isHeld ? .full : .window, precision: precision) {
+            fit.activations($0, given: configuration)
         }
         largestMicrobatch = fit.largestMicrobatch(job)
         job = fit.fitted(job, given: configuration)

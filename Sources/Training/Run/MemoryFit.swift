@@ -17,11 +17,12 @@ struct MemoryFit {
     /// which costs less than recomputing. A backward pass takes a group at a time anyway, and a forward pass has finer
     /// panels where there are few.
     ///
-    /// - Parameter shuffle: with which the job is resolved.
-    func activations(_ job: JobConfiguration, shuffle: JobConfiguration.Data.Shuffle) -> ActivationMode {
-        var kept = job.resolved(shuffle: shuffle) { .keep }
-        if job.training.microbatch == 0 { kept = kept.with(microbatch: 1) }
-        return canAfford(plan(kept)) ? .keep : .recompute
+    /// - Parameters:
+    ///   - kept: the job that keeps them.
+    ///   - given: the job before its choices were made.
+    func activations(_ kept: ResolvedJob, given: JobConfiguration) -> ActivationMode {
+        let least = given.training.microbatch == 0 ? kept.with(microbatch: 1) : kept
+        return canAfford(plan(least)) ? .keep : .recompute
     }
 
     /// Whether all fits the share, and activations take no more than a quarter of it.

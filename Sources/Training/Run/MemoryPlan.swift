@@ -80,6 +80,10 @@ public struct MemoryPlan: Equatable, Sendable {
             + engine.pool.threadCount * threadBytes(engine.backend)
     }
 
+    /// Bytes of addresses that a run takes once it is planned and hardly uses: of the threads that read samples, save and
+    /// watch, their stacks and what the C library sets aside for each of them to allocate from.
+    public static let addressBytes = 5 * (SystemThread.stackBytes + 64 << 20)
+
     /// Of a thread's stack, and what a library takes for itself while it multiplies there; measured with up to 64 threads.
     private static func threadBytes(_ backend: MatrixBackend) -> Int {
         switch backend {
@@ -119,7 +123,9 @@ public struct MemoryPlan: Equatable, Sendable {
             ? Double(model.preDepth + model.postDepth + job.training.mostIterationsWithGradient) : Double(model.depth)
         let rows = Double(job.microbatchSize) * tokens
         let activations = rows * width * (2 * model.mlpRatio + 30) * (blocks + 2) + tokens * tokens * 1024
-        let weights = width * width * (2 * model.mlpRatio + 20) * (blocks + 2) + Double(model.classes) * width
+        let weights =
+            width * width * (2 * model.mlpRatio + 20) * (blocks + 2)
+            + width * Double(model.classes + model.patchValues + model.outputPatchValues)
         let images = Double(job.training.globalBatch) * Double(model.imageValues) * 4
         return 32 * (activations + weights + images)
     }
@@ -137,12 +143,20 @@ public struct MemoryPlan: Equatable, Sendable {
             remedies.append("lower training.microbatch (now \(job.microbatchSize))")
         }
         if job.configuration.savesWhileTraining { remedies.append("set checkpoint.background: false") }
-        remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")
+        let share = Self.inWords(limit.bytes / ranks)
+        let there: String
+        if limit.isOfEachProcess {
+            remedies.append("raise that limit, or choose a smaller model")
+            there = "each may use \(share) (\(limit.source))"
+        } else {
+            remedies.append(ranks > 1 ? "start fewer ranks on a node" : "choose a smaller model or a larger node")
+            there =
+                "its share of this node's memory is \(share) (\(limit.source), \(ranks) rank\(ranks == 1 ? "" : "s"))"
+        }
         throw Failure(
             .badData,
-            "a rank needs \(Self.inWords(bytes)) (\(description)), and its share of this node's memory is "
-                + "\(Self.inWords(limit.bytes / ranks)) (\(limit.source), \(ranks) rank\(ranks == 1 ? "" : "s")); "
-                + remedies.joined(separator: ", or "))
+            "a rank needs \(Self.inWords(bytes)) (\(description)), and \(there); \(remedies.joined(separator: ", or "))"
+        )
     }
 
     private static func inWords(_ bytes: Int) -> String {

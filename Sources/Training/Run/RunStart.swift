@@ -96,7 +96,7 @@ struct RunStart {
         }
         for change in resumption?.recording ?? [] { note(change.note) }
         // The job as the run goes on: recorded changes may have other virtual ranks than the job file.
-        let running = resumption?.job ?? job.resolved { .keep }
+        let running = resumption?.job ?? job.resolved { _ in .keep }
         try Self.requireSound(running, world)
         let threads = job.run.threads > 0 ? job.run.threads : try runtime.nodeLocal.threadsPerRank()
         engine = try Self.engine(job, resumption, checkpoint, threads: threads, world)
@@ -229,18 +229,17 @@ struct RunStart {
         validation: ShardedDataset?, _ runtime: MPIRuntime
     ) throws -> (ResolvedJob, MemoryPlan) {
         let world = runtime.world
-        let limit = MemoryLimit.current(processes: runtime.nodeLocal.size)
+        let limit = MemoryLimit.current(processes: runtime.nodeLocal.size, addressing: MemoryPlan.addressBytes)
         let program = MemoryPlan.programBytes(engine, afterStart: true)
         let fit = MemoryFit(limit: limit, ranksOnNode: runtime.nodeLocal.size) {
             MemoryPlan(
                 $0, rank: world.rank, ranks: world.size, engine: engine, data: dataset.shape,
                 validation: validation?.shape, program: program)
         }
-        let shuffle: JobConfiguration.Data.Shuffle = dataset.isHeld ? .full : .window
         var resolved =
             resumption?.job
-            ?? job.resolved(shuffle: shuffle, precision: engine.precision) {
-                fit.activations(job, shuffle: shuffle)
+            ?? job.resolved(shuffle: dataset.isHeld ? .full : .window, precision: engine.precision) {
+                fit.activations($0, given: job)
             }
         // Both modes give the same bits, so this is a matter of memory alone: of the rank that has least.
         if job.training.activations == nil {

@@ -1,4 +1,5 @@
 import Foundation
+import Reporting
 
 /// Work on a thread of its own, whose end another thread looks at or waits for.
 ///
@@ -10,15 +11,13 @@ final class BackgroundTask<Value: Sendable>: @unchecked Sendable {
     private var ending: Result<Value, any Error>?
 
     init(_ name: String, _ work: @escaping @Sendable () throws -> Value) {
-        let thread = Thread { [self] in
+        SystemThread.detach(name) { [self] in
             let result = Result { try work() }
             condition.lock()
             ending = result
             condition.broadcast()
             condition.unlock()
         }
-        thread.name = name
-        thread.start()
     }
 
     /// What came of it; nil while it goes on.

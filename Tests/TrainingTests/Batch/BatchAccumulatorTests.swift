@@ -33,7 +33,7 @@ import Testing
             )
             (job.data.horizontalFlip, job.data.labelDropout) = (true, 0.5)
             change(&job)
-            self.job = job.resolved { .keep }
+            self.job = job.resolved { _ in .keep }
             folder = try TestFolder()
             let path = folder("set")
             var source = MadeUpSource(count: 23, channels: 2, side: 4, scaling: (1.0 / 128, -1))

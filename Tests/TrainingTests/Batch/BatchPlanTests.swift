@@ -26,7 +26,7 @@ struct BatchPlanTests {
         shuffle: JobConfiguration.Data.Shuffle = .full, seed: Int = 0
     ) -> BatchPlan {
         let job = job(batch: batch, virtualRanks: virtualRanks, microbatch: microbatch, shuffle: shuffle, seed: seed)
-        return BatchPlan(job.resolved { .keep }, layout(samples))
+        return BatchPlan(job.resolved { _ in .keep }, layout(samples))
     }
 
     /// The first samples of a run, step after step.

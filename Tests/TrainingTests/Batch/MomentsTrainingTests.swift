@@ -23,7 +23,7 @@ import Testing
         job.model = tinyModel { $0.classes = 7 }
         (job.training.globalBatch, job.training.virtualRanks, job.training.microbatch) = (Self.count, 1, Self.count)
         (job.data.horizontalFlip, job.data.labelDropout) = (true, 0)
-        self.job = job.resolved { .keep }
+        self.job = job.resolved { _ in .keep }
         random = TrainingRandom(seed: job.run.seed)
         folder = try TestFolder()
     }

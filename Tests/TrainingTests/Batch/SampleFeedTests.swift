@@ -16,7 +16,7 @@ struct SampleFeedTests {
         var job = JobConfiguration()
         (job.data.shuffle, job.data.window) = (shuffle, window)
         (job.training.globalBatch, job.training.virtualRanks) = (batch, virtualRanks)
-        return BatchPlan(job.resolved { .keep }, set.layout)
+        return BatchPlan(job.resolved { _ in .keep }, set.layout)
     }
 
     /// A data set of 23 samples in 3 shards.

@@ -48,13 +48,13 @@ import Testing
     private func chosen(
         _ job: JobConfiguration, by fit: MemoryFit, _ shuffle: JobConfiguration.Data.Shuffle = .full
     ) -> ActivationMode {
-        fit.activations(job, shuffle: shuffle)
+        fit.activations(job.resolved(shuffle: shuffle) { _ in .keep }, given: job)
     }
 
     @Test func theLargestMicrobatchFitsAndAGroupMoreDoesNot() throws {
         func fit(_ limit: Int?) throws -> MemoryFit { try self.fit(limit, ranksOnNode: 2) }
         let given = job { $0.training.activations = .keep }
-        let job = given.resolved { .keep }
+        let job = given.resolved { _ in .keep }
         let sizes = try (1...6).map { try fit(nil).plan(job.with(microbatch: 2 * $0)).bytes }
         #expect(zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 })
         for groups in 1...6 {
@@ -81,14 +81,14 @@ import Testing
             ($0.model.fixedPoint, $0.training.iterationsWithGradient) = (true, IterationRange(100, 100))
             $0.training.microbatch = 12
         }
-        let kept = try fit(nil).plan(whole.resolved { .keep }).activationBytes
+        let kept = try fit(nil).plan(whole.resolved { _ in .keep }).activationBytes
         for ranks in [1, 2] {
             #expect(try chosen(whole, by: fit(4 * kept * ranks, ranksOnNode: ranks)) == .keep)
             #expect(try chosen(whole, by: fit((4 * kept - 4) * ranks, ranksOnNode: ranks)) == .recompute)
         }
         // What else there is has to fit, too.
         let wide = job { ($0.training.microbatch, $0.model.classes) = (12, 1_000_000) }
-        let plan = try fit(nil).plan(wide.resolved { .keep })
+        let plan = try fit(nil).plan(wide.resolved { _ in .keep })
         try #require(plan.bytes > 8 * plan.activationBytes)
         #expect(try chosen(wide, by: fit(plan.bytes)) == .keep)
         #expect(try chosen(wide, by: fit(plan.bytes - 1)) == .recompute)
@@ -102,17 +102,17 @@ import Testing
         }
         let plan = try fit(nil).plan
         func kept(_ microbatch: Int) -> Int {
-            plan(open.resolved { .keep }.with(microbatch: microbatch)).activationBytes
+            plan(open.resolved { _ in .keep }.with(microbatch: microbatch)).activationBytes
         }
         for (limit, microbatch) in [(4 * kept(12), 12), (4 * kept(12) - 4, 10), (4 * kept(2), 2)] {
             let fit = try fit(limit)
             #expect(chosen(open, by: fit) == .keep)
-            #expect(fit.fitted(open.resolved { .keep }, given: open).microbatchSize == microbatch)
+            #expect(fit.fitted(open.resolved { _ in .keep }, given: open).microbatchSize == microbatch)
         }
         // Where that is not enough, they are recomputed, and all that fits is taken.
         let fit = try fit(4 * kept(2) - 4)
         #expect(chosen(open, by: fit) == .recompute)
-        #expect(fit.fitted(open.resolved { .recompute }, given: open).microbatchSize == 12)
+        #expect(fit.fitted(open.resolved { _ in .recompute }, given: open).microbatchSize == 12)
         // A plan chooses likewise.
         let chosen = try self.plan(open, limit: 1 << 40).job
         #expect(chosen.activations == .keep && chosen.microbatchSize == 12)

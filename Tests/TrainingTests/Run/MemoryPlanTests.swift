@@ -35,7 +35,7 @@ import Testing
         let (dataset, held) = (try dataset(folder, "set"), try dataset(folder, "held", count: 9))
         let engine = try Engine(threads: 2)
         for activations in ActivationMode.allCases {
-            let job = job { $0.model.fixedPoint = fixedPoint }.resolved { activations }
+            let job = job { $0.model.fixedPoint = fixedPoint }.resolved { _ in activations }
             let table = ParameterTable(job.model)
             let slices = FlatSlices(count: table.flatCount, ranks: ranks)
             let batches = BatchPlan(job, dataset.layout)
@@ -87,7 +87,7 @@ import Testing
     @Test(arguments: [1, 3]) func whatDoesNotFitIsRefused(_ ranks: Int) throws {
         let folder = try TestFolder()
         let dataset = try dataset(folder, "set")
-        let job = job().resolved { .keep }
+        let job = job().resolved { _ in .keep }
         let plan = MemoryPlan(
             job, rank: 0, ranks: ranks, engine: try Engine(threads: 1), data: dataset.shape, validation: nil,
             program: 1 << 20)
@@ -114,7 +114,7 @@ import Testing
             MemoryPlan(
                 job, rank: 0, ranks: ranks, engine: engine, data: dataset.shape, validation: nil, program: 1 << 20)
         }
-        let job = job { $0.training.microbatch = microbatch }.resolved { activations }
+        let job = job { $0.training.microbatch = microbatch }.resolved { _ in activations }
         func words(ranks: Int) throws -> String {
             try #require(
                 statedFailure {
@@ -127,10 +127,15 @@ import Testing
         #expect(alone.contains("lower training.microbatch (now \(microbatch))") == (microbatch > 2))
         #expect(alone.hasSuffix("choose a smaller model or a larger node") && !alone.contains("fewer ranks"))
         #expect(try words(ranks: 2).hasSuffix("start fewer ranks on a node"))
-        let saving = self.job { ($0.training.steps, $0.checkpoint.every) = (10, 5) }.resolved { activations }
+        // What each process has of its own does not depend on how many there are.
+        let own = MemoryLimit(bytes: 2 << 20, source: "ulimit -v", isOfEachProcess: true)
+        let each = statedFailure { try plan(job, ranks: 2).requireFits(job, ranks: 2, limit: own) }?.description
+        #expect(each?.contains("each may use 1 MiB (ulimit -v); ") == true)
+        #expect(each?.hasSuffix("raise that limit, or choose a smaller model") == true)
+        let saving = self.job { ($0.training.steps, $0.checkpoint.every) = (10, 5) }.resolved { _ in activations }
         let waiting = self.job {
             ($0.training.steps, $0.checkpoint.every, $0.checkpoint.background) = (10, 5, false)
-        }.resolved { activations }
+        }.resolved { _ in activations }
         for (job, names) in [(saving, true), (waiting, false)] {
             let failure = statedFailure {
                 try plan(job).requireFits(job, ranks: 1, limit: limit(kibibytes: 1))
@@ -142,7 +147,7 @@ import Testing
             #expect(plan(job.with(activations: .recompute)).activationBytes < plan(job).activationBytes)
         }
         if microbatch > 2 {
-            let lower = self.job { $0.training.microbatch = 2 }.resolved { activations }
+            let lower = self.job { $0.training.microbatch = 2 }.resolved { _ in activations }
             #expect(plan(lower).activationBytes < plan(job).activationBytes)
         }
     }

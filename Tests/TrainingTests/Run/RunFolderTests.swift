@@ -156,7 +156,7 @@ struct RunFolderTests {
         func recorded() throws -> JobConfiguration {
             try JobConfiguration.parse(yaml: try text(run.path + "/job.yaml"), name: "job.yaml")
         }
-        let first = try job("training.steps=12", "run.seed=5").resolved { .keep }
+        let first = try job("training.steps=12", "run.seed=5").resolved { _ in .keep }
         try run.prepare(job: first.yaml(), exclusive: true)
         #expect(try recorded() == first.configuration)
         do {
@@ -169,7 +169,7 @@ struct RunFolderTests {
         // On resume the job of now is recorded, and what a writer left behind is swept away.
         try save([3], run.path)
         try AtomicFile.createDirectory(run.store.folder + "/.partial-step-0000004-1-1")
-        let second = try job("training.steps=20", "run.seed=5").resolved { .recompute }
+        let second = try job("training.steps=20", "run.seed=5").resolved { _ in .recompute }
         try run.prepare(job: second.yaml(), exclusive: false)
         #expect(try recorded() == second.configuration)
         #expect(try Files.names(in: run.store.folder) == ["step-0000003"])

@@ -128,11 +128,9 @@ final class Watchdog: Sendable {
 
     /// Ends this process, at which the launcher ends the others. MPI is not asked: its thread is the one that hangs.
     private func end(_ message: String) -> Never {
-        let text = Array(
-            ("fpdm: error: \(message) The run is ended (run.watchdog: \(Int(limit))); --resume auto goes on from the "
-                + "latest checkpoint\n").utf8)
-        _ = text.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
-        _exit(Failure.Status.software.rawValue)
+        AbruptEnd.saying(
+            "\(message) The run is ended (run.watchdog: \(Int(limit))); --resume auto goes on from the latest checkpoint"
+        )
     }
 
     // MARK: - The thread that shows and looks around

@@ -31,7 +31,7 @@ func feedChecks() -> [Check] {
                 var job = JobConfiguration()
                 (job.data.shuffle, job.data.window) = (.window, 50)
                 (job.training.globalBatch, job.training.virtualRanks) = (5 * virtualRanks, virtualRanks)
-                let plan = BatchPlan(job.resolved { .keep }, set.layout)
+                let plan = BatchPlan(job.resolved { _ in .keep }, set.layout)
                 let own = plan.virtualRanks(of: world.rank, ranks: world.size)
                 let steps = samples / (5 * virtualRanks)
                 let feed = SampleFeed(set, plan, virtualRanks: own, steps: 0..<steps)

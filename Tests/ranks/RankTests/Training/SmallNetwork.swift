@@ -22,7 +22,7 @@ func job(virtualRanks: Int) -> ResolvedJob {
     var job = JobConfiguration()
     job.training.virtualRanks = virtualRanks
     job.training.globalBatch = 4 * virtualRanks
-    return job.resolved { .keep }
+    return job.resolved { _ in .keep }
 }
 
 /// Well mixed bits of a place and a purpose (the finalizer of MurmurHash3).

@@ -18,7 +18,7 @@ private func trainer(_ world: Communicator, checking every: Int, width: Int = 32
     job.training.checkWeightsEvery = every
     let dataset = try ShardedDataset(path: "data/digits")
     let trainer = try Trainer(
-        job.resolved { .keep }, dataset: dataset, communicator: world, engine: try Engine(threads: 2))
+        job.resolved { _ in .keep }, dataset: dataset, communicator: world, engine: try Engine(threads: 2))
     trainer.start()
     return trainer
 }
