@@ -159,7 +159,7 @@ import Testing
     }
 
     /// Another process's lock is waited for while its copy grows, and no longer.
-    @Test(arguments: [true, false]) func whoStandsStillIsNotWaitedForForEver(_ grows: Bool) async throws {
+    @Test(arguments: [true, false]) func whoStandsStillIsNotWaitedForForEver(_ grows: Bool) throws {
         let set = try pack("a/set")
         let copy = try DatasetCopy(of: set, in: folder("node"))
         let home = Files.lastPart(of: Files.folder(of: copy.path))
@@ -181,33 +181,41 @@ import Testing
             return
         }
         let waits = DispatchSemaphore(value: 0)
-        async let isNew = onThread {
+        let making = OwnThread {
             // Longer than the other may be kept from its processor by tests beside this one, shorter than all that it does.
             try copy.make(patience: .milliseconds(3_000)) {
                 waits.signal()
             } progress: { _ in
             }
         }
-        try await onThread {
-            guard waits.wait(timeout: .now() + 60) == .success else {
-                throw StorageError(.exists, path, "is not waited for")
-            }
-            for bytes in 1...20 {
-                try AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
-                usleep(200_000)
-            }
+        try #require(waits.wait(timeout: .now() + 600) == .success, "nobody waits")
+        for bytes in 1...20 {
+            try AtomicFile.write(String(repeating: "x", count: bytes), to: "\(work)/set-00000-of-00003.h5")
+            usleep(200_000)
         }
         lock = nil
-        #expect(try await isNew)
+        #expect(try making.value())
         let name = try String(decoding: Files.read(path), as: UTF8.self)
         #expect(name.hasPrefix("process \(getpid()) on "))
     }
 }
 
-/// What a thread of its own comes to: tasks share theirs with the tests beside this one, which hold them for long.
-private func onThread<Value: Sendable>(_ body: sending @escaping () throws -> Value) async throws -> Value {
-    nonisolated(unsafe) let body = body
-    return try await withCheckedThrowingContinuation { done in
-        Thread { done.resume(with: Result { try body() }) }.start()
+/// Work on a thread of its own: tasks share theirs with the tests beside this one, which hold them for long.
+private final class OwnThread<Value: Sendable>: @unchecked Sendable {
+    private let hasEnded = DispatchSemaphore(value: 0)
+    private var result: Result<Value, any Error>?
+
+    init(_ body: sending @escaping () throws -> Value) {
+        nonisolated(unsafe) let body = body
+        Thread { [self] in
+            result = Result { try body() }
+            hasEnded.signal()
+        }.start()
+    }
+
+    /// Waits for it; to be asked once.
+    func value() throws -> Value {
+        hasEnded.wait()
+        return try #require(result).get()
     }
 }
