@@ -5,23 +5,24 @@
 #   benchmarks/memory.sh [--without-peer] [CASE ...]
 #
 #   CASE              fpdm-xl, dit-xl: 64 images at once; fpdm-xl-8, dit-xl-8: 16 images in microbatches of 8, and more
-#                     take no more but for the images themselves; growth with n and m, 16 images. All if not given
+#                     take no more but for the images themselves; growth with n and m, 16 images; run: a training of
+#                     FPDM-XL/2 with 64 images at once that saves twice. All if not given
 #   --without-peer    leave PyTorch out
 #
-# Takes more than half an hour on two cores, dit-xl half of that. PyTorch goes into .build/peers, as with compare.sh. FPDM:
-# the program (default: this folder's release build).
+# Takes three quarters of an hour on two cores, dit-xl a third of that. PyTorch goes into .build/peers, as with compare.sh.
+# FPDM: the program (default: this folder's release build).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 peer=true
 chosen=()
-all=(growth fpdm-xl fpdm-xl-8 dit-xl dit-xl-8)
+all=(growth run fpdm-xl fpdm-xl-8 dit-xl dit-xl-8)
 for argument in "$@"; do
     case $argument in
     --without-peer) peer=false ;;
-    fpdm-xl | fpdm-xl-8 | dit-xl | dit-xl-8 | growth) chosen+=("$argument") ;;
+    growth | run | fpdm-xl | fpdm-xl-8 | dit-xl | dit-xl-8) chosen+=("$argument") ;;
     *)
-        sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
+        sed -n '2,13s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" >&2
         exit 64
         ;;
     esac
@@ -48,7 +49,7 @@ import json, sys
 try: print(f"{json.load(sys.stdin)[sys.argv[1]] / 1e9:.2f}")
 except Exception: print("-")' "$1"
 }
-# peak ARGUMENT ...: of a step here. Never more than this machine has: a refusal says so.
+# peak ARGUMENT ...: of a step here.
 peak() { "$fpdm" bench step --precision bf16 --activations recompute --steps 1 --json "$@" </dev/null | gigabytes peakBytes; }
 
 # shellcheck disable=SC2059  # the format is a constant
@@ -74,6 +75,26 @@ network() {
     row "$name" "$planned" "$ours" "$theirs"
 }
 
+# training NAME JOB [KEY=VALUE ...]: of a run on 64 images of noise, as the kernel counts it.
+training() {
+    local name=$1 job=$2 key planned ours sets=(--set "data.path=$work/noise" --set "run.directory=$work/run")
+    shift 2
+    for key in "$@"; do sets+=(--set "$key"); done
+    python3 -c '
+import random
+print("label," + ",".join(f"v{i}" for i in range(4096)))
+for image in range(64): print(image, *(random.randrange(256) for _ in range(4096)), sep=",")' >"$work/noise.csv"
+    "$fpdm" data pack "$work/noise.csv" --channels 4 --side 32 --output "$work/noise" >/dev/null
+    planned=$("$fpdm" plan "$job" --no-timing --json "${sets[@]}" 2>/dev/null | gigabytes rankBytes)
+    ours=$(python3 -c '
+import json, resource, subprocess, sys
+code = subprocess.run(sys.argv[1:], stdout=sys.stderr).returncode
+if code == 0: print(json.dumps({"peakBytes": 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}))
+' "$fpdm" train "$job" "${sets[@]}" 2>"$work/err.txt" | gigabytes peakBytes)
+    [ "$ours" != - ] || say "$name: $(tail -n 1 "$work/err.txt")"
+    row "$name" "$planned" "$ours" -
+}
+
 "$fpdm" --version >&2
 row 'GB' planned here PyTorch
 six=("training.iterationsWithoutGradient=[6, 6]" "training.iterationsWithGradient=[6, 6]")
@@ -83,6 +104,11 @@ for case in "${chosen[@]}"; do
     fpdm-xl-8) network "FPDM-XL/2, 8 at once" jobs/imagenet256-fpdm-xl.yaml FPDM-XL/2 16 8 "${six[@]}" ;;
     dit-xl) network "DiT-XL/2, 64 at once" jobs/imagenet256-dit-xl.yaml DiT-XL/2 64 64 ;;
     dit-xl-8) network "DiT-XL/2, 8 at once" jobs/imagenet256-dit-xl.yaml DiT-XL/2 16 8 ;;
+    run)
+        training "FPDM-XL/2, 64, two saves" jobs/imagenet256-fpdm-xl.yaml "${six[@]}" training.steps=2 checkpoint.every=1 \
+            checkpoint.background=false training.globalBatch=64 training.virtualRanks=1 training.microbatch=64 \
+            training.precision=bf16 training.activations=recompute
+        ;;
     growth)
         for iterations in "0 6" "20 6" "6 1" "6 12"; do
             # shellcheck disable=SC2086  # two numbers

@@ -29,7 +29,7 @@ public struct Linear: Sendable {
 
     /// The products of `forward`, a tile of columns each: those that take memory for themselves.
     @discardableResult
-    public func prepare(_ engine: Engine, group: Int = rowTile) -> [Product] {
+    public func prepare(_ engine: Engine, group: Int) -> [Product] {
         columnTiles(outputs).map {
             engine.products(
                 ProductShape(
