@@ -41,7 +41,10 @@ fashion: ## set up, build, train on 60,000 photographs of clothes with 2 ranks, 
 
 test: ## set up, build, and run every test; ends with N passed, N failed
 	@scripts/setup --tests
-	swift build -c release
+	@swift package resolve
+	@# The tests' own build beside it, for neither keeps two cores busy. What it has to say is said again by scripts/test.
+	@swift test list -c release --scratch-path .build/tests >/dev/null 2>&1 & \
+		swift build -c release; code=$$?; wait; exit $$code
 	@scripts/test
 
 test-long: ## run the tests that take long: the digits at every number of ranks, kills without end, Slurm, MPICH
