@@ -43,7 +43,8 @@ test: ## set up, build, and run every test; ends with N passed, N failed
 	@scripts/setup --tests
 	@swift package resolve
 	@# The tests' own build beside it, for neither keeps two cores busy. What it has to say is said again by scripts/test.
-	@swift test list -c release --scratch-path .build/tests >/dev/null 2>&1 & \
+	@swift test list -c release --scratch-path .build/tests >/dev/null 2>&1 & tests=$$!; \
+		trap 'kill $$tests 2>/dev/null; exit 130' INT TERM; \
 		swift build -c release; code=$$?; wait; exit $$code
 	@scripts/test
 

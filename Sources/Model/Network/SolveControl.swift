@@ -15,9 +15,9 @@ public enum SolveMethod: String, CaseIterable, Sendable {
 /// norms over its [T, D], falls under a tolerance, or its iterations are used up.
 ///
 /// What a sample becomes does not depend on others of its batch: the state that it ends with is kept, f(z), which has been
-/// computed, or, where its iterations are used up, what acceleration makes of it. Where the matrix library gives rows that do not depend on each other (`MatrixBackend.hasIndependentRows`), it
-/// leaves the batch, so that the others' iterations cost less; elsewhere it is computed on, to no effect. For inference alone
-/// (`Network.forward(control:)`).
+/// computed, or, where its iterations are used up, what acceleration makes of it. Where the matrix library gives rows that
+/// do not depend on each other (`MatrixBackend.hasIndependentRows`), it leaves the batch, so that the others' iterations
+/// cost less; elsewhere it is computed on, to no effect. For inference alone (`Network.forward(control:)`).
 public final class SolveControl {
     /// What a person may ask for; 0 ends nothing.
     public static let toleranceLimit: PartialRangeFrom<Double> = 0...
